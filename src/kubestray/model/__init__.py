@@ -1,0 +1,1 @@
+"""The nouns every stage shares: metrics, content, risk, errors. Imports nothing above itself."""

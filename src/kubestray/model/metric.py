@@ -1,0 +1,147 @@
+"""Metrics as the store keeps them: a series, its points, and the columnar batch they travel in.
+
+A *series* is a metric name, a kind and a set of attributes (resource and data-point attributes
+together; where both have a name, the data point wins). A *point* is (series, time, start, value),
+with the value exactly as received. Everything that arrives, from any protocol, becomes a `Batch`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+Attributes = tuple[tuple[str, str], ...]
+"""Attribute names and values, sorted by name; values are text, see `receive.otlp.attribute_text`."""
+
+
+class Kind(StrEnum):
+    """How a series' values add up over time (OpenTelemetry metric kind and temporality)."""
+
+    GAUGE = "gauge"
+    """A reading; also every non-monotonic sum."""
+    DELTA = "delta"
+    """A monotonic sum of delta temporality: each value is the increase since the last."""
+    CUMULATIVE = "cumulative"
+    """A monotonic sum of cumulative temporality: values climb, and fall only when a counter restarts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One catalog entry. ``id`` is derived from the other fields, so every receiver gives the same."""
+
+    id: int
+    metric: str
+    kind: Kind
+    unit: str
+    attributes: Attributes
+
+    @classmethod
+    def of(cls, metric: str, kind: Kind, unit: str, attributes: Mapping[str, str]) -> Series:
+        """Make a series from its parts; the unit does not take part in its identity."""
+        pairs = tuple(sorted(attributes.items()))
+        return cls(series_id(metric, kind, pairs), metric, kind, unit, pairs)
+
+
+def series_id(metric: str, kind: Kind, attributes: Attributes) -> int:
+    """Return the 64-bit identity of a series.
+
+    A cryptographic hash, because attribute values (a command line, say) are chosen by whoever runs
+    the process: nobody must be able to craft a value that hides in another series.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    for text in (metric, kind.value, *(part for pair in attributes for part in pair)):
+        raw = text.encode("utf-8", "surrogatepass")
+        digest.update(len(raw).to_bytes(4, "little"))
+        digest.update(raw)
+    return int.from_bytes(digest.digest(), "little")
+
+
+@dataclass(slots=True)
+class Batch:
+    """Points in columns, and the catalog entries of all series they belong to.
+
+    ``series_id`` u64[n]; ``time`` u64[n], nanoseconds since the epoch; ``start`` u64[n], the start of
+    a sum's interval in nanoseconds, 0 if unknown; ``value`` f64[n], always finite.
+    """
+
+    series: dict[int, Series]
+    series_id: npt.NDArray[np.uint64]
+    time: npt.NDArray[np.uint64]
+    start: npt.NDArray[np.uint64]
+    value: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    @classmethod
+    def empty(cls) -> Batch:
+        """Return a batch of no points."""
+        return BatchBuilder().build()
+
+    @classmethod
+    def concat(cls, batches: Iterable[Batch]) -> Batch:
+        """Join batches into one, in order."""
+        parts = list(batches)
+        if len(parts) == 1:
+            return parts[0]
+        if not parts:
+            return cls.empty()
+        series: dict[int, Series] = {}
+        for part in parts:
+            series.update(part.series)
+        return cls(
+            series,
+            np.concatenate([part.series_id for part in parts]),
+            np.concatenate([part.time for part in parts]),
+            np.concatenate([part.start for part in parts]),
+            np.concatenate([part.value for part in parts]),
+        )
+
+    def where(self, keep: npt.NDArray[np.bool_]) -> Batch:
+        """Return the points at which ``keep`` (bool[n]) is true, with just their series."""
+        ids = self.series_id[keep]
+        present = set(np.unique(ids).tolist())
+        return Batch(
+            {key: value for key, value in self.series.items() if key in present},
+            ids,
+            self.time[keep],
+            self.start[keep],
+            self.value[keep],
+        )
+
+
+@dataclass(slots=True)
+class BatchBuilder:
+    """Collects points one by one; `build` gives the columns."""
+
+    series: dict[int, Series] = field(default_factory=dict)
+    _ids: list[int] = field(default_factory=list)
+    _times: list[int] = field(default_factory=list)
+    _starts: list[int] = field(default_factory=list)
+    _values: list[float] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def add(self, series: Series, time: int, start: int, value: float) -> None:
+        """Append one point; ``value`` must be finite (the receiver rejects the others)."""
+        self.series[series.id] = series
+        self._ids.append(series.id)
+        self._times.append(time)
+        self._starts.append(start)
+        self._values.append(value)
+
+    def build(self) -> Batch:
+        """Return the points added so far."""
+        return Batch(
+            dict(self.series),
+            np.array(self._ids, dtype=np.uint64),
+            np.array(self._times, dtype=np.uint64),
+            np.array(self._starts, dtype=np.uint64),
+            np.array(self._values, dtype=np.float64),
+        )

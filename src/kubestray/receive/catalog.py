@@ -1,0 +1,144 @@
+"""From the attributes of a message to the series they name, remembered between requests.
+
+Most requests repeat the series of the one before. A series is therefore looked up by the *encoded*
+attributes, exactly as they came: a known one costs a look-up in a dict, and neither attribute
+values nor hashes are made again. Attributes in another order are another key and, once
+decoded, the same series.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from kubestray.model.metric import Kind, Series
+from kubestray.receive.remembered import Remembered
+
+Encoded = tuple[bytes, ...]
+"""Attributes as they came, in one piece or in several; empty if there are none."""
+
+Key = tuple[Encoded, str, str, Kind, Encoded]
+"""The resource's attributes, metric name, unit, kind, the data point's attributes."""
+
+AttributeReader = Callable[[Encoded], Mapping[str, str]]
+"""Decodes the encoded attributes of a resource or data point to text; may raise MalformedRequest."""
+
+
+class Reason(StrEnum):
+    """Why a data point is rejected while the rest of its request is kept."""
+
+    NO_METRIC_NAME = "no_metric_name"
+    METRIC_NAME_TOO_LONG = "metric_name_too_long"
+    UNIT_TOO_LONG = "unit_too_long"
+    TOO_MANY_ATTRIBUTES = "too_many_attributes"
+    ATTRIBUTE_TOO_LONG = "attribute_too_long"
+    TOO_MANY_SERIES = "too_many_series"
+    NOT_FINITE = "not_finite"
+    OLDER_THAN_RETENTION = "older_than_retention"
+    TOO_FAR_IN_FUTURE = "too_far_in_future"
+
+
+class Rejected(Exception):  # noqa: N818  (an outcome of one data point, not an error of the program)
+    """One data point may not be stored; never leaves `kubestray.receive`."""
+
+    def __init__(self, reason: Reason) -> None:
+        self.reason = reason
+        super().__init__(reason.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a data point may carry. Lengths are bytes of UTF-8; nothing is ever cut to fit.
+
+    ``max_new_series_bytes`` bounds the memory that the series of one request may take which were
+    not seen lately: a large resource repeated by many small points would otherwise take thousands
+    of times the size of the request.
+    """
+
+    max_attributes: int = 256
+    max_attribute_length: int = 64 * 1024
+    max_name_length: int = 1024
+    max_new_series_bytes: int = 256 * 1024 * 1024
+
+
+SeriesCache = Remembered[Key, Series]
+"""Series by their encoded form. It belongs to one set of `Limits`: what it knows is not checked again."""
+
+
+def series_cache(max_entries: int = 1_000_000, max_bytes: int = 512 * 1024 * 1024) -> SeriesCache:
+    """Return an empty cache."""
+    return SeriesCache(_size, max_entries, max_bytes)
+
+
+def _size(key: Key, series: Series) -> int:
+    """Count parts shared with other entries as the entry's own: rather too much than too little."""
+    return 400 + sum(100 + len(part) for part in (*key[0], *key[4])) + series_bytes(series)
+
+
+def series_bytes(series: Series) -> int:
+    """Return about how many bytes a series takes in memory."""
+    text = sum(len(name) + len(value) for name, value in series.attributes)
+    return 200 + len(series.metric) + 160 * len(series.attributes) + text
+
+
+@dataclass(slots=True)
+class Catalog:
+    """Names the series of one request, through a cache shared by all requests.
+
+    ``read_resource`` and ``read_point`` decode attributes of the request's encoding.
+    """
+
+    cache: SeriesCache
+    limits: Limits
+    read_resource: AttributeReader
+    read_point: AttributeReader
+    new_bytes: int = 0
+    """About how much memory the series took that were not in the cache."""
+    _resource: tuple[Encoded, Mapping[str, str]] | None = field(default=None)
+
+    def find(self, key: Key) -> Series:
+        """Return the series that ``key`` names; raises Rejected if it may not be stored."""
+        series = self.cache.get(key)
+        if series is None:
+            series = self._make(key)
+            self.cache.put(key, series)
+        return series
+
+    def _make(self, key: Key) -> Series:
+        resource, metric, unit, kind, point = key
+        self._check_names(metric, unit)
+        if self.new_bytes > self.limits.max_new_series_bytes:
+            raise Rejected(Reason.TOO_MANY_SERIES)
+        attributes = {**self._resource_attributes(resource), **self.read_point(point)}
+        self._check_attributes(attributes)
+        series = Series.of(sys.intern(metric), kind, sys.intern(unit), attributes)
+        self.new_bytes += series_bytes(series)
+        return series
+
+    def _resource_attributes(self, resource: Encoded) -> Mapping[str, str]:
+        """Decode a resource once for all its metrics: they come one after the other."""
+        if self._resource is None or self._resource[0] is not resource:
+            self._resource = resource, self.read_resource(resource)
+        return self._resource[1]
+
+    def _check_names(self, metric: str, unit: str) -> None:
+        if not metric:
+            raise Rejected(Reason.NO_METRIC_NAME)
+        if _longer(metric, self.limits.max_name_length):
+            raise Rejected(Reason.METRIC_NAME_TOO_LONG)
+        if _longer(unit, self.limits.max_name_length):
+            raise Rejected(Reason.UNIT_TOO_LONG)
+
+    def _check_attributes(self, attributes: Mapping[str, str]) -> None:
+        if len(attributes) > self.limits.max_attributes:
+            raise Rejected(Reason.TOO_MANY_ATTRIBUTES)
+        longest = self.limits.max_attribute_length
+        if any(_longer(name, longest) or _longer(value, longest) for name, value in attributes.items()):
+            raise Rejected(Reason.ATTRIBUTE_TOO_LONG)
+
+
+def _longer(text: str, limit: int) -> bool:
+    """Tell whether text takes more than ``limit`` bytes of UTF-8, without encoding if it need not."""
+    return len(text) > limit or (4 * len(text) > limit and len(text.encode()) > limit)

@@ -1,0 +1,139 @@
+"""OTLP protobuf to points.
+
+A `ResourceMetrics` like one seen before takes the short way (`otlp_layout`), any other is parsed
+here; both give the same.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
+from kubestray.model.errors import MalformedRequest
+from kubestray.model.metric import Kind
+from kubestray.receive.attributes import Value, attribute_text
+from kubestray.receive.catalog import Catalog, Encoded, Limits
+from kubestray.receive.otlp_layout import Layouts, OtlpCache, find_layout, learn_layout
+from kubestray.receive.otlp_wire import wire
+from kubestray.receive.points import (
+    Bounds,
+    Decoded,
+    Gathering,
+    MetricPoints,
+    Part,
+    histogram_parts,
+    kind_of_sum,
+    summary_parts,
+)
+
+
+def decode_protobuf(body: bytes, bounds: Bounds, limits: Limits, cache: OtlpCache) -> Decoded:
+    """Decode an `ExportMetricsServiceRequest` (or `MetricsData`: the same bytes).
+
+    Raises MalformedRequest if the bytes are not such a message.
+    """
+    catalog = Catalog(cache.series, limits, _read_resource, _read_point)
+    gathering = Gathering(bounds)
+    try:
+        for message in wire().request.FromString(body).resource_metrics:
+            found = find_layout(message, cache.layouts)
+            if found is None:
+                _read_and_learn(message, catalog, gathering, cache.layouts)
+            else:
+                layout, heads = found
+                gathering.heads += heads
+                gathering.ids.append(layout.ids)
+                gathering.series.update(layout.series)
+    except DecodeError as error:
+        raise MalformedRequest(f"not an OTLP metrics message in protobuf: {error}") from error
+    return gathering.finish()
+
+
+def _read_and_learn(message: bytes, catalog: Catalog, gathering: Gathering, layouts: Layouts) -> None:
+    """Read a `ResourceMetrics`, and remember its layout if all of it was known series and plain points."""
+    own, new_bytes = Gathering(gathering.bounds), catalog.new_bytes
+    _read_resource_metrics(message, catalog, own)
+    plain = own.heads and not (own.no_value or own.rejected or own.further_parts)
+    if plain and catalog.new_bytes == new_bytes:
+        learn_layout(message, own, layouts)
+    gathering.merge(own)
+
+
+def _read_resource_metrics(message: bytes, catalog: Catalog, gathering: Gathering) -> None:
+    resource_metrics = wire().resource_metrics.FromString(message)
+    resource = (b"".join(resource_metrics.resource),)
+    for scope_metrics in resource_metrics.scope_metrics:
+        for metric in scope_metrics.metrics:
+            data = metric.WhichOneof("data")
+            if data is not None:
+                into = MetricPoints(catalog, gathering, resource, metric.name, metric.unit)
+                _READ[data](getattr(metric, data), into)
+
+
+def _gauge(points: Any, into: MetricPoints) -> None:
+    _numbers(points, Kind.GAUGE, into)
+
+
+def _sum(points: Any, into: MetricPoints) -> None:
+    _numbers(points, kind_of_sum(points.is_monotonic, points.aggregation_temporality), into)
+
+
+def _numbers(points: Any, kind: Kind, into: MetricPoints) -> None:
+    for point in points.data_points:
+        value = point.WhichOneof("value")
+        _take(point, (Part("", kind, float(getattr(point, value))),) if value else (), into)
+
+
+def _histogram(points: Any, into: MetricPoints) -> None:
+    for point in points.data_points:
+        total, low, high = (
+            getattr(point, name) if point.HasField(name) else None for name in ("sum", "min", "max")
+        )
+        _take(point, histogram_parts(points.aggregation_temporality, point.count, total, low, high), into)
+
+
+def _summary(points: Any, into: MetricPoints) -> None:
+    for point in points.data_points:
+        quantiles = ((each.quantile, each.value) for each in point.quantile_values)
+        _take(point, summary_parts(point.count, point.sum, quantiles), into)
+
+
+def _take(point: Any, parts: Sequence[Part], into: MetricPoints) -> None:
+    into.take(tuple(point.attributes), point.flags, point.time_unix_nano, point.start_time_unix_nano, parts)
+
+
+_READ: dict[str, Callable[[Any, MetricPoints], None]] = {
+    "gauge": _gauge,
+    "sum": _sum,
+    "histogram": _histogram,
+    "exponential_histogram": _histogram,
+    "summary": _summary,
+}
+
+
+def _read_resource(encoded: Encoded) -> dict[str, str]:
+    return _texts(attribute for part in encoded for attribute in Resource.FromString(part).attributes)
+
+
+def _read_point(encoded: Encoded) -> dict[str, str]:
+    return _texts(map(KeyValue.FromString, encoded))
+
+
+def _texts(attributes: Iterable[KeyValue]) -> dict[str, str]:
+    return {sys.intern(each.key): attribute_text(_value(each.value)) for each in attributes}
+
+
+def _value(value: AnyValue) -> Value:
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return [_value(item) for item in value.array_value.values]
+    if kind == "kvlist_value":
+        return {item.key: _value(item.value) for item in value.kvlist_value.values}
+    # An index into a table of strings has no table in metrics: it is an empty value here.
+    plain: Value = getattr(value, kind) if kind and kind != "string_value_strindex" else None
+    return plain

@@ -1,0 +1,1 @@
+"""SPL, compiled: text → syntax (positions kept) → plan (columns known) → one sqlglot tree → rows."""

@@ -1,0 +1,64 @@
+"""Asks the store's catalog which metrics and attributes there are, while a search is being planned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import pyarrow as pa
+from sqlglot import exp
+
+from kubestray.model.errors import LimitExceeded
+from kubestray.model.metric import Kind
+from kubestray.search.matching import wildcard
+from kubestray.store.points import Span
+from kubestray.store.trees import Tree, all_of, any_of, call, column, named, one_of, select, text, unsigned
+
+MOST_METRICS = 10_000
+_HOUR_NS = 3600 * 10**9
+
+Query = Callable[[exp.Expression], pa.Table]
+
+
+class StoreCatalog:
+    """The catalog of a store, read through its query function."""
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+
+    def metrics(self, patterns: Iterable[str], series: Tree | None, span: Span) -> dict[str, frozenset[Kind]]:
+        """Return the metrics that match, with the kinds of their series; at most `MOST_METRICS`."""
+        tree = (
+            select(column("metric"), named(call("groupUniqArray", column("kind")), "kinds"))
+            .from_("series")
+            .where(all_of([any_of([_matches(p) for p in patterns]), *_seen(series, span)]))
+            .group_by(column("metric"))
+            .order_by(column("metric"))
+            .limit(MOST_METRICS + 1)
+        )
+        rows = self._query(tree).to_pylist()
+        if len(rows) > MOST_METRICS:
+            raise LimitExceeded(f"the wildcards match more than {MOST_METRICS} metrics; name them more narrowly")
+        return {row["metric"]: frozenset(map(Kind, row["kinds"])) for row in rows}
+
+    def attributes(self, metrics: Iterable[str], series: Tree | None, span: Span) -> list[str]:
+        """Return the names of the attributes that series of these metrics have, sorted."""
+        wanted = [one_of(column("metric"), map(text, metrics)), *_seen(series, span)]
+        names = call("arrayJoin", call("mapKeys", column("attributes")))
+        tree = select(named(names, "name")).distinct().from_("series").where(all_of(wanted))
+        return sorted(self._query(tree).column("name").to_pylist())
+
+
+def _matches(pattern: str) -> Tree:
+    if "*" not in pattern:
+        return exp.EQ(this=column("metric"), expression=text(pattern))
+    return call("match", column("metric"), text(wildcard(pattern)))
+
+
+def _seen(series: Tree | None, span: Span) -> list[Tree]:
+    """Return the conditions that a series was seen in the range; ``last_seen`` may lag by an hour."""
+    found = [] if series is None else [series]
+    if span.latest is not None:
+        found.append(exp.LT(this=column("first_seen"), expression=unsigned(span.latest)))
+    if span.earliest > _HOUR_NS:
+        found.append(exp.GTE(this=column("last_seen"), expression=unsigned(span.earliest - _HOUR_NS)))
+    return found

@@ -1,0 +1,36 @@
+"""``head N`` keeps the first N rows (10 if N is left out).
+
+Example::
+
+    | sort - count | head 20
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kubestray.search.cursor import Cursor
+from kubestray.search.plan import Limited
+from kubestray.search.relation import Context, Relation
+from kubestray.search.syntax import Command
+
+
+@dataclass(frozen=True, slots=True)
+class Head(Command):
+    """The ``head`` command."""
+
+    count: int
+
+
+def parse(cursor: Cursor, at: int) -> Head:
+    """Read the number of rows."""
+    cursor.match(r"limit\s*=")
+    found = cursor.match(r"\d+")
+    return Head(at, int(found[0]) if found else 10)
+
+
+def plan(command: Head, relation: Relation | None, context: Context) -> Relation:
+    """Keep the first rows in the order that they have."""
+    if relation is None:
+        raise context.error(command.at, "head has no rows to work on", "start the search with | mstats")
+    return relation.with_node(Limited(relation.node, relation.order, command.count))

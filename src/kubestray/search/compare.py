@@ -1,0 +1,70 @@
+"""Comparison of values: by number where both are numbers, else by text; multivalue fields by any value."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from kubestray.search.relation import Switches
+from kubestray.search.values import (
+    Shape,
+    Value,
+    any_value,
+    as_list,
+    as_number,
+    as_text,
+    looks_numeric,
+    missing,
+)
+from kubestray.store.trees import Tree, all_of, any_of, call, column, either, null
+
+_FUNCTION = {
+    "==": "equals",
+    "!=": "notEquals",
+    "<": "less",
+    "<=": "lessOrEquals",
+    ">": "greater",
+    ">=": "greaterOrEquals",
+}
+
+
+def compare(operator: str, a: Value, b: Value, switches: Switches) -> Tree:
+    """Return ``a operator b``; null where either side is null."""
+    if b.shape in (Shape.MULTI, Shape.DYNAMIC) and a.shape not in (Shape.MULTI, Shape.DYNAMIC):
+        return compare(_flipped(operator), b, a, switches)
+    if a.shape in (Shape.MULTI, Shape.DYNAMIC):
+        return _compare_each(operator, a, b, switches)
+    return _compare_single(operator, a, b)
+
+
+def _compare_single(operator: str, a: Value, b: Value) -> Tree:
+    function = _FUNCTION[operator]
+    by_text = call(function, as_text(a), as_text(b))
+    by_number = call(function, as_number(a), as_number(b))
+    if a.shape is Shape.NUMBER and b.shape is Shape.NUMBER:
+        return by_number
+    if Shape.NUMBER in (a.shape, b.shape):
+        other = b if a.shape is Shape.NUMBER else a
+        return either(any_of([looks_numeric(other), missing(other)]), by_number, by_text)
+    if a.field and b.field:
+        return either(all_of([looks_numeric(a), looks_numeric(b)]), by_number, by_text)
+    return by_text
+
+
+def _compare_each(operator: str, a: Value, b: Value, switches: Switches) -> Tree:
+    """Compare a multivalue field: true if any value compares so; ``!=`` only if none equals."""
+    if operator == "!=" and switches.mv_not_equal == "none":
+        return call("not", _compare_each("==", a, b, switches))
+    one = Value(Shape.TEXT, call("toNullable", column("x")), field=b.shape is Shape.NUMBER or b.field)
+    other = Value(Shape.TEXT, as_text(b), static=b.static, field=b.field) if b.shape is not Shape.NUMBER else b
+    holds = call("ifNull", _compare_single(operator, one, other), exp.Literal.number(0))
+    return either(any_of([missing(a), missing(b)]), null(), any_value(as_list(a), holds))
+
+
+def is_member(operand: Value, options: list[Value], switches: Switches) -> Tree:
+    """Return ``operand IN (options)``."""
+    return any_of([compare("==", operand, option, switches) for option in options])
+
+
+def _flipped(operator: str) -> str:
+    return {"<": ">", "<=": ">=", ">": "<", ">=": "<="}.get(operator, operator)
+

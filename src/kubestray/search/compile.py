@@ -1,0 +1,232 @@
+"""Plan to one sqlglot tree: each step of the plan is one named subquery of the statement."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from kubestray.search import measures
+from kubestray.search.plan import (
+    Attribute,
+    Column,
+    Extend,
+    Filter,
+    Grouped,
+    Joined,
+    Limited,
+    Measure,
+    Node,
+    Order,
+    Received,
+    Rows,
+)
+from kubestray.search.relation import Relation
+from kubestray.search.values import Shape
+from kubestray.store.points import Selection, as_received, measured
+from kubestray.store.trees import (
+    Tree,
+    all_of,
+    call,
+    column,
+    either,
+    named,
+    null,
+    number,
+    ordered,
+    select,
+    table,
+    text,
+    unsigned,
+)
+
+_TYPES = {
+    Shape.NUMBER: "Nullable(Float64)",
+    Shape.TEXT: "Nullable(String)",
+    Shape.MULTI: "Array(String)",
+    Shape.DYNAMIC: "Tuple(Nullable(Float64), Array(String))",
+}
+
+
+def compile_relation(relation: Relation) -> exp.Select:
+    """Return the statement for a relation: its fields as ``f0, f1, …`` in order, the rows ordered."""
+    steps = _Steps()
+    last = steps.add(relation.node)
+    shown = [named(column(made.name), f"f{index}") for index, made in enumerate(relation.fields.values())]
+    statement = select(*(shown or [named(number(1), "none")])).from_(last)
+    if relation.order:
+        statement = statement.order_by(*map(_order, relation.order))
+    for name, query in steps.queries:
+        statement = statement.with_(name, as_=query, copy=False)
+    return statement
+
+
+def _order(order: Order) -> Tree:
+    return ordered(column(order.column.name), descending=order.descending)
+
+
+class _Steps:
+    """Subqueries in the order in which they are needed; each plan node becomes one."""
+
+    def __init__(self) -> None:
+        self.queries: list[tuple[str, exp.Query]] = []
+
+    def add(self, node: Node) -> str:
+        """Add a node and what it reads; return the name of its subquery."""
+        query = self._query(node)
+        name = f"s{len(self.queries)}"
+        self.queries.append((name, query))
+        return name
+
+    def _query(self, node: Node) -> exp.Query:
+        match node:
+            case Measure():
+                return _measure(node)
+            case Received():
+                return _received(node)
+            case Rows():
+                return _rows(node)
+            case Extend():
+                made = [named(tree, column_.name) for column_, tree in node.assignments]
+                return select(exp.Star(), *made).from_(self.add(node.source))
+            case Filter():
+                return select(exp.Star()).from_(self.add(node.source)).where(node.condition)
+            case Grouped():
+                return self._grouped(node)
+            case Limited():
+                return self._limited(node)
+            case Joined():
+                return self._joined(node)
+        raise AssertionError(f"no statement for {type(node).__name__}")
+
+    def _grouped(self, node: Grouped) -> exp.Query:
+        made = [named(tree, column_.name) for column_, tree in (*node.groups, *node.aggregates)]
+        query = select(*made).from_(self.add(node.source))
+        return query.group_by(*(tree.copy() for _, tree in node.groups)) if node.groups else query
+
+    def _limited(self, node: Limited) -> exp.Query:
+        query = select(exp.Star()).from_(self.add(node.source))
+        if node.order:
+            query = query.order_by(*map(_order, node.order))
+        if not node.per:
+            return query.limit(node.count)
+        # LIMIT n BY keeps the first n rows of each group.
+        limit = exp.Limit(expression=number(node.count), expressions=[column(c.name) for c in node.per])
+        query.set("limit", limit)
+        return query
+
+    def _joined(self, node: Joined) -> exp.Query:
+        left, right = self.add(node.left), self.add(node.right)
+        theirs = [column(c.name) for c in node.carried]
+        keys = [column(key.name) for _, key in node.keys]
+        matching = select(*theirs, *keys, named(call("toNullable", number(1)), node.matched.name)).from_(right)
+        on = all_of([exp.EQ(this=column(a.name), expression=column(b.name)) for a, b in node.keys])
+        shown = [exp.Column(this=exp.Star(), table=exp.to_identifier("ours"))]
+        shown += [exp.column(c.name, table="theirs") for c in (*node.carried, node.matched)]
+        query = select(*shown).from_(table(select(exp.Star()).from_(left), "ours"))
+        kind = "left" if node.outer else "inner"
+        return query.join(table(matching, "theirs"), on=on, join_type=kind, copy=False)
+
+
+def _measure(node: Measure) -> exp.Query:
+    """Aggregate by series and bin, join the few results to their attributes, then merge by attributes."""
+    if not node.kinds:
+        return _nothing([*_keys(node), *(a.column for a in node.aggregates)])
+    metrics = tuple(dict.fromkeys(aggregate.metric for aggregate in node.aggregates))
+    carries = [_carries(attribute) for attribute in node.by if attribute.fallback is None]
+    series = [*carries, *([node.series] if node.series is not None else [])]
+    chosen = Selection(metrics, node.kinds, all_of(series) if series else None, node.span)
+    bins = [named(_bin_start(node), node.bin.name)] if node.bin else []
+    values = [_aggregate(node, aggregate.function, aggregate.metric, aggregate.column) for aggregate in node.aggregates]
+    query = select(*(column(a.column.name) for a in node.by), *bins, *values)
+    query = query.from_(table(_states(node, chosen), "states"))
+    if node.by:
+        on = exp.EQ(this=exp.column("series_id", table="states"), expression=exp.column("series_id", table="names"))
+        query = query.join(table(_names(node.by, chosen), "names"), on=on, join_type="inner", copy=False)
+    groups = [column(a.column.name) for a in node.by] + ([column("bin")] if node.bin else [])
+    if groups:
+        return query.group_by(*groups)
+    return query.having(call("greater", call("count"), number(0)))
+
+
+def _keys(node: Measure) -> list[Column]:
+    return [*([node.bin] if node.bin else []), *(attribute.column for attribute in node.by)]
+
+
+def _states(node: Measure, chosen: Selection) -> exp.Select:
+    """Select one row a series, metric and bin, with the states that the aggregates need."""
+    wanted = dict.fromkeys(
+        state for aggregate in node.aggregates for state in measures.MEASURES[aggregate.function].states
+    )
+    keys: list[Tree] = [column("metric"), column("series_id")]
+    shown: list[Tree] = list(keys)
+    if node.bin:
+        size = unsigned(node.bin_ns)
+        shown.append(named(call("intDiv", column("time"), size), "bin"))
+        keys.append(column("bin"))
+    shown += [named(measures.state_of(state), state) for state in wanted]
+    return select(*shown).from_(table(measured(chosen), "points")).group_by(*(key.copy() for key in keys))
+
+
+def _names(by: tuple[Attribute, ...], chosen: Selection) -> exp.Select:
+    """Select the BY attributes of each series."""
+    shown = [named(call("toNullable", _attribute(a.name, a.fallback)), a.column.name) for a in by]
+    return select(column("series_id"), *shown).from_("series").where(chosen.catalog())
+
+
+def _attribute(name: str, fallback: str | None) -> Tree:
+    value = call("arrayElement", column("attributes"), text(name))
+    if fallback is None:
+        return value
+    return either(call("mapContains", column("attributes"), text(name)), value, text(fallback))
+
+
+def _carries(attribute: Attribute) -> Tree:
+    return call("mapContains", column("attributes"), text(attribute.name))
+
+
+def _bin_start(node: Measure) -> Tree:
+    start = call("multiply", column("bin"), unsigned(node.bin_ns))
+    return call("toNullable", call("divide", start, number(1e9)))
+
+
+def _aggregate(node: Measure, function: str, metric: str, made: Column) -> Tree:
+    is_it = call("equals", column("metric"), text(metric))
+    finish = measures.MEASURES[function].finish
+    return named(finish(lambda state: measures.merged(state, is_it), node.stdev_single), made.name)
+
+
+def _received(node: Received) -> exp.Query:
+    columns = [node.time, node.metric, node.value, *(a.column for a in node.attributes)]
+    if not node.metrics:
+        return _nothing(columns)
+    chosen = Selection(node.metrics, node.kinds, node.series, node.span)
+    points = [
+        named(call("toNullable", call("divide", column("time"), number(1e9))), node.time.name),
+        named(call("toNullable", call("toString", exp.column("metric", table="points"))), node.metric.name),
+        named(call("toNullable", column("value")), node.value.name),
+    ]
+    shown = [
+        named(either(_carries(a), call("toNullable", _attribute(a.name, None)), null()), a.column.name)
+        for a in node.attributes
+    ]
+    catalog = select(column("series_id"), column("attributes")).from_("series").where(chosen.catalog())
+    on = exp.EQ(this=exp.column("series_id", table="points"), expression=exp.column("series_id", table="names"))
+    query = select(*points, *shown).from_(table(as_received(chosen), "points"))
+    return query.join(table(catalog, "names"), on=on, join_type="inner", copy=False)
+
+
+def _rows(node: Rows) -> exp.Query:
+    """Read given rows; the structure names our columns, the rows are one literal."""
+    if not node.json:
+        return _nothing(list(node.columns))
+    structure = ", ".join(f"{c.name} {_TYPES[c.shape]}" for c in node.columns)
+    return select(exp.Star()).from_(call("format", text("JSONEachRow"), text(structure), text(node.json)))
+
+
+def _nothing(columns: list[Column]) -> exp.Query:
+    """Select no rows with these columns: what is asked for has never been seen."""
+    empty = [named(call("CAST", _default(c), text(_TYPES[c.shape])), c.name) for c in columns]
+    return select(*empty).where(exp.false())
+
+
+def _default(made: Column) -> Tree:
+    return call("array") if made.shape is Shape.MULTI else null()

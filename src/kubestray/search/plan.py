@@ -1,0 +1,229 @@
+"""The logical plan: a few typed nodes over numbered columns.
+
+Columns are numbered when they come into being and keep their number; field names live in the
+`Relation` around the plan. So renaming or dropping a field costs nothing, a field that is overwritten
+can still order the rows, and no name written by a user or a sender is ever an identifier of a statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from kubestray.model.metric import Kind
+from kubestray.search.values import Shape, Value
+from kubestray.store.points import Span
+from kubestray.store.trees import Tree, column
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the plan. ``name`` is what statements call it."""
+
+    number: int
+    shape: Shape
+
+    @property
+    def name(self) -> str:
+        """The identifier in statements."""
+        return f"c{self.number}"
+
+    def value(self) -> Value:
+        """Return a reference to the column as a value."""
+        return Value(self.shape, column(self.name), field=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A column that rows are ordered by."""
+
+    column: Column
+    descending: bool = False
+
+
+Assignment = tuple[Column, Tree]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A step of the plan; `inputs` are the steps it reads."""
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The steps this one reads."""
+        return ()
+
+    def describe(self) -> str:
+        """Say in one line what the step does."""
+        return type(self).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class MetricAggregate:
+    """One aggregate of one metric: the result column, the function's name, the metric."""
+
+    column: Column
+    function: str
+    metric: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A ``by`` attribute of a series. ``fallback`` stands in where it is absent, else the point has no row."""
+
+    column: Column
+    name: str
+    fallback: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measure(Node):
+    """Aggregates of points by attributes and time bins (``mstats``)."""
+
+    aggregates: tuple[MetricAggregate, ...]
+    kinds: frozenset[Kind]
+    by: tuple[Attribute, ...]
+    series: Tree | None
+    span: Span
+    bin: Column | None = None
+    bin_ns: int = 0
+    stdev_single: float | None = 0.0
+
+    def describe(self) -> str:
+        """Say in one line what the step does."""
+        metrics = sorted({aggregate.metric for aggregate in self.aggregates})
+        by = ", ".join(attribute.name for attribute in self.by)
+        bins = f" per {self.bin_ns / 1e9:g} s" if self.bin_ns else ""
+        return f"measure {len(self.aggregates)} aggregates of {metrics} by ({by}){bins} over {_range(self.span)} from samples"
+
+
+@dataclass(frozen=True, slots=True)
+class Received(Node):
+    """Points as received (``mpreview``): one row a point."""
+
+    metrics: tuple[str, ...]
+    kinds: frozenset[Kind]
+    series: Tree | None
+    span: Span
+    time: Column
+    metric: Column
+    value: Column
+    attributes: tuple[Attribute, ...]
+
+    def describe(self) -> str:
+        """Say in one line what the step does."""
+        return f"points of {list(self.metrics)} as received over {_range(self.span)} from samples"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Node):
+    """Rows that were given: ``json`` holds one JSON object a line, keyed by column names."""
+
+    columns: tuple[Column, ...]
+    json: str
+
+    def describe(self) -> str:
+        """Say in one line what the step does."""
+        return f"{self.json.count(chr(10))} given rows"
+
+
+@dataclass(frozen=True, slots=True)
+class Extend(Node):
+    """All columns of the input, and new ones."""
+
+    source: Node
+    assignments: tuple[Assignment, ...]
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The steps this one reads."""
+        return (self.source,)
+
+    def describe(self) -> str:
+        """Say in one line what the step does."""
+        return f"extend with {', '.join(made.name for made, _ in self.assignments)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter(Node):
+    """The rows of the input for which a condition is true."""
+
+    source: Node
+    condition: Tree
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The steps this one reads."""
+        return (self.source,)
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped(Node):
+    """One row a group: the group's columns, and aggregates of the input's rows."""
+
+    source: Node
+    groups: tuple[Assignment, ...]
+    aggregates: tuple[Assignment, ...]
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The steps this one reads."""
+        return (self.source,)
+
+    def describe(self) -> str:
+        """Say in one line what the step does."""
+        return f"group by ({', '.join(c.name for c, _ in self.groups)}) for {len(self.aggregates)} aggregates"
+
+
+@dataclass(frozen=True, slots=True)
+class Limited(Node):
+    """The first ``count`` rows in an order (all rows where None), or the first of each ``per`` group."""
+
+    source: Node
+    order: tuple[Order, ...]
+    count: int
+    per: tuple[Column, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The steps this one reads."""
+        return (self.source,)
+
+    def describe(self) -> str:
+        """Say in one line what the step does."""
+        per = f" per ({', '.join(c.name for c in self.per)})" if self.per else ""
+        return f"first {self.count}{per}"
+
+
+@dataclass(frozen=True, slots=True)
+class Joined(Node):
+    """Each row of ``left`` with each matching row of ``right``; with ``outer``, also rows without a match."""
+
+    left: Node
+    right: Node
+    keys: tuple[tuple[Column, Column], ...]
+    outer: bool
+    matched: Column
+    carried: tuple[Column, ...] = field(default=())
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The steps this one reads."""
+        return (self.left, self.right)
+
+    def describe(self) -> str:
+        """Say in one line what the step does."""
+        pairs = ", ".join(f"{a.name} = {b.name}" for a, b in self.keys)
+        return f"{'left' if self.outer else 'inner'} join on {pairs}"
+
+
+def outline(node: Node, depth: int = 0) -> Iterator[str]:
+    """Yield the plan as indented lines, the last step first."""
+    yield f"{'  ' * depth}{node.describe()}"
+    for source in node.inputs:
+        yield from outline(source, depth + 1)
+
+
+def _range(span: Span) -> str:
+    latest = "the end" if span.latest is None else f"{span.latest / 1e9:.3f}"
+    return f"[{span.earliest / 1e9:.3f}, {latest})"

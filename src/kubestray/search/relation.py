@@ -1,0 +1,132 @@
+"""Rows on their way through the commands: a plan, the fields it has, the order they are in."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from kubestray.model.errors import SearchError
+from kubestray.model.metric import Kind
+from kubestray.search.plan import Assignment, Column, Extend, Node, Order
+from kubestray.search.source import Source
+from kubestray.search.syntax import Pipeline
+from kubestray.search.values import Shape, Value
+from kubestray.store.points import Span
+from kubestray.store.trees import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """``fields`` maps names to columns, in the order in which they are shown."""
+
+    node: Node
+    fields: Mapping[str, Column]
+    order: tuple[Order, ...] = ()
+
+    def with_node(self, node: Node) -> Relation:
+        """Return the same fields over another plan step."""
+        return dataclasses.replace(self, node=node)
+
+    def with_fields(self, fields: Mapping[str, Column]) -> Relation:
+        """Return the same rows with other fields."""
+        return dataclasses.replace(self, fields=dict(fields))
+
+    def extended(self, made: Sequence[tuple[str, Column, Tree]]) -> Relation:
+        """Return the rows with fields added or overwritten; the new trees see only the old columns."""
+        if not made:
+            return self
+        node = Extend(self.node, tuple((column, tree) for _, column, tree in made))
+        return dataclasses.replace(self, node=node, fields={**self.fields, **{name: c for name, c, _ in made}})
+
+    def computed(self, made: Sequence[Assignment]) -> Relation:
+        """Return the rows with columns that no field names yet."""
+        return self.with_node(Extend(self.node, tuple(made))) if made else self
+
+    def value(self, name: str) -> Value | None:
+        """Return a field's value, or None if there is no such field."""
+        column = self.fields.get(name)
+        return column.value() if column else None
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """Something the reader of a result should know, though the search worked."""
+
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Catalog(Protocol):
+    """Answers which metrics there are; asked while planning, because wildcards depend on it."""
+
+    def metrics(self, patterns: Iterable[str], series: Tree | None, span: Span) -> dict[str, frozenset[Kind]]:
+        """Return matching metric names with the kinds of their series, from those seen in the range."""
+        ...
+
+    def attributes(self, metrics: Iterable[str], series: Tree | None, span: Span) -> list[str]:
+        """Return the names of attributes that series of these metrics have."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """Points on which sources disagree about SPL; the first value named is the default."""
+
+    mv_not_equal: str = "none"
+    tostring_null: str = "Null"
+    duplicate_alias: str = "both"
+    stdev_single: str = "0"
+
+
+SWITCH_VALUES = {
+    "mv_not_equal": ("none", "any"),
+    "tostring_null": ("Null", "null"),
+    "duplicate_alias": ("both", "first"),
+    "stdev_single": ("0", "null"),
+}
+
+
+@dataclass(slots=True)
+class Context:
+    """What planning needs besides the rows."""
+
+    source: Source
+    now: int
+    """Nanoseconds since the epoch."""
+    span: Span
+    """The time range where the text of the search gives none."""
+    catalog: Catalog
+    metric_indexes: tuple[str, ...]
+    switches: Switches = field(default_factory=Switches)
+    plan_pipeline: Callable[[Pipeline, Context, Relation | None], Relation] | None = None
+    annotations: list[Annotation] = field(default_factory=list)
+    _numbers: itertools.count[int] = field(default_factory=itertools.count)
+
+    def column(self, shape: Shape) -> Column:
+        """Make a column that no other step has."""
+        return Column(next(self._numbers), shape)
+
+    def error(self, at: int, message: str, hint: str = "") -> SearchError:
+        """Make the error for a node written at this offset."""
+        return SearchError(message, self.source.position(at), hint)
+
+    def subsearch(self, pipeline: Pipeline) -> Relation:
+        """Plan a subsearch: the times of the search around it do not reach into it."""
+        assert self.plan_pipeline
+        return self.plan_pipeline(pipeline, self, None)
+
+    def continued(self, pipeline: Pipeline, relation: Relation) -> Relation:
+        """Plan commands that go on from these rows."""
+        assert self.plan_pipeline
+        return self.plan_pipeline(pipeline, self, relation)
+
+    def note(self, message: str) -> None:
+        """Tell the reader of the result something, once."""
+        annotation = Annotation(message)
+        if annotation not in self.annotations:
+            self.annotations.append(annotation)

@@ -1,0 +1,188 @@
+"""Runs a search: text in, rows and annotations out."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+from sqlglot import exp
+
+from kubestray.search import commands, compile, parser
+from kubestray.search.catalog import StoreCatalog
+from kubestray.search.plan import Order, Rows, outline
+from kubestray.search.relation import Annotation, Context, Relation, Switches
+from kubestray.search.source import MacroLookup, expand
+from kubestray.search.syntax import Pipeline
+from kubestray.search.values import Shape
+from kubestray.store.engine import UNLIMITED, Limits, render
+from kubestray.store.points import Span
+
+Query = Callable[[exp.Expression, Limits], pa.Table]
+"""Runs a tree in the store: `Store.query`."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A search to run. ``now`` and ``span`` are nanoseconds; ``span`` holds where the text has no time."""
+
+    text: str
+    now: int
+    span: Span
+    macros: MacroLookup = lambda name, count: None
+    metric_indexes: tuple[str, ...] = ("kubernetes_metrics",)
+    switches: Switches = field(default_factory=Switches)
+    limits: Limits = UNLIMITED
+    rows: list[Row] | None = None
+    path: str | None = None
+    dollars: bool = False
+    """Whether ``$$`` in the text is ``$``, as in content files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a search gave: field names in order, the rows (absent keys are null), and annotations."""
+
+    fields: list[str]
+    rows: list[Row]
+    annotations: list[Annotation]
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A search that is ready to run."""
+
+    relation: Relation
+    statement: exp.Select
+    annotations: list[Annotation]
+
+    def explain(self) -> str:
+        """Return the plan and the statement, for people."""
+        fields = "\n".join(
+            f"  {column.name} {name} ({column.shape.value})" for name, column in self.relation.fields.items()
+        )
+        steps = "\n".join(f"  {line}" for line in outline(self.relation.node))
+        return f"fields\n{fields}\nplan, last step first\n{steps}\nstatement\n{render(self.statement, pretty=True)}\n"
+
+
+def compile_search(request: Request, query: Query) -> Compiled:
+    """Compile a search; the catalog is asked where the text has wildcards."""
+    source = expand(request.text, request.macros, path=request.path, dollars=request.dollars)
+    context = Context(
+        source=source,
+        now=request.now,
+        span=request.span,
+        catalog=StoreCatalog(lambda tree: query(tree, request.limits)),
+        metric_indexes=request.metric_indexes,
+        switches=request.switches,
+        plan_pipeline=plan_pipeline,
+    )
+    given = _given(request.rows, context) if request.rows is not None else None
+    relation = plan_pipeline(parser.parse(source), context, given)
+    return Compiled(relation, compile.compile_relation(relation), context.annotations)
+
+
+def run_search(request: Request, query: Query) -> Result:
+    """Compile a search and run it."""
+    compiled = compile_search(request, query)
+    table = query(compiled.statement, request.limits)
+    fields = list(compiled.relation.fields)
+    return Result(fields, rows_of(table, compiled.relation), compiled.annotations)
+
+
+def plan_pipeline(pipeline: Pipeline, context: Context, relation: Relation | None) -> Relation:
+    """Plan commands in order; the first has no rows before it unless some are given."""
+    for command in pipeline.commands:
+        name = type(command).__module__.rpartition(".")[2]
+        module = commands.find(name)
+        assert module, name
+        relation = module.plan(command, relation, context)
+    assert relation is not None
+    return relation
+
+
+def rows_of(table: pa.Table, relation: Relation) -> list[Row]:
+    """Return the rows of a result; a null field is absent, several values are a list."""
+    columns = []
+    for index, (name, column) in enumerate(relation.fields.items()):
+        convert = _CONVERT[column.shape]
+        columns.append((name, [convert(value) for value in table.column(f"f{index}").to_pylist()]))
+    if not columns:
+        return [{} for _ in range(table.num_rows)]
+    return [
+        {name: values[i] for name, values in columns if values[i] is not None} for i in range(table.num_rows)
+    ]
+
+
+def _number(value: float | None) -> float | int | None:
+    """Return a whole number as an int; what JSON has no number for is null."""
+    if value is None or not math.isfinite(value):
+        return None
+    return int(value) if value.is_integer() and abs(value) < 2**63 else value
+
+
+def _values(values: list[str]) -> str | list[str] | None:
+    if not values:
+        return None
+    return values[0] if len(values) == 1 else values
+
+
+def _dynamic(value: dict[str, Any]) -> Any:
+    shown, texts = value.values()
+    return _number(shown) if shown is not None else _values(texts)
+
+
+_CONVERT: dict[Shape, Callable[[Any], Any]] = {
+    Shape.NUMBER: _number,
+    Shape.TEXT: lambda value: value,
+    Shape.MULTI: _values,
+    Shape.DYNAMIC: _dynamic,
+}
+
+
+def _given(rows: list[Row], context: Context) -> Relation:
+    """Make a relation of rows that were given, each field in the narrowest shape that holds its values."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    fields = {name: context.column(_shape([row.get(name) for row in rows])) for name in names}
+    place = context.column(Shape.NUMBER)
+    lines = []
+    for index, row in enumerate(rows):
+        values = {column.name: _given_value(row.get(name), column.shape) for name, column in fields.items()}
+        lines.append(json.dumps({place.name: index, **values}) + "\n")
+    return Relation(Rows((place, *fields.values()), "".join(lines)), fields, (Order(place),))
+
+
+def _shape(values: list[Any]) -> Shape:
+    kinds = {_kind(value) for value in values if value is not None and value != []}
+    if kinds <= {Shape.NUMBER}:
+        return Shape.NUMBER
+    if kinds <= {Shape.TEXT}:
+        return Shape.TEXT
+    return Shape.MULTI if kinds <= {Shape.TEXT, Shape.MULTI} else Shape.DYNAMIC
+
+
+def _kind(value: Any) -> Shape:
+    if isinstance(value, list):
+        return Shape.MULTI
+    return Shape.NUMBER if isinstance(value, int | float) and not isinstance(value, bool) else Shape.TEXT
+
+
+def _given_value(value: Any, shape: Shape) -> Any:
+    if shape is Shape.NUMBER:
+        return value
+    texts = [_text(item) for item in (value if isinstance(value, list) else [value]) if item is not None]
+    if shape is Shape.TEXT:
+        return texts[0] if texts else None
+    if shape is Shape.MULTI:
+        return texts
+    own = value if _kind(value) is Shape.NUMBER and value is not None else None
+    return [own, [] if own is not None else texts]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

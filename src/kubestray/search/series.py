@@ -1,0 +1,115 @@
+"""Clauses about metric points: what ``where`` of ``mstats`` and ``filter`` of ``mpreview`` may say.
+
+Attributes compare as texts and with their case; ``*`` is a wildcard; ``!=`` holds where the attribute
+exists and differs. ``index``, ``earliest`` and ``latest`` are taken out of the clause.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from kubestray.search.matching import wildcard
+from kubestray.search.relation import Context
+from kubestray.search.syntax import Clause, Junction, Negation, Term, TermIn, Word
+from kubestray.search.times import BadTime, parse_time
+from kubestray.search.wildcards import parts
+from kubestray.store.points import Span
+from kubestray.store.trees import Tree, all_of, any_of, call, column, number, text
+
+_TIMES = ("earliest", "latest")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a clause selects: a condition on the catalog (None: all series), and the time range."""
+
+    series: Tree | None
+    span: Span
+
+
+def scope(clause: Clause | None, context: Context) -> Scope:
+    """Read a clause; without a time in it, the range is the search's own."""
+    times: dict[str, int] = {}
+    rest: list[Clause] = []
+    for part in _conjuncts(clause):
+        if isinstance(part, Term) and part.field.lower() in _TIMES:
+            times[part.field.lower()] = _time(part, context)
+        else:
+            rest.append(part)
+    conditions = [tree for tree in (_condition(part, context) for part in rest) if tree != exp.true()]
+    return Scope(all_of(conditions) if conditions else None, _span(times, context))
+
+
+def _span(times: dict[str, int], context: Context) -> Span:
+    """Return the range: a time in the text replaces the search's own, and no ``latest`` then is now."""
+    if not times:
+        return context.span
+    return Span(times.get("earliest", context.span.earliest), times.get("latest", context.now))
+
+
+def _conjuncts(clause: Clause | None) -> list[Clause]:
+    if clause is None:
+        return []
+    if isinstance(clause, Junction) and clause.operator == "and":
+        return [inner for operand in clause.operands for inner in _conjuncts(operand)]
+    return [clause]
+
+
+def _time(term: Term, context: Context) -> int:
+    if term.operator != "=":
+        raise context.error(term.at, f"{term.field} takes a single time", f"write {term.field}={term.value}")
+    try:
+        return parse_time(term.value, context.now)
+    except BadTime as error:
+        raise context.error(term.at, f"{term.field}: {error}") from error
+
+
+def _condition(clause: Clause, context: Context) -> Tree:
+    match clause:
+        case Junction(operator="and"):
+            return all_of([_condition(part, context) for part in clause.operands])
+        case Junction():
+            return any_of([_condition(part, context) for part in clause.operands])
+        case Negation():
+            return call("not", _condition(clause.operand, context))
+        case TermIn():
+            return any_of([_term(Term(clause.at, clause.field, "=", value), context) for value in clause.values])
+        case Term():
+            return _term(clause, context)
+        case Word(value="*"):
+            return exp.true()
+        case Word():
+            raise context.error(clause.at, f"expected attribute=value, found {clause.value!r}")
+
+
+def _term(term: Term, context: Context) -> Tree:
+    name = term.field.lower()
+    if name in _TIMES:
+        raise context.error(term.at, f"{name} must be joined to the rest by AND", "times cannot stand under OR or NOT")
+    if name == "index":
+        known = any(parts(term.value, index) is not None for index in context.metric_indexes)
+        return exp.true() if known == (term.operator == "=") else exp.false()
+    if name == "metric_name":
+        return _compare(column("metric"), exp.true(), term, context)
+    attribute = call("arrayElement", column("attributes"), text(term.field))
+    return _compare(attribute, call("mapContains", column("attributes"), text(term.field)), term, context)
+
+
+def _compare(value: Tree, exists: Tree, term: Term, context: Context) -> Tree:
+    if term.operator in ("=", "!="):
+        same = _same(value, term.value)
+        return all_of([exists, same if term.operator == "=" else call("not", same)])
+    if not re.fullmatch(r"[+-]?\d+(\.\d+)?", term.value):
+        raise context.error(term.at, f"{term.operator} compares numbers, found {term.value!r}")
+    function = {"<": "less", "<=": "lessOrEquals", ">": "greater", ">=": "greaterOrEquals"}[term.operator]
+    holds = call(function, call("toFloat64OrNull", value), number(float(term.value)))
+    return all_of([exists, call("ifNull", holds, number(0))])
+
+
+def _same(value: Tree, wanted: str) -> Tree:
+    if "*" in wanted:
+        return call("match", value, text(wildcard(wanted)))
+    return exp.EQ(this=value, expression=text(wanted))

@@ -1,0 +1,157 @@
+"""What the parser makes of a text. Every node knows where it was written (``at``, an offset)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Anything written in a search."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Node):
+    """A number literal."""
+
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class String(Node):
+    """A text literal, escapes resolved."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field(Node):
+    """The value of a field; a field that does not exist is null."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Node):
+    """A function call; ``name`` in lower case."""
+
+    name: str
+    arguments: tuple[Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unary(Node):
+    """``-x`` or ``NOT x``."""
+
+    operator: str
+    operand: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Binary(Node):
+    """``x operator y``; operators in lower case, ``=`` written ``==``."""
+
+    operator: str
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Member(Node):
+    """``x IN (a, b, …)``."""
+
+    operand: Expression
+    options: tuple[Expression, ...]
+
+
+Expression = Number | String | Field | Call | Unary | Binary | Member
+
+
+@dataclass(frozen=True, slots=True)
+class Term(Node):
+    """``field operator value`` in a search clause; ``value`` may hold wildcards where not quoted away."""
+
+    field: str
+    operator: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class TermIn(Node):
+    """``field IN (value, …)`` in a search clause."""
+
+    field: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Word(Node):
+    """A bare word or phrase in a search clause; ``*`` matches everything."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Junction(Node):
+    """``AND``/``OR`` of clauses."""
+
+    operator: str
+    operands: tuple[Clause, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Negation(Node):
+    """``NOT`` of a clause."""
+
+    operand: Clause
+
+
+Clause = Term | TermIn | Word | Junction | Negation
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate(Node):
+    """``function(argument) AS name``: an aggregate of ``stats``, ``mstats`` and their kin.
+
+    ``argument`` is a field name or pattern, an expression (from ``eval(…)``), or None for ``count``.
+    """
+
+    function: str
+    argument: str | Expression | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command(Node):
+    """One command of a pipeline; each command's module derives its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline(Node):
+    """Commands in order."""
+
+    commands: tuple[Command, ...]
+
+
+N = TypeVar("N")
+
+
+def rewrite_text(node: N, change: Callable[[str], str]) -> N:
+    """Return a copy of a node with ``change`` applied to every name and literal text in it."""
+    return _rewrite(node, change)  # type: ignore[no-any-return]
+
+
+def _rewrite(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, tuple):
+        return tuple(_rewrite(item, change) for item in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        changed = {f.name: _rewrite(getattr(value, f.name), change) for f in dataclasses.fields(value)}
+        return dataclasses.replace(value, **changed)
+    return value

@@ -1,0 +1,189 @@
+"""How field values are represented in the engine, and how they turn into one another.
+
+========  =============================================  ===========================================
+shape     engine type                                    holds
+========  =============================================  ===========================================
+NUMBER    ``Nullable(Float64)``                          a number or null
+TEXT      ``Nullable(String)``                           a text or null
+MULTI     ``Array(String)``                              a multivalue field; no values is null
+DYNAMIC   ``Tuple(Nullable(Float64), Array(String))``    any of the three, row by row: the number if
+                                                         there is one, else the texts
+BOOLEAN   ``Nullable(UInt8)``                            a condition; never a field
+========  =============================================  ===========================================
+
+A field is DYNAMIC unless its values are proven to be of one of the first three shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from sqlglot import exp
+
+from kubestray.store.trees import Tree, array, call, either, is_null, null, text
+
+
+class Shape(Enum):
+    """What a field can hold."""
+
+    NUMBER = "number"
+    TEXT = "text"
+    MULTI = "multivalue"
+    DYNAMIC = "any"
+    BOOLEAN = "condition"
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A typed tree. ``static`` is set for a literal, ``field`` for a plain field."""
+
+    shape: Shape
+    tree: Tree
+    static: bool = False
+    field: bool = False
+
+
+NULL = Value(Shape.TEXT, call("CAST", null(), text("Nullable(String)")))
+NULL_NUMBER = Value(Shape.NUMBER, call("CAST", null(), text("Nullable(Float64)")))
+
+
+def _part(value: Value, index: int) -> Tree:
+    return call("tupleElement", value.tree, exp.Literal.number(index))
+
+
+def _none() -> Tree:
+    return call("CAST", array([]), text("Array(String)"))
+
+
+def _at(values: Tree, index: int) -> Tree:
+    return call("arrayElement", values, exp.Literal.number(index))
+
+
+def as_number(value: Value) -> Tree:
+    """Return the value as ``Nullable(Float64)``; null where it does not look like a number."""
+    match value.shape:
+        case Shape.NUMBER:
+            return value.tree
+        case Shape.TEXT:
+            return parse_number(value.tree)
+        case Shape.MULTI:
+            return parse_number(as_text(value))
+        case Shape.DYNAMIC:
+            return call("coalesce", _part(value, 1), parse_number(_joined(_part(value, 2))))
+        case Shape.BOOLEAN:
+            return call("toFloat64", value.tree)
+
+
+def parse_number(value: Tree) -> Tree:
+    """Read a text as a number; infinities and NaN are not numbers here."""
+    parsed = call("toFloat64OrNull", call("trimBoth", value))
+    return either(call("isFinite", parsed), parsed, null())
+
+
+def as_text(value: Value) -> Tree:
+    """Return the value as ``Nullable(String)``; several values are joined by a space."""
+    match value.shape:
+        case Shape.NUMBER:
+            return call("toString", value.tree)
+        case Shape.TEXT:
+            return value.tree
+        case Shape.MULTI:
+            return _joined(value.tree)
+        case Shape.DYNAMIC:
+            return call("coalesce", call("toString", _part(value, 1)), _joined(_part(value, 2)))
+        case Shape.BOOLEAN:
+            return either(value.tree, text("True"), text("False"))
+
+
+def _joined(values: Tree) -> Tree:
+    return either(call("notEmpty", values), call("arrayStringConcat", values, text(" ")), null())
+
+
+def as_list(value: Value) -> Tree:
+    """Return the values as ``Array(String)``; empty for null."""
+    match value.shape:
+        case Shape.MULTI:
+            return value.tree
+        case Shape.DYNAMIC:
+            own = _part(value, 1)
+            return either(is_null(own), _part(value, 2), array([call("assumeNotNull", call("toString", own))]))
+        case _:
+            shown = as_text(value)
+            return either(is_null(shown), _none(), array([call("assumeNotNull", shown)]))
+
+
+def as_dynamic(value: Value) -> Tree:
+    """Return the value as the tuple of the DYNAMIC shape."""
+    match value.shape:
+        case Shape.DYNAMIC:
+            return value.tree
+        case Shape.NUMBER:
+            return call("tuple", value.tree, _none())
+        case _:
+            return call("tuple", NULL_NUMBER.tree, as_list(value))
+
+
+def missing(value: Value) -> Tree:
+    """Return the condition that the value is null."""
+    match value.shape:
+        case Shape.MULTI:
+            return call("empty", value.tree)
+        case Shape.DYNAMIC:
+            return exp.and_(is_null(_part(value, 1)), call("empty", _part(value, 2)))
+        case _:
+            return is_null(value.tree)
+
+
+def present(value: Value) -> Tree:
+    """Return the condition that the value is not null."""
+    return exp.Not(this=exp.Paren(this=missing(value)))
+
+
+def looks_numeric(value: Value) -> Tree:
+    """Return the condition that the value is, or reads as, a number."""
+    return call("isNotNull", as_number(value))
+
+
+def common_shape(shapes: Iterable[Shape]) -> Shape:
+    """Return the narrowest shape that holds values of all these shapes."""
+    distinct = set(shapes)
+    if len(distinct) == 1:
+        return distinct.pop()
+    if distinct == {Shape.TEXT, Shape.MULTI}:
+        return Shape.MULTI
+    return Shape.DYNAMIC if distinct else Shape.TEXT
+
+
+def as_shape(value: Value, shape: Shape) -> Tree:
+    """Return the value in the given shape."""
+    convert = {
+        Shape.NUMBER: as_number,
+        Shape.TEXT: as_text,
+        Shape.MULTI: as_list,
+        Shape.DYNAMIC: as_dynamic,
+        Shape.BOOLEAN: lambda v: v.tree,
+    }
+    return convert[shape](value)
+
+
+def is_literal_null(value: Value) -> bool:
+    """Whether this is ``null()``: it takes any shape without widening the others."""
+    return value is NULL or value is NULL_NUMBER
+
+
+def choose(branches: list[tuple[Tree, Value]], otherwise: Value) -> Value:
+    """Return the first branch whose condition holds, else ``otherwise``."""
+    results = [value for _, value in branches] + [otherwise]
+    shape = common_shape(v.shape for v in results if not is_literal_null(v))
+    tree = as_shape(otherwise, shape)
+    for condition, value in reversed(branches):
+        tree = either(condition, as_shape(value, shape), tree)
+    return Value(shape, tree)
+
+
+def any_value(values: Tree, holds: Tree, name: str = "x") -> Tree:
+    """Return whether ``holds`` (written over ``name``) is true of at least one value of an array."""
+    condition = exp.Lambda(this=holds, expressions=[exp.to_identifier(name)])
+    return call("arrayExists", condition, values)

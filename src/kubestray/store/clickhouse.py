@@ -1,0 +1,80 @@
+"""The scale-out engine: a ClickHouse server or cluster, over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pyarrow as pa
+from sqlglot import exp
+
+from kubestray.model.errors import StoreError, UsageError
+from kubestray.store.engine import READ_SETTINGS, UNLIMITED, Limits, render, with_settings
+from kubestray.store.failures import failure
+
+
+class ClickHouseEngine:
+    """``clickhouse://user:password@host:8123/database?cluster=NAME&secure=1``."""
+
+    def __init__(self, url: str) -> None:
+        import clickhouse_connect  # heavy: only for this engine
+        from clickhouse_connect.driver.exceptions import ClickHouseError
+
+        parts = urlsplit(url)
+        options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        unknown = sorted(options.keys() - {"cluster", "secure"})
+        if unknown:
+            raise UsageError(f"--store: unknown option {unknown[0]!r} in the URL; known are cluster, secure")
+        self.cluster = options.get("cluster")
+        self._database = parts.path.strip("/") or "default"
+        self._where = f"clickhouse://{parts.hostname}:{parts.port or 8123}/{self._database}"
+        self._errors: type[Exception] = ClickHouseError
+        secure = options.get("secure", "0") not in ("0", "false")
+        try:
+            self._client: Any = clickhouse_connect.get_client(
+                host=parts.hostname or "127.0.0.1",
+                port=parts.port or (8443 if secure else 8123),
+                username=unquote(parts.username or "default"),
+                password=unquote(parts.password or ""),
+                database=self._database,
+                secure=secure,
+                # Without a session, statements of several threads may run at once.
+                autogenerate_session_id=False,
+            )
+        except ClickHouseError as error:
+            raise StoreError(f"cannot reach the store at {self._where}: {_first_line(error)}") from error
+
+    @property
+    def url(self) -> str:
+        """Host, port and database, without the password."""
+        return self._where
+
+    def query(self, tree: exp.Expression, limits: Limits = UNLIMITED) -> pa.Table:
+        """Run a SELECT and return its Arrow table."""
+        sql = with_settings(render(tree), {**READ_SETTINGS, **limits.settings()})
+        try:
+            return self._client.query_arrow(sql, use_strings=True)
+        except self._errors as error:
+            raise failure(str(error), self.url) from error
+
+    def execute(self, statement: str) -> None:
+        """Run a statement of our own."""
+        try:
+            self._client.command(statement)
+        except self._errors as error:
+            raise failure(str(error), self.url) from error
+
+    def insert(self, table: str, rows: pa.Table) -> None:
+        """Append rows; on a cluster every shard has them when this returns."""
+        try:
+            self._client.insert_arrow(table, rows, settings={"distributed_foreground_insert": 1})
+        except self._errors as error:
+            raise failure(str(error), self.url) from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,79 @@
+"""What executes: a sqlglot tree in, an Arrow table out; Arrow tables in, rows on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+from sqlglot import exp
+
+DIALECT = "clickhouse"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one statement may use: seconds, bytes of memory, rows of result. 0 is no limit."""
+
+    seconds: float = 0
+    memory: int = 0
+    rows: int = 0
+
+    def settings(self) -> dict[str, int | float]:
+        """Return them as engine settings; a result over ``rows`` is an error, never cut silently."""
+        wanted = {
+            "max_execution_time": self.seconds,
+            "max_memory_usage": self.memory,
+            "max_result_rows": self.rows,
+        }
+        return {name: value for name, value in wanted.items() if value}
+
+
+UNLIMITED = Limits()
+
+
+class Engine(Protocol):
+    """An engine of the ClickHouse family. Safe to use from several threads at once."""
+
+    @property
+    def url(self) -> str:
+        """Where it is, without secrets: for messages."""
+        ...
+
+    def query(self, tree: exp.Expression, limits: Limits = UNLIMITED) -> pa.Table:
+        """Run a SELECT; raise `LimitExceeded` at a limit, `StoreError` at any other refusal."""
+        ...
+
+    def execute(self, statement: str) -> None:
+        """Run a statement of our own (DDL) that returns nothing."""
+        ...
+
+    def insert(self, table: str, rows: pa.Table) -> None:
+        """Append rows; when it returns they survive the death of the process."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the store."""
+        ...
+
+
+def render(tree: exp.Expression, *, pretty: bool = False) -> str:
+    """Print a tree as ClickHouse SQL: the only place where SQL text comes into being."""
+    return tree.sql(dialect=DIALECT, pretty=pretty, comments=False)
+
+
+# Deep foreach bodies nest one subquery a field; the engine's default of 100 is for typing errors.
+READ_SETTINGS: dict[str, int | float] = {
+    "max_subquery_depth": 1000,
+    "max_query_size": 16 << 20,
+    # A series' points share their partition (the day), so FINAL need not look across partitions.
+    "do_not_merge_across_partitions_select_final": 1,
+    # NULLs from an outer join, not default values.
+    "join_use_nulls": 1,
+}
+
+
+def with_settings(sql: str, settings: dict[str, int | float]) -> str:
+    """Append a SETTINGS clause; names and values are ours, never a user's."""
+    clause = ", ".join(f"{name} = {value}" for name, value in settings.items())
+    return f"{sql} SETTINGS {clause}" if clause else sql

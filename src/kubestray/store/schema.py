@@ -1,0 +1,122 @@
+"""The tables. One layout for a single node, one for a cluster; searches read the same names on both.
+
+=============  =====================================================================================
+read           what
+=============  =====================================================================================
+``samples``    metric, series_id, time (ns), start (ns), value: as received, each point once
+``series``     series_id, metric, kind, unit, attributes, first_seen, last_seen: the catalog
+``runs``       which detection ran for which scheduled time, and how it ended
+``risk``       risk events: JSON of all fields beside the columns that searches filter by
+=============  =====================================================================================
+
+Points are written to ``samples_local`` and read through a view that collapses repeated ones: the
+key is (metric, series, time, value), so a resend adds nothing and two different values that claim
+the same moment are both kept. On a cluster the read names are Distributed tables over those views,
+sharded by series.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DAY_NS = 86_400 * 10**9
+
+_SAMPLES = f"""
+CREATE TABLE IF NOT EXISTS samples_local{{on}} (
+    metric LowCardinality(String),
+    series_id UInt64,
+    time UInt64 CODEC(DoubleDelta, ZSTD(1)),
+    start UInt64 CODEC(DoubleDelta, ZSTD(1)),
+    value Float64 CODEC(Gorilla, ZSTD(1))
+) ENGINE = ReplacingMergeTree
+PARTITION BY intDiv(time, {DAY_NS})
+ORDER BY (metric, series_id, time, value)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+"""
+
+_SERIES = """
+CREATE TABLE IF NOT EXISTS series_local{on} (
+    metric LowCardinality(String),
+    series_id UInt64,
+    kind LowCardinality(String),
+    unit SimpleAggregateFunction(anyLast, String),
+    attributes SimpleAggregateFunction(anyLast, Map(String, String)),
+    first_seen SimpleAggregateFunction(min, UInt64),
+    last_seen SimpleAggregateFunction(max, UInt64)
+) ENGINE = AggregatingMergeTree
+ORDER BY (metric, series_id, kind)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+"""
+
+_RUNS = """
+CREATE TABLE IF NOT EXISTS runs_local{on} (
+    detection String,
+    scheduled UInt64,
+    finished UInt64,
+    rows UInt64,
+    error String
+) ENGINE = ReplacingMergeTree(finished)
+ORDER BY (detection, scheduled)
+"""
+
+_RISK = """
+CREATE TABLE IF NOT EXISTS risk_local{on} (
+    id String,
+    time UInt64,
+    detection String,
+    risk_object String,
+    risk_object_type LowCardinality(String),
+    risk_score Float64,
+    fields String CODEC(ZSTD(3)),
+    recorded UInt64
+) ENGINE = ReplacingMergeTree(recorded)
+ORDER BY (detection, id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+"""
+
+_UNIQUE = {
+    "samples": "SELECT metric, series_id, time, start, value FROM samples_local FINAL",
+    "series": (
+        "SELECT metric, series_id, kind, anyLast(unit) AS unit, anyLast(attributes) AS attributes, "
+        "min(first_seen) AS first_seen, max(last_seen) AS last_seen "
+        "FROM series_local GROUP BY metric, series_id, kind"
+    ),
+    "runs": "SELECT detection, scheduled, finished, rows, error FROM runs_local FINAL",
+    "risk": (
+        "SELECT id, time, detection, risk_object, risk_object_type, risk_score, fields, recorded FROM risk_local FINAL"
+    ),
+}
+
+_SHARD_BY = {"samples": "series_id", "series": "series_id", "runs": "cityHash64(detection)", "risk": "cityHash64(detection)"}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where rows are written, and the statements that make the tables."""
+
+    cluster: str | None = None
+
+    def write_table(self, name: str) -> str:
+        """Return the table that rows of ``name`` are inserted into."""
+        return f"{name}_write" if self.cluster else f"{name}_local"
+
+    def statements(self) -> list[str]:
+        """Return the statements in order; each may run again without harm."""
+        on = f" ON CLUSTER {self.cluster}" if self.cluster else ""
+        tables = [text.format(on=on) for text in (_SAMPLES, _SERIES, _RUNS, _RISK)]
+        if not self.cluster:
+            return tables + [f"CREATE OR REPLACE VIEW {name} AS {body}" for name, body in _UNIQUE.items()]
+        for name, body in _UNIQUE.items():
+            tables += [
+                f"CREATE OR REPLACE VIEW {name}_unique{on} AS {body}",
+                self._distributed(name, f"{name}_unique", on),
+                self._distributed(f"{name}_write", f"{name}_local", on),
+            ]
+        return tables
+
+    def _distributed(self, name: str, local: str, on: str) -> str:
+        key = _SHARD_BY[name.removesuffix("_write")]
+        return (
+            f"CREATE TABLE IF NOT EXISTS {name}{on} AS {local} "
+            f"ENGINE = Distributed({self.cluster}, currentDatabase(), {local}, {key})"
+        )

@@ -1,0 +1,141 @@
+"""The store: appends batches, drops what has expired, keeps the ledger of runs and risk events."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from sqlglot import exp
+
+from kubestray.model.metric import Batch
+from kubestray.store.engine import UNLIMITED, Engine, Limits
+from kubestray.store.schema import DAY_NS, Layout
+
+_HOUR_NS = 3600 * 10**9
+_DAYS_PER_INSERT = 90  # the engine refuses an INSERT that touches more than 100 partitions
+_CATALOG_CACHE = 2_000_000  # series; about 100 bytes each
+
+
+class Store:
+    """One store behind one engine. Safe to use from several threads."""
+
+    def __init__(self, engine: Engine, layout: Layout | None = None) -> None:
+        self.engine = engine
+        self.layout = layout or Layout()
+        self._catalogued: dict[int, tuple[int, int]] = {}
+        self._lock = threading.Lock()
+
+    def create(self) -> None:
+        """Make the tables that are not there yet."""
+        for statement in self.layout.statements():
+            self.engine.execute(statement)
+
+    def query(self, tree: exp.Expression, limits: Limits = UNLIMITED) -> pa.Table:
+        """Run a SELECT over the tables of `store.schema`."""
+        return self.engine.query(tree, limits)
+
+    def append(self, batch: Batch) -> None:
+        """Write a batch; when it returns, its points are durable and can be searched.
+
+        The catalog is written first: a crash in between leaves a series without points, never points
+        without a series.
+        """
+        if not len(batch):
+            return
+        self._append_series(batch)
+        for part in _by_days(batch):
+            self._insert("samples", _samples_table(part))
+
+    def record(self, table: str, rows: pa.Table) -> None:
+        """Append rows to a ledger table (``runs``, ``risk``)."""
+        if rows.num_rows:
+            self._insert(table, rows)
+
+    def close(self) -> None:
+        """Let go of the engine."""
+        self.engine.close()
+
+    def _insert(self, name: str, rows: pa.Table) -> None:
+        self.engine.insert(self.layout.write_table(name), rows)
+
+    def _append_series(self, batch: Batch) -> None:
+        """Write catalog entries that are new, or whose first or last sight has moved noticeably.
+
+        ``last_seen`` is renewed once an hour of event time, ``first_seen`` at once.
+        """
+        ids, first, last = _extent(batch)
+        with self._lock:
+            fresh = [i for i, key in enumerate(ids.tolist()) if self._moved(key, int(first[i]), int(last[i]))]
+            if not fresh:
+                return
+            series = [batch.series[int(ids[i])] for i in fresh]
+            rows = pa.table(
+                {
+                    "metric": [s.metric for s in series],
+                    "series_id": pa.array([s.id for s in series], pa.uint64()),
+                    "kind": [s.kind.value for s in series],
+                    "unit": [s.unit for s in series],
+                    "attributes": pa.array([s.attributes for s in series], pa.map_(pa.string(), pa.string())),
+                    "first_seen": pa.array(first[fresh]),
+                    "last_seen": pa.array(last[fresh]),
+                }
+            )
+            self._insert("series", rows)
+            self._remember(ids[fresh], first[fresh], last[fresh])
+
+    def _moved(self, key: int, first: int, last: int) -> bool:
+        known = self._catalogued.get(key)
+        return known is None or first < known[0] or last // _HOUR_NS > known[1] // _HOUR_NS
+
+    def _remember(
+        self, ids: npt.NDArray[np.uint64], first: npt.NDArray[np.uint64], last: npt.NDArray[np.uint64]
+    ) -> None:
+        if len(self._catalogued) + len(ids) > _CATALOG_CACHE:
+            self._catalogued.clear()  # costs one more catalog row a series, nothing else
+        for key, low, high in zip(ids.tolist(), first.tolist(), last.tolist(), strict=True):
+            known = self._catalogued.get(key, (low, high))
+            self._catalogued[key] = (min(low, known[0]), max(high, known[1]))
+
+
+def _samples_table(batch: Batch) -> pa.Table:
+    names = sorted({series.metric for series in batch.series.values()})
+    code = {name: index for index, name in enumerate(names)}
+    ids, inverse = np.unique(batch.series_id, return_inverse=True)
+    codes = np.array([code[batch.series[int(key)].metric] for key in ids], dtype=np.int32)
+    return pa.table(
+        {
+            "metric": pa.DictionaryArray.from_arrays(pa.array(codes[inverse]), pa.array(names)),
+            "series_id": pa.array(batch.series_id),
+            "time": pa.array(batch.time),
+            "start": pa.array(batch.start),
+            "value": pa.array(batch.value),
+        }
+    )
+
+
+def _extent(
+    batch: Batch,
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    """Return the distinct series ids with the first and last time of each."""
+    order = np.lexsort((batch.time, batch.series_id))
+    ids, times = batch.series_id[order], batch.time[order]
+    starts = np.flatnonzero(np.concatenate(([True], ids[1:] != ids[:-1])))
+    ends = np.concatenate((starts[1:], [len(ids)])) - 1
+    return ids[starts], times[starts], times[ends]
+
+
+def _by_days(batch: Batch) -> Iterator[Batch]:
+    """Cut a batch so that no part touches more days than one INSERT may."""
+    days = batch.time // np.uint64(DAY_NS)
+    distinct = np.unique(days)
+    if len(distinct) <= _DAYS_PER_INSERT:
+        yield batch
+        return
+    for start in range(0, len(distinct), _DAYS_PER_INSERT):
+        chunk = distinct[start : start + _DAYS_PER_INSERT]
+        yield batch.where((days >= chunk[0]) & (days <= chunk[-1]))
+
+

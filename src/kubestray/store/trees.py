@@ -1,0 +1,117 @@
+"""Small words for building sqlglot trees. Names given here are ours; user text enters as `text` only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlglot import exp
+
+Tree = exp.Expression
+
+
+def column(name: str) -> exp.Column:
+    """Refer to a column by a name of ours."""
+    return exp.column(exp.to_identifier(name))
+
+
+def text(value: str) -> exp.Literal:
+    """Quote any text as a literal: the one way a user's or a sender's words get into a statement."""
+    return exp.Literal.string(value)
+
+
+def number(value: float) -> Tree:
+    """Write a number that is exactly the given double when read back."""
+    literal = exp.Literal.number(repr(abs(value)) if isinstance(value, float) else str(abs(value)))
+    return exp.Neg(this=literal) if value < 0 else literal
+
+
+def unsigned(value: int) -> Tree:
+    """Write a 64-bit unsigned integer literal (times in nanoseconds, series ids)."""
+    return call("toUInt64", number(value))
+
+
+def null() -> Tree:
+    """NULL."""
+    return exp.Null()
+
+
+def call(name: str, *arguments: Tree) -> Tree:
+    """Call an engine function by its exact name."""
+    return exp.Anonymous(this=name, expressions=list(arguments))
+
+
+def array(items: Iterable[Tree]) -> Tree:
+    """Build an array value."""
+    return call("array", *items)
+
+
+def lambda_(name: str, body: Tree) -> Tree:
+    """Write ``name -> body``."""
+    return exp.Lambda(this=body, expressions=[exp.to_identifier(name)])
+
+
+def either(condition: Tree, then: Tree, otherwise: Tree) -> Tree:
+    """``if(condition, then, otherwise)``; a NULL condition takes ``otherwise``."""
+    return call("if", condition, then, otherwise)
+
+
+def is_null(value: Tree) -> Tree:
+    """Is the value NULL."""
+    return call("isNull", value)
+
+
+def all_of(conditions: Sequence[Tree]) -> Tree:
+    """AND of any number of conditions; true when there are none."""
+    return exp.and_(*conditions) if conditions else exp.true()
+
+
+def any_of(conditions: Sequence[Tree]) -> Tree:
+    """OR of any number of conditions; false when there are none."""
+    return exp.or_(*conditions) if conditions else exp.false()
+
+
+def one_of(value: Tree, options: Iterable[Tree]) -> Tree:
+    """``value IN (options)``; false when there are none."""
+    items = list(options)
+    return exp.In(this=value, expressions=items) if items else exp.false()
+
+
+def in_query(value: Tree, query: exp.Select) -> Tree:
+    """``value GLOBAL IN (query)``: on a cluster the list is made once and sent to every shard."""
+    return exp.In(this=value, query=exp.Subquery(this=query), is_global=True)
+
+
+def named(tree: Tree, name: str) -> Tree:
+    """``tree AS name``."""
+    return exp.alias_(tree, exp.to_identifier(name), copy=False)
+
+
+def select(*columns: Tree) -> exp.Select:
+    """Start a SELECT."""
+    return exp.Select().select(*columns, copy=False)
+
+
+def table(query: exp.Query, name: str) -> Tree:
+    """Use a query as a named table."""
+    return exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier(name)))
+
+
+def ordered(value: Tree, *, descending: bool = False) -> Tree:
+    """One ORDER BY term; NULLs last."""
+    return exp.Ordered(this=value, desc=descending, nulls_first=False)
+
+
+def over(function: Tree, *, partition: Sequence[Tree] = (), order: Sequence[Tree] = ()) -> Tree:
+    """``function OVER (PARTITION BY … ORDER BY …)``, up to the current row where there is an order."""
+    spec = None
+    if order:
+        spec = exp.WindowSpec(
+            kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW", end_side=None
+        )
+    return exp.Window(
+        this=function,
+        partition_by=list(partition),
+        order=exp.Order(expressions=[ordered(term) for term in order]) if order else None,
+        spec=spec,
+        over="OVER",
+    )
