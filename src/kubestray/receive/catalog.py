@@ -40,7 +40,7 @@ class Reason(StrEnum):
     TOO_FAR_IN_FUTURE = "too_far_in_future"
 
 
-class Rejected(Exception):  # noqa: N818  (an outcome of one data point, not an error of the program)
+class Rejected(Exception):
     """One data point may not be stored; never leaves `kubestray.receive`."""
 
     def __init__(self, reason: Reason) -> None:
@@ -55,12 +55,15 @@ class Limits:
     ``max_new_series_bytes`` bounds the memory that the series of one request may take which were
     not seen lately: a large resource repeated by many small points would otherwise take thousands
     of times the size of the request.
+
+    ``max_resources`` bounds the resources of one request, for its time: an empty one is two bytes.
     """
 
     max_attributes: int = 256
     max_attribute_length: int = 64 * 1024
     max_name_length: int = 1024
     max_new_series_bytes: int = 256 * 1024 * 1024
+    max_resources: int = 1_000_000
 
 
 SeriesCache = Remembered[Key, Series]

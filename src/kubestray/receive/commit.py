@@ -110,9 +110,11 @@ class GroupCommit:
         while group := self._next_group(earliest):
             earliest = time.monotonic() + self._interval
             running = [request for request in group if request.stored.set_running_or_notify_cancel()]
-            self._store(running)
+            errors = self._store(running)
             with self._changed:
                 self._count(-len(group), -sum(len(request.batch) for request in group))
+            for request, error in zip(running, errors, strict=True):
+                _resolve(request.stored, error)
 
     def _next_group(self, earliest: float) -> list[_Request]:
         """Wait for requests, and until ``earliest``; return none only when closed and drained."""
@@ -123,21 +125,23 @@ class GroupCommit:
             group, self._waiting = self._waiting, []
             return group
 
-    def _store(self, group: Sequence[_Request]) -> None:
-        """Append a group in one go or else one by one, and resolve its futures."""
-        if not group:
-            return
-        error = self._try([request.batch for request in group])
-        if error is not None and len(group) > 1:
-            log.warning("storing %d requests together failed, trying one by one: %s", len(group), error)
-            for request in group:
-                self._store([request])
-            return
-        for request in group:
-            if error is None:
-                request.stored.set_result(None)
-            else:
-                request.stored.set_exception(error)
+    def _store(self, group: Sequence[_Request]) -> list[BaseException | None]:
+        """Append a group in one go or else one by one; return each request's error."""
+        error = self._try(group)
+        if error is None or len(group) == 1:
+            return [error] * len(group)
+        log.warning("storing %d requests together failed, trying one by one: %s", len(group), error)
+        return [self._try([request]) for request in group]
 
-    def _try(self, batches: Sequence[Batch]) -> BaseException | None:
+    def _try(self, group: Sequence[_Request]) -> BaseException | None:
+        if not group:
+            return None
+        batches = [request.batch for request in group]
         return self._writer.submit(lambda: self._append(Batch.concat(batches))).exception()
+
+
+def _resolve(stored: Future[None], error: BaseException | None) -> None:
+    if error is None:
+        stored.set_result(None)
+    else:
+        stored.set_exception(error)

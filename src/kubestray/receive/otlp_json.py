@@ -56,7 +56,10 @@ def decode_json(body: bytes, bounds: Bounds, limits: Limits, cache: SeriesCache)
         raise MalformedRequest(f"not JSON: {error}") from error
     catalog = Catalog(cache, limits, _read_attributes, _read_attributes)
     gathering = Gathering(bounds)
-    for resource_metrics in _objects(_object(request, "the request"), "resourceMetrics"):
+    messages = _objects(_object(request, "the request"), "resourceMetrics")
+    if len(messages) > limits.max_resources:
+        raise MalformedRequest(f"more than {limits.max_resources} resources in one request")
+    for resource_metrics in messages:
         _read_resource_metrics(resource_metrics, catalog, gathering)
     return gathering.finish()
 

@@ -40,7 +40,10 @@ def decode_protobuf(body: bytes, bounds: Bounds, limits: Limits, cache: OtlpCach
     catalog = Catalog(cache.series, limits, _read_resource, _read_point)
     gathering = Gathering(bounds)
     try:
-        for message in wire().request.FromString(body).resource_metrics:
+        messages = wire().request.FromString(body).resource_metrics
+        if len(messages) > limits.max_resources:
+            raise MalformedRequest(f"more than {limits.max_resources} resources in one request")
+        for message in messages:
             found = find_layout(message, cache.layouts)
             if found is None:
                 _read_and_learn(message, catalog, gathering, cache.layouts)

@@ -16,7 +16,7 @@ from kubestray.store.trees import Tree, all_of, any_of, call, column, named, one
 MOST_METRICS = 10_000
 _HOUR_NS = 3600 * 10**9
 
-Query = Callable[[exp.Expression], pa.Table]
+Query = Callable[[exp.Expr], pa.Table]
 
 
 class StoreCatalog:
@@ -37,7 +37,9 @@ class StoreCatalog:
         )
         rows = self._query(tree).to_pylist()
         if len(rows) > MOST_METRICS:
-            raise LimitExceeded(f"the wildcards match more than {MOST_METRICS} metrics; name them more narrowly")
+            raise LimitExceeded(
+                f"the wildcards match more than {MOST_METRICS} metrics; name them more narrowly"
+            )
         return {row["metric"]: frozenset(map(Kind, row["kinds"])) for row in rows}
 
     def attributes(self, metrics: Iterable[str], series: Tree | None, span: Span) -> list[str]:

@@ -18,7 +18,7 @@ Stop = Callable[[Cursor], bool]
 """Tells a keyword (``by``, ``span=``) that ends the clause from a word that belongs to it."""
 
 
-def clause(cursor: Cursor, stop: Stop = lambda cursor: False) -> Clause:
+def clause(cursor: Cursor, stop: Stop = lambda _: False) -> Clause:
     """Read a clause up to the end of the command or the first place where ``stop`` is true."""
     operands = [_or(cursor, stop)]
     while not _ended(cursor, stop):
@@ -28,12 +28,12 @@ def clause(cursor: Cursor, stop: Stop = lambda cursor: False) -> Clause:
 
 
 def _ended(cursor: Cursor, stop: Stop) -> bool:
-    return cursor.done or cursor.source.text[cursor.at] in "|])" or stop(cursor)
+    return cursor.at_end() or cursor.source.text[cursor.at] in "|])" or stop(cursor)
 
 
 def _or(cursor: Cursor, stop: Stop) -> Clause:
     operands = [_not(cursor, stop)]
-    while not cursor.done and cursor.keyword("or"):
+    while not cursor.at_end() and cursor.keyword("or"):
         operands.append(_not(cursor, stop))
     return operands[0] if len(operands) == 1 else Junction(operands[0].at, "or", tuple(operands))
 

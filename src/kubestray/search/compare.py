@@ -55,7 +55,9 @@ def _compare_each(operator: str, a: Value, b: Value, switches: Switches) -> Tree
     if operator == "!=" and switches.mv_not_equal == "none":
         return call("not", _compare_each("==", a, b, switches))
     one = Value(Shape.TEXT, call("toNullable", column("x")), field=b.shape is Shape.NUMBER or b.field)
-    other = Value(Shape.TEXT, as_text(b), static=b.static, field=b.field) if b.shape is not Shape.NUMBER else b
+    other = (
+        Value(Shape.TEXT, as_text(b), static=b.static, field=b.field) if b.shape is not Shape.NUMBER else b
+    )
     holds = call("ifNull", _compare_single(operator, one, other), exp.Literal.number(0))
     return either(any_of([missing(a), missing(b)]), null(), any_value(as_list(a), holds))
 
@@ -67,4 +69,3 @@ def is_member(operand: Value, options: list[Value], switches: Switches) -> Tree:
 
 def _flipped(operator: str) -> str:
     return {"<": ">", "<=": ">=", ">": "<", ">=": "<="}.get(operator, operator)
-

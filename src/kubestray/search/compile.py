@@ -117,7 +117,9 @@ class _Steps:
         left, right = self.add(node.left), self.add(node.right)
         theirs = [column(c.name) for c in node.carried]
         keys = [column(key.name) for _, key in node.keys]
-        matching = select(*theirs, *keys, named(call("toNullable", number(1)), node.matched.name)).from_(right)
+        matching = select(*theirs, *keys, named(call("toNullable", number(1)), node.matched.name)).from_(
+            right
+        )
         on = all_of([exp.EQ(this=column(a.name), expression=column(b.name)) for a, b in node.keys])
         shown = [exp.Column(this=exp.Star(), table=exp.to_identifier("ours"))]
         shown += [exp.column(c.name, table="theirs") for c in (*node.carried, node.matched)]
@@ -135,11 +137,16 @@ def _measure(node: Measure) -> exp.Query:
     series = [*carries, *([node.series] if node.series is not None else [])]
     chosen = Selection(metrics, node.kinds, all_of(series) if series else None, node.span)
     bins = [named(_bin_start(node), node.bin.name)] if node.bin else []
-    values = [_aggregate(node, aggregate.function, aggregate.metric, aggregate.column) for aggregate in node.aggregates]
+    values = [
+        _aggregate(node, aggregate.function, aggregate.metric, aggregate.column)
+        for aggregate in node.aggregates
+    ]
     query = select(*(column(a.column.name) for a in node.by), *bins, *values)
     query = query.from_(table(_states(node, chosen), "states"))
     if node.by:
-        on = exp.EQ(this=exp.column("series_id", table="states"), expression=exp.column("series_id", table="names"))
+        on = exp.EQ(
+            this=exp.column("series_id", table="states"), expression=exp.column("series_id", table="names")
+        )
         query = query.join(table(_names(node.by, chosen), "names"), on=on, join_type="inner", copy=False)
     groups = [column(a.column.name) for a in node.by] + ([column("bin")] if node.bin else [])
     if groups:
@@ -209,7 +216,9 @@ def _received(node: Received) -> exp.Query:
         for a in node.attributes
     ]
     catalog = select(column("series_id"), column("attributes")).from_("series").where(chosen.catalog())
-    on = exp.EQ(this=exp.column("series_id", table="points"), expression=exp.column("series_id", table="names"))
+    on = exp.EQ(
+        this=exp.column("series_id", table="points"), expression=exp.column("series_id", table="names")
+    )
     query = select(*points, *shown).from_(table(as_received(chosen), "points"))
     return query.join(table(catalog, "names"), on=on, join_type="inner", copy=False)
 

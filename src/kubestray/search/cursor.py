@@ -19,7 +19,10 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # A field name where names stand in lists: anything up to a separator; wildcards included.
 _BARE_FIELD = re.compile(r"(?:<<\w+>>|[^\s,|\[\]()=\"'<>!`])+")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_QUOTED = {'"': re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL), "'": re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL)}
+_QUOTED = {
+    '"': re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL),
+    "'": re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL),
+}
 
 
 @cache
@@ -40,8 +43,7 @@ class Cursor:
         self.at = found.end()
         return self.at
 
-    @property
-    def done(self) -> bool:
+    def at_end(self) -> bool:
         """Whether nothing but white space is left."""
         return self.skip() >= len(self.source.text)
 
@@ -93,7 +95,9 @@ class Cursor:
 
     def at_field(self) -> bool:
         """Whether a field name, not a keyword of lists, comes next."""
-        return bool(_BARE_FIELD.match(self.source.text, self.skip())) or self.source.text[self.at : self.at + 1] in ('"', "'")
+        return bool(_BARE_FIELD.match(self.source.text, self.skip())) or self.source.text[
+            self.at : self.at + 1
+        ] in ('"', "'")
 
     def quoted(self, quotes: str = "\"'") -> str | None:
         """Read a quoted text if one comes next, escapes resolved."""
@@ -109,7 +113,7 @@ class Cursor:
 
     def found(self) -> str:
         """Describe what comes next, for messages."""
-        if self.done:
+        if self.at_end():
             return "the end of the search"
         found = _pattern(r"\w[\w.:-]*|.").match(self.source.text, self.at)
         return repr(found[0]) if found else "the end of the search"
@@ -120,7 +124,7 @@ class Cursor:
         self.expect("[", purpose)
         inner = self._nested(self)
         if not self.take("]"):
-            if self.done:
+            if self.at_end():
                 raise self.error("unclosed bracket", opening, "add the closing ]")
             raise self.error(f"expected ']' or a pipe, found {self.found()}")
         return inner

@@ -36,12 +36,14 @@ def evaluate(expression: syntax.Expression, relation: Relation, context: Context
             return _call(expression, relation, context)
 
 
-def condition(expression: syntax.Expression, relation: Relation, context: Context) -> exp.Expression:
+def condition(expression: syntax.Expression, relation: Relation, context: Context) -> exp.Expr:
     """Return an expression that must be a condition, as ``where`` and ``if`` need it."""
     value = evaluate(expression, relation, context)
     if value.shape is not Shape.BOOLEAN:
         raise context.error(
-            expression.at, "expected a condition, found a value", "compare it with something, or use isnotnull(…)"
+            expression.at,
+            "expected a condition, found a value",
+            "compare it with something, or use isnotnull(…)",
         )
     return value.tree
 
@@ -62,7 +64,7 @@ def _binary(expression: syntax.Binary, relation: Relation, context: Context) -> 
     return Value(Shape.NUMBER, _arithmetic(operator, as_number(a), as_number(b)))
 
 
-def _arithmetic(operator: str, a: exp.Expression, b: exp.Expression) -> exp.Expression:
+def _arithmetic(operator: str, a: exp.Expr, b: exp.Expr) -> exp.Expr:
     if operator in ("/", "%"):
         # Division by zero is null, as documented.
         return call("divide" if operator == "/" else "fmod", a, call("nullIf", b, number(0)))

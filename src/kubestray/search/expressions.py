@@ -100,7 +100,9 @@ def _primary(cursor: Cursor) -> Expression:
         if cursor.take("("):
             return Call(at, found[0].lower(), _arguments(cursor))
         return Field(at, found[0])
-    raise cursor.error(f"expected a value, found {cursor.found()}", hint="a field, a number, \"text\" or a function")
+    raise cursor.error(
+        f"expected a value, found {cursor.found()}", hint='a field, a number, "text" or a function'
+    )
 
 
 def _arguments(cursor: Cursor) -> tuple[Expression, ...]:

@@ -58,7 +58,11 @@ class Function:
         """Say how many arguments it takes."""
         if self.least == self.most:
             return f"{self.least} argument{'s' * (self.least != 1)}"
-        return f"at least {self.least} arguments" if self.most >= MANY else f"{self.least} to {self.most} arguments"
+        return (
+            f"at least {self.least} arguments"
+            if self.most >= MANY
+            else f"{self.least} to {self.most} arguments"
+        )
 
 
 MANY = 1000
@@ -161,7 +165,9 @@ def _replace(a: list[Value], env: Environment) -> Value:
     if a[0].shape is Shape.MULTI:
         each = lambda_("x", call("replaceRegexpAll", column("x"), call("assumeNotNull", regex), replacement))
         return Value(Shape.MULTI, call("arrayMap", each, a[0].tree))
-    return Value(Shape.TEXT, call("replaceRegexpAll", as_text(a[0]), call("assumeNotNull", regex), replacement))
+    return Value(
+        Shape.TEXT, call("replaceRegexpAll", as_text(a[0]), call("assumeNotNull", regex), replacement)
+    )
 
 
 def _match(a: list[Value], env: Environment) -> Value:
@@ -217,7 +223,9 @@ def _mvindex(a: list[Value], env: Environment) -> Value:
     start = place(a[1])
     stop = place(a[2]) if len(a) > 2 else start
     inside = exp.and_(
-        call("greaterOrEquals", start, number(0)), call("less", start, size), call("lessOrEquals", start, stop)
+        call("greaterOrEquals", start, number(0)),
+        call("less", start, size),
+        call("lessOrEquals", start, stop),
     )
     length = call("plus", call("minus", stop, start), number(1))
     picked = call("arraySlice", values, call("plus", start, number(1)), length)
@@ -276,7 +284,9 @@ FUNCTIONS: dict[str, Function] = {
     "isnull": Function(1, 1, _test(missing), "isnull(x): whether x has no value"),
     "isnum": Function(1, 1, _test(looks_numeric), "isnum(x): whether x is or reads as a number"),
     "len": Function(1, 1, _len, "len(x): how many characters"),
-    "like": Function(2, 2, _like, "like(x, p): whether x matches p, in which % is any text and _ any character"),
+    "like": Function(
+        2, 2, _like, "like(x, p): whether x matches p, in which % is any text and _ any character"
+    ),
     "ln": Function(1, 1, _numeric("log"), "ln(x): natural logarithm; null unless x > 0"),
     "log": Function(1, 2, _log, "log(x, base): logarithm, base 10 unless given"),
     "lower": Function(1, 1, _textual("lowerUTF8"), "lower(x): in lower case"),
@@ -288,24 +298,32 @@ FUNCTIONS: dict[str, Function] = {
     "mvcount": Function(1, 1, _mvcount, "mvcount(x): how many values; null if none"),
     "mvdedup": Function(1, 1, _mvdedup, "mvdedup(x): without repeated values, first places kept"),
     "mvfind": Function(2, 2, _mvfind, "mvfind(x, regex): the index from 0 of the first value that matches"),
-    "mvindex": Function(2, 3, _mvindex, "mvindex(x, i, j): the values from i to j, counted from 0 or, below, from the end"),
+    "mvindex": Function(
+        2, 3, _mvindex, "mvindex(x, i, j): the values from i to j, counted from 0 or, below, from the end"
+    ),
     "mvjoin": Function(2, 2, _mvjoin, "mvjoin(x, d): all values as one text, d between them"),
     "mvsort": Function(1, 1, _mvsort, "mvsort(x): values in lexicographic order"),
     "now": Function(0, 0, _clock, "now(): the time of the search, in seconds"),
     "null": Function(0, 0, lambda a, env: NULL, "null(): no value"),
     "nullif": Function(2, 2, _nullif, "nullif(x, y): null where the two are equal, else x"),
     "pow": Function(2, 2, _numeric("pow"), "pow(x, y): x to the power y"),
-    "replace": Function(3, 3, _replace, r"replace(x, regex, y): every match replaced; \1 in y is the first group"),
+    "replace": Function(
+        3, 3, _replace, r"replace(x, regex, y): every match replaced; \1 in y is the first group"
+    ),
     "round": Function(1, 2, _round, "round(x, n): to n decimals (0 unless given), halves up"),
     "rtrim": Function(1, 1, _textual("trimRight"), "rtrim(x): without trailing spaces"),
     "split": Function(2, 2, _split, "split(x, d): the parts between the delimiters, as a multivalue field"),
     "sqrt": Function(1, 1, _numeric("sqrt"), "sqrt(x): square root; null below 0"),
-    "substr": Function(2, 3, _substr, "substr(x, from, length): from a place counted from 1, or from the end if negative"),
+    "substr": Function(
+        2, 3, _substr, "substr(x, from, length): from a place counted from 1, or from the end if negative"
+    ),
     "time": Function(0, 0, _clock, "time(): the time of the search, in seconds"),
     "tonumber": Function(1, 1, _tonumber, "tonumber(x): the number that a text reads as, else null"),
     "tostring": Function(1, 1, _tostring, 'tostring(x): as text; null is "Null" (switch tostring_null)'),
     "trim": Function(1, 1, _textual("trimBoth"), "trim(x): without spaces around"),
     "true": Function(0, 0, _constant(exp.true()), "true(): the condition that always holds"),
     "upper": Function(1, 1, _textual("upperUTF8"), "upper(x): in upper case"),
-    "validate": Function(2, MANY, _validate, "validate(c1, x1, …): the value after the first condition that is not true"),
+    "validate": Function(
+        2, MANY, _validate, "validate(c1, x1, …): the value after the first condition that is not true"
+    ),
 }

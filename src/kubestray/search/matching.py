@@ -24,7 +24,10 @@ def matches(clause: Clause, relation: Relation, context: Context) -> Tree:
             return call("not", matches(clause.operand, relation, context))
         case TermIn():
             return any_of(
-                [_term(Term(clause.at, clause.field, "=", value), relation, context) for value in clause.values]
+                [
+                    _term(Term(clause.at, clause.field, "=", value), relation, context)
+                    for value in clause.values
+                ]
             )
         case Term():
             return _term(clause, relation, context)
@@ -40,7 +43,9 @@ def _term(term: Term, relation: Relation, context: Context) -> Tree:
         return all_of([present(value), _differs(value, term.value, context)])
     wanted = Value(Shape.TEXT, call("toNullable", text(term.value)), static=True)
     if _reads_as_number(term.value):
-        wanted = Value(Shape.NUMBER, call("toNullable", call("toFloat64", number(float(term.value)))), static=True)
+        wanted = Value(
+            Shape.NUMBER, call("toNullable", call("toFloat64", number(float(term.value)))), static=True
+        )
         holds = all_of([looks_numeric(value), compare(term.operator, value, wanted, context.switches)])
     else:
         holds = compare(term.operator, value, wanted, context.switches)

@@ -57,7 +57,9 @@ MEASURES: dict[str, MeasureFunction] = {
     "sum": _plain("total"),
     "min": _plain("least"),
     "max": _plain("most"),
-    "range": MeasureFunction(("least", "most"), lambda merge, single: call("minus", merge("most"), merge("least"))),
+    "range": MeasureFunction(
+        ("least", "most"), lambda merge, single: call("minus", merge("most"), merge("least"))
+    ),
     "stdev": _sample(root=True),
     "stdevp": MeasureFunction(("spread_all",), lambda merge, single: call("sqrt", merge("spread_all"))),
     "var": _sample(root=False),

@@ -11,10 +11,10 @@ from kubestray.search.syntax import Command, Pipeline
 def parse(source: Source) -> Pipeline:
     """Read a search; one that does not start with a pipe starts with the ``search`` command."""
     cursor = Cursor(source, pipeline)
-    if cursor.done:
+    if cursor.at_end():
         raise cursor.error("the search is empty", hint="for example: | mstats count(*) where index=* span=1h")
     found = pipeline(cursor)
-    if not cursor.done:
+    if not cursor.at_end():
         raise cursor.error(f"expected the next command after a pipe, found {cursor.found()}")
     return found
 
@@ -43,7 +43,11 @@ def command(cursor: Cursor) -> Command:
 
 def _first(cursor: Cursor) -> Command:
     """Read the first command: after a pipe, as in a subsearch by its bare name, or an implied ``search``."""
-    if cursor.take("|") or commands.find(cursor.peek_word()) or cursor.peek_word() in commands.KNOWN_ELSEWHERE:
+    if (
+        cursor.take("|")
+        or commands.find(cursor.peek_word())
+        or cursor.peek_word() in commands.KNOWN_ELSEWHERE
+    ):
         return command(cursor)
     module = commands.find("search")
     assert module

@@ -69,7 +69,7 @@ class MetricAggregate:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """A ``by`` attribute of a series. ``fallback`` stands in where it is absent, else the point has no row."""
+    """A ``by`` attribute of a series; ``fallback`` stands in where it is absent, else there is no row."""
 
     column: Column
     name: str
@@ -94,7 +94,8 @@ class Measure(Node):
         metrics = sorted({aggregate.metric for aggregate in self.aggregates})
         by = ", ".join(attribute.name for attribute in self.by)
         bins = f" per {self.bin_ns / 1e9:g} s" if self.bin_ns else ""
-        return f"measure {len(self.aggregates)} aggregates of {metrics} by ({by}){bins} over {_range(self.span)} from samples"
+        what = f"measure {len(self.aggregates)} aggregates of {metrics} by ({by}){bins}"
+        return f"{what} over {_range(self.span)} from samples"
 
 
 @dataclass(frozen=True, slots=True)

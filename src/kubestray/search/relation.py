@@ -39,7 +39,9 @@ class Relation:
         if not made:
             return self
         node = Extend(self.node, tuple((column, tree) for _, column, tree in made))
-        return dataclasses.replace(self, node=node, fields={**self.fields, **{name: c for name, c, _ in made}})
+        return dataclasses.replace(
+            self, node=node, fields={**self.fields, **{name: c for name, c, _ in made}}
+        )
 
     def computed(self, made: Sequence[Assignment]) -> Relation:
         """Return the rows with columns that no field names yet."""

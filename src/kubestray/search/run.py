@@ -11,8 +11,9 @@ from typing import Any
 import pyarrow as pa
 from sqlglot import exp
 
-from kubestray.search import commands, compile, parser
+from kubestray.search import commands, parser
 from kubestray.search.catalog import StoreCatalog
+from kubestray.search.compile import compile_relation
 from kubestray.search.plan import Order, Rows, outline
 from kubestray.search.relation import Annotation, Context, Relation, Switches
 from kubestray.search.source import MacroLookup, expand
@@ -21,10 +22,14 @@ from kubestray.search.values import Shape
 from kubestray.store.engine import UNLIMITED, Limits, render
 from kubestray.store.points import Span
 
-Query = Callable[[exp.Expression, Limits], pa.Table]
+Query = Callable[[exp.Expr, Limits], pa.Table]
 """Runs a tree in the store: `Store.query`."""
 
 Row = dict[str, Any]
+
+
+def no_macros(_name: str, _count: int) -> None:
+    """Know no macro."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ class Request:
     text: str
     now: int
     span: Span
-    macros: MacroLookup = lambda name, count: None
+    macros: MacroLookup = no_macros
     metric_indexes: tuple[str, ...] = ("kubernetes_metrics",)
     switches: Switches = field(default_factory=Switches)
     limits: Limits = UNLIMITED
@@ -67,7 +72,8 @@ class Compiled:
             f"  {column.name} {name} ({column.shape.value})" for name, column in self.relation.fields.items()
         )
         steps = "\n".join(f"  {line}" for line in outline(self.relation.node))
-        return f"fields\n{fields}\nplan, last step first\n{steps}\nstatement\n{render(self.statement, pretty=True)}\n"
+        statement = render(self.statement, pretty=True)
+        return f"fields\n{fields}\nplan, last step first\n{steps}\nstatement\n{statement}\n"
 
 
 def compile_search(request: Request, query: Query) -> Compiled:
@@ -84,7 +90,7 @@ def compile_search(request: Request, query: Query) -> Compiled:
     )
     given = _given(request.rows, context) if request.rows is not None else None
     relation = plan_pipeline(parser.parse(source), context, given)
-    return Compiled(relation, compile.compile_relation(relation), context.annotations)
+    return Compiled(relation, compile_relation(relation), context.annotations)
 
 
 def run_search(request: Request, query: Query) -> Result:

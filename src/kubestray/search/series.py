@@ -76,7 +76,9 @@ def _condition(clause: Clause, context: Context) -> Tree:
         case Negation():
             return call("not", _condition(clause.operand, context))
         case TermIn():
-            return any_of([_term(Term(clause.at, clause.field, "=", value), context) for value in clause.values])
+            return any_of(
+                [_term(Term(clause.at, clause.field, "=", value), context) for value in clause.values]
+            )
         case Term():
             return _term(clause, context)
         case Word(value="*"):
@@ -88,7 +90,9 @@ def _condition(clause: Clause, context: Context) -> Tree:
 def _term(term: Term, context: Context) -> Tree:
     name = term.field.lower()
     if name in _TIMES:
-        raise context.error(term.at, f"{name} must be joined to the rest by AND", "times cannot stand under OR or NOT")
+        raise context.error(
+            term.at, f"{name} must be joined to the rest by AND", "times cannot stand under OR or NOT"
+        )
     if name == "index":
         known = any(parts(term.value, index) is not None for index in context.metric_indexes)
         return exp.true() if known == (term.operator == "=") else exp.false()

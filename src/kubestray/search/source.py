@@ -82,7 +82,7 @@ class _Expander:
 
     def add(self, text: str, path: str | None, stack: tuple[str, ...]) -> None:
         at = 0
-        for found in iter(lambda: _INTERESTING.search(text, at), None):
+        while found := _INTERESTING.search(text, at):
             self._keep(text, path, at, found.start())
             if found[0] == "`":
                 at = self._macro(text, path, found.start(), stack)
@@ -117,7 +117,9 @@ class _Expander:
         name, values = called[1], _arguments(called[2])
         macro = self._find(name, len(values), here)
         if macro.name in stack or len(stack) >= _MAX_DEPTH:
-            raise SearchError(f"macro `{name}` expands to itself", here, "remove the macro from its own definition")
+            raise SearchError(
+                f"macro `{name}` expands to itself", here, "remove the macro from its own definition"
+            )
         if self.length > _MAX_LENGTH:
             raise SearchError(f"macro `{name}` makes the search too long", here, "the limit is 1 MiB of text")
         definition = macro.definition

@@ -10,7 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kubestray.search.relation import Switches
-from kubestray.search.values import Shape, Value, as_list, as_number, choose, looks_numeric, parse_number, present
+from kubestray.search.values import (
+    Shape,
+    Value,
+    as_list,
+    as_number,
+    choose,
+    looks_numeric,
+    parse_number,
+    present,
+)
 from kubestray.store.trees import Tree, all_of, call, column, either, lambda_, null, number
 
 

@@ -7,7 +7,6 @@ start of the unit (``@w1``: the last Monday). Days, weeks, months and years foll
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -36,7 +35,9 @@ class BadTime(ValueError):
     """A text that is not a time; the message says which forms are."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(f"{text!r} is not a time; write -1h, -30d@d, now, epoch seconds or 2026-11-22T10:00:00Z")
+        super().__init__(
+            f"{text!r} is not a time; write -1h, -30d@d, now, epoch seconds or 2026-11-22T10:00:00Z"
+        )
 
 
 def parse_time(text: str, now: int) -> int:
@@ -91,7 +92,7 @@ def _shift(moment: int, count: int, unit: str, text: str) -> int:
         raise BadTime(text)
     year, month = divmod(month, 12)
     for day in range(when.day, 27, -1):  # the 31st of a shorter month is its last day
-        shifted = _try(lambda day=day: when.replace(year=year, month=month + 1, day=day))
+        shifted = _on_day(when, year, month + 1, day)
         if shifted:
             return _nanoseconds(shifted) + rest
     return _nanoseconds(when.replace(year=year, month=month + 1)) + rest
@@ -112,12 +113,13 @@ def _snap(moment: int, unit: str, weekday: int) -> int:
 
 def _absolute(text: str) -> int:
     for form in _SPLUNK:
-        when = _try(lambda form=form: datetime.strptime(text, form).replace(tzinfo=UTC))
+        when = _in_form(text, form)
         if when:
             return _nanoseconds(when)
-    when = _try(lambda: datetime.fromisoformat(text))
-    if when is None:
-        raise BadTime(text)
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadTime(text) from None
     return max(0, _nanoseconds(when if when.tzinfo else when.replace(tzinfo=UTC)))
 
 
@@ -132,8 +134,15 @@ def _nanoseconds(when: datetime) -> int:
     return (gap.days * 86400 + gap.seconds) * SECOND_NS + gap.microseconds * 1000
 
 
-def _try(make: Callable[[], datetime]) -> datetime | None:
+def _on_day(when: datetime, year: int, month: int, day: int) -> datetime | None:
     try:
-        return make()
+        return when.replace(year=year, month=month, day=day)
+    except ValueError:
+        return None
+
+
+def _in_form(text: str, form: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, form).replace(tzinfo=UTC)
     except ValueError:
         return None

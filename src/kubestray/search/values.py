@@ -16,7 +16,7 @@ A field is DYNAMIC unless its values are proven to be of one of the first three 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -108,7 +108,9 @@ def as_list(value: Value) -> Tree:
             return value.tree
         case Shape.DYNAMIC:
             own = _part(value, 1)
-            return either(is_null(own), _part(value, 2), array([call("assumeNotNull", call("toString", own))]))
+            return either(
+                is_null(own), _part(value, 2), array([call("assumeNotNull", call("toString", own))])
+            )
         case _:
             shown = as_text(value)
             return either(is_null(shown), _none(), array([call("assumeNotNull", shown)]))
@@ -158,7 +160,7 @@ def common_shape(shapes: Iterable[Shape]) -> Shape:
 
 def as_shape(value: Value, shape: Shape) -> Tree:
     """Return the value in the given shape."""
-    convert = {
+    convert: dict[Shape, Callable[[Value], Tree]] = {
         Shape.NUMBER: as_number,
         Shape.TEXT: as_text,
         Shape.MULTI: as_list,

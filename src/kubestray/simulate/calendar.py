@@ -30,9 +30,7 @@ def replacements(machine: int, begin: int, end: int) -> list[int]:
     return _with_last_before(_weekly(machine, 0.0, _MACHINE_AT_LEAST, begin, end, _any_hour), begin)
 
 
-def _weekly(
-    owner: int, churn: float, at_least: int, begin: int, end: int, moment: _Moment
-) -> Iterator[int]:
+def _weekly(owner: int, churn: float, at_least: int, begin: int, end: int, moment: _Moment) -> Iterator[int]:
     first = (begin - _MONDAY) // WEEK - at_least
     for week in range(first, (end - _MONDAY) // WEEK + 1):
         drawn = key(owner, "week", week)

@@ -123,17 +123,20 @@ WORKLOADS: Final = (
     ),
     Workload(
         "shop", "recommendations", "Deployment", 1, f"{_OWN}/shop/recommendations", "0.44.1",
-        Program("python3", _PYTHON, "/app/serve.py --model /models/current", "1000", 0.5, 1500, (40_000, 900), 23),
+        Program("python3", _PYTHON, "/app/serve.py --model /models/current",
+            "1000", 0.5, 1500, (40_000, 900), 23),
         "shopper", 0.4, 1, 70_000,
     ),
     Workload(
         "shop", "search", "StatefulSet", 1, "docker.io/opensearchproject/opensearch", "2.17.0",
-        Program("java", _JAVA, "-Xms2g -Xmx2g org.opensearch.bootstrap.OpenSearch", "1000", 0.4, 2900, (90_000, 120_000), 96),
+        Program("java", _JAVA, "-Xms2g -Xmx2g org.opensearch.bootstrap.OpenSearch",
+            "1000", 0.4, 2900, (90_000, 120_000), 96),
         "shopper", 0.05, 0, 90_000,
     ),
     Workload(
         "data", "postgres", "StatefulSet", 1, "docker.io/library/postgres", "16.4",
-        Program("postgres", "/usr/lib/postgresql/16/bin/postgres", "-D /var/lib/postgresql/data", "999", 0.35, 1400, (250_000, 420_000), 1),
+        Program("postgres", "/usr/lib/postgresql/16/bin/postgres", "-D /var/lib/postgresql/data",
+            "999", 0.35, 1400, (250_000, 420_000), 1),
         "shopper", 0.03, 0, 160_000,
     ),
     Workload(
@@ -143,7 +146,8 @@ WORKLOADS: Final = (
     ),
     Workload(
         "data", "kafka", "StatefulSet", 1, "docker.io/apache/kafka", "3.8.0",
-        Program("java", _JAVA, "-Xmx1g kafka.Kafka /mnt/server.properties", "1000", 0.3, 1300, (60_000, 260_000), 88),
+        Program("java", _JAVA, "-Xmx1g kafka.Kafka /mnt/server.properties",
+            "1000", 0.3, 1300, (60_000, 260_000), 88),
         "shopper", 0.03, 0, 140_000,
     ),
     Workload(
@@ -168,7 +172,8 @@ WORKLOADS: Final = (
     ),
     Workload(
         "observability", "prometheus", "StatefulSet", 1, "quay.io/prometheus/prometheus", "v2.54.1",
-        Program("prometheus", "/bin/prometheus", "--config.file=/etc/prometheus/prometheus.yml", "65534", 0.25, 1700, (20_000, 150_000), 17),
+        Program("prometheus", "/bin/prometheus", "--config.file=/etc/prometheus/prometheus.yml",
+            "65534", 0.25, 1700, (20_000, 150_000), 17),
         "steady", 0.03, 0, 60_000,
     ),
     Workload(
@@ -183,7 +188,8 @@ WORKLOADS: Final = (
     ),
     Workload(
         "observability", "fluent-bit", "DaemonSet", 1, "cr.fluentbit.io/fluent/fluent-bit", "3.1.9",
-        Program("fluent-bit", "/fluent-bit/bin/fluent-bit", "-c /fluent-bit/etc/fluent-bit.conf", "root", 0.06, 75, (25_000, 6_000), 4),
+        Program("fluent-bit", "/fluent-bit/bin/fluent-bit", "-c /fluent-bit/etc/fluent-bit.conf",
+            "root", 0.06, 75, (25_000, 6_000), 4),
         "shopper", 0.04, 0, 30_000,
     ),
     Workload(
@@ -193,11 +199,13 @@ WORKLOADS: Final = (
     ),
     Workload(
         "kube-system", "kube-proxy", "DaemonSet", 1, "registry.k8s.io/kube-proxy", "v1.30.5",
-        Program("kube-proxy", "/usr/local/bin/kube-proxy", "--config=/var/lib/kube-proxy/config.conf", "root", 0.01, 40, (0, 50), 9),
+        Program("kube-proxy", "/usr/local/bin/kube-proxy", "--config=/var/lib/kube-proxy/config.conf",
+            "root", 0.01, 40, (0, 50), 9),
         "steady", 0.02, 0, 2_000,
     ),
     Workload(
-        "kube-system", "metrics-server", "Deployment", 1, "registry.k8s.io/metrics-server/metrics-server", "v0.7.2",
+        "kube-system", "metrics-server", "Deployment", 1,
+        "registry.k8s.io/metrics-server/metrics-server", "v0.7.2",
         Program("metrics-server", "/metrics-server", "--secure-port=10250", "1000", 0.02, 60, (0, 50), 12),
         "steady", 0.02, 0, 4_000,
     ),
@@ -246,7 +254,7 @@ ROUTES: Final = (
     Route("worker", "smtp.mail.example.com", 120_000, 8_000, 2, 3, 1.0, 0.08),
     Route("ci-runner", "git.example.com", 90_000, 2_600_000, 2, 4, 1.3, 0.12),
     Route("ci-runner", "registry.example.com", 700_000, 3_800_000, 1.5, 4, 1.4, 0.10),
-    Route("grafana", "prometheus", 25_000, 480_000, 1, 6, 0.9, 0.05),
+    Route("grafana", "prometheus", 25_000, 480_000, 1, 6, 0.75, 0.05),
     Route("prometheus", "kafka", 6_000, 310_000, 0.1, 3, 0.2, 0.0),
     Route("fluent-bit", "logs.ingest.example.com", 900_000, 14_000, 0.3, 3, 0.6, 0.03),
     Route("otel-agent", "metrics.ingest.example.com", 380_000, 6_000, 0.2, 2, 0.25, 0.005),
@@ -258,16 +266,24 @@ RESOLVERS: Final = ("gateway", "checkout", "worker", "ci-runner")
 """The workloads that ask for names often enough to be seen."""
 
 SYSTEM: Final = (
-    Program("systemd", "/usr/lib/systemd/systemd", "--switched-root --system", cpu=0.004, memory=14, threads=1),
-    Program("kubelet", "/usr/bin/kubelet", "--config=/etc/kubernetes/kubelet/config.json", cpu=0.07, memory=130, disk=(2_000, 9_000), threads=24),
+    Program("systemd", "/usr/lib/systemd/systemd", "--switched-root --system",
+        cpu=0.004, memory=14, threads=1),
+    Program("kubelet", "/usr/bin/kubelet", "--config=/etc/kubernetes/kubelet/config.json",
+        cpu=0.07, memory=130, disk=(2_000, 9_000), threads=24),
     Program("containerd", "/usr/bin/containerd", cpu=0.05, memory=95, disk=(9_000, 22_000), threads=22),
-    Program("systemd-journal", "/usr/lib/systemd/systemd-journald", cpu=0.006, memory=40, disk=(100, 14_000), threads=1),
+    Program("systemd-journal", "/usr/lib/systemd/systemd-journald", cpu=0.006,
+        memory=40, disk=(100, 14_000), threads=1),
     Program("sshd", "/usr/sbin/sshd", "-D", cpu=0.0004, memory=8, disk=(0, 10), threads=1),
     Program("chronyd", "/usr/sbin/chronyd", "-F 2", "chrony", 0.0006, 4, (0, 5), 1),
 )  # fmt: skip
 """What runs on every machine before Kubernetes does."""
 
 SHIM: Final = Program(
-    "containerd-shim", "/usr/bin/containerd-shim-runc-v2", "-namespace k8s.io", cpu=0.003, memory=14, threads=11
+    "containerd-shim",
+    "/usr/bin/containerd-shim-runc-v2",
+    "-namespace k8s.io",
+    cpu=0.003,
+    memory=14,
+    threads=11,
 )
 """The parent of a container's first process."""

@@ -42,6 +42,11 @@ class Owner:
     workload: Workload | None = None
     job: Job | None = None
 
+    @property
+    def regular(self) -> int:
+        """How many replicas run at any time: none of a job, and not those an autoscaler adds."""
+        return len(self.nodes) - self.workload.surge if self.workload else 0
+
     def entity(self, cluster: str) -> str:
         """Return the entity as labels name it."""
         return f"workload:{cluster}/{self.namespace}/{self.name}"
@@ -61,6 +66,11 @@ class Pod:
     born: int
     died: int
     restarts: tuple[int, ...]
+
+    @property
+    def is_extra(self) -> bool:
+        """Whether an autoscaler added it."""
+        return self.owner.workload is not None and self.slot >= self.owner.regular
 
     def entity(self, cluster: str) -> str:
         """Return the entity as labels name it."""
@@ -119,9 +129,7 @@ def _owners(root: int, nodes: int) -> list[Owner]:
                     owners.append(_owner(root, workload, copy, tuple(range(nodes))))
                 continue
             replicas = workload.replicas + workload.surge
-            owners.append(
-                _owner(root, workload, copy, tuple((place + i) % nodes for i in range(replicas)))
-            )
+            owners.append(_owner(root, workload, copy, tuple((place + i) % nodes for i in range(replicas))))
             place += workload.replicas
         owners.extend(_job_owner(root, job, copy, nodes) for job in JOBS)
     return owners
@@ -155,10 +163,9 @@ def _pods(owner: Owner, machines: list[list[Machine]], begin: int, end: int) -> 
     if owner.workload is None:
         return []
     releases = calendar.rollouts(owner.key, owner.workload.churn, begin, end)
-    surge = len(owner.nodes) - owner.workload.surge if owner.workload.kind != "DaemonSet" else len(owner.nodes)
     pods: list[Pod] = []
     for slot, node in enumerate(owner.nodes):
-        if slot < surge:
+        if slot < owner.regular:
             pods += _replica(owner, slot, machines[node], releases, end)
         else:
             pods += _extra(owner, slot, machines[node], releases, begin, end)

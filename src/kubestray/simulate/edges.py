@@ -127,14 +127,21 @@ def _dest(owners: dict[str, Owner], name: str, zone: str) -> Endpoint:
         return Endpoint("kubelet", "PROCESS", zone, process="kubelet")
     if name not in owners:
         return outside(name)
-    nearby = zones(owners[name])
-    return inside(owners[name], zone if zone in nearby else nearby[0])
+    return near(owners[name], zone)
+
+
+def near(owner: Owner, zone: str) -> Endpoint:
+    """Return the endpoint of a workload that traffic from a zone reaches: its own, if it can."""
+    nearby = zones(owner)
+    return inside(owner, zone if zone in nearby else nearby[0])
 
 
 def _pair(own: int, source: Endpoint, dest: Endpoint, route: Route, rhythm: str) -> Iterator[Edge]:
     """Yield request and answer: two streams that share rhythm, not noise."""
     share = between(key(own, "share"), 0.6, 1.5)
-    rtt = between(key(own, "rtt"), 0.018, 0.09) if not dest.namespace else between(key(own, "rtt"), 2e-4, 9e-4)
+    rtt = (
+        between(key(own, "rtt"), 0.018, 0.09) if not dest.namespace else between(key(own, "rtt"), 2e-4, 9e-4)
+    )
     for side, level in (("request", route.request), ("answer", route.answer)):
         stream = Stream(
             key(own, side), level * share, rhythm, between(key(own, side, "swing"), 0.75, 1.1),
@@ -155,8 +162,7 @@ def _resolvers(cluster: Cluster) -> Iterator[Edge]:
 
 def _resolver(cluster: Cluster, owner: Owner, dns: Owner, zone: str) -> Iterator[Edge]:
     # The reducer names whatever answers on port 53 "DNS".
-    nearby = zones(dns)
-    server = replace(inside(dns, zone if zone in nearby else nearby[0]), workload="DNS")
+    server = replace(near(dns, zone), workload="DNS")
     source = inside(owner, zone)
     rhythm = owner.workload.rhythm if owner.workload else "steady"
     own = key(cluster.seed, "dns", owner.namespace, owner.name, zone)
@@ -182,7 +188,9 @@ def _job(cluster: Cluster, owner: Owner, owners: dict[str, Owner]) -> Iterator[E
     pods = cluster.pods_of(owner)
     for zone in sorted({pod.machine.zone for pod in pods}):
         here = inside(owner, zone)
-        volumes = tuple(job_transfer(pod) for pod in pods if pod.machine.zone == zone)
+        volumes = tuple(
+            job_transfer(owner, pod.born, pod.died) for pod in pods if pod.machine.zone == zone
+        )
         for far, way in ((_dest(owners, job.reads, zone), "in"), (_dest(owners, job.sends, zone), "out")):
             ends = (far, here) if way == "in" else (here, far)
             yield episodic(key(owner.key, zone, way), *ends, job.volume, volumes)
@@ -192,15 +200,21 @@ def _job(cluster: Cluster, owner: Owner, owners: dict[str, Owner]) -> Iterator[E
             )  # fmt: skip
 
 
-def job_transfer(pod: Pod) -> Episode:
-    """Return what a job's pod moves while it lives."""
-    volume = pod.owner.job.volume if pod.owner.job else 0.0
-    amount = volume * between(key(pod.key, "volume"), 0.7, 1.35)
-    return transfer(key(pod.key, "transfer"), pod.born + 20, pod.died - 10, amount)
+def job_transfer(job: Owner, born: int, died: int) -> Episode:
+    """Return what a job moves in the run whose pod lives from ``born`` to ``died``."""
+    run = key(job.key, "run", born)
+    volume = job.job.volume if job.job else 0.0
+    amount = volume * between(key(run, "volume"), 0.7, 1.35)
+    return transfer(key(run, "transfer"), born + 20, died - 10, amount)
 
 
 def episodic(
-    own: int, source: Endpoint, dest: Endpoint, usual: float, episodes: tuple[Episode, ...], sockets: float = 0.6
+    own: int,
+    source: Endpoint,
+    dest: Endpoint,
+    usual: float,
+    episodes: tuple[Episode, ...],
+    sockets: float = 0.6,
 ) -> Edge:
     """Return an edge that exists only while something happens; ``usual`` is its bytes in a tick."""
     rtt = between(key(own, "rtt"), 2e-4, 9e-4) if source.zone and dest.zone else between(own, 0.02, 0.09)

@@ -15,6 +15,7 @@ from kubestray.simulate.noise import I64
 
 TICK: Final = 10
 """Seconds in which a counter's value does not change; what cAdvisor and the kernel agents refresh in."""
+_LINE: Final = 2.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +30,11 @@ class Episode:
     def end(self) -> int:
         """The second after the last tick."""
         return self.begin + TICK * (len(self.totals) - 1)
+
+    @property
+    def mean(self) -> float:
+        """The volume of a tick on average."""
+        return float(self.totals[-1]) / (len(self.totals) - 1)
 
     def until(self, seconds: I64) -> I64:
         """Return the volume that has moved before each time, i64[n]."""
@@ -51,16 +57,17 @@ class Episode:
 def transfer(key: int, begin: int, end: int, volume: float, *, pauses: float = 0.12) -> Episode:
     """Return a transfer of about ``volume`` a tick, as a program sends files one after the other.
 
-    The speed wanders over minutes and jumps from tick to tick, it takes a minute to get going, and it
-    stands nearly still for about the share ``pauses`` of the time, while the next file is prepared.
+    The speed wanders over minutes and jumps from tick to tick up to what the line takes, it takes a
+    minute to get going, and it stands nearly still for about the share ``pauses`` of the time, while the
+    next file is prepared.
     """
     begin -= begin % TICK
     seconds = np.arange(begin, max(end, begin + TICK), TICK)
     column = noise.keys([key])
-    log = 0.45 * noise.smooth(noise.derive(column, "speed"), seconds, 240)
-    log += 0.40 * noise.normal_of(noise.bits(column, seconds))
+    log = 0.40 * noise.smooth(noise.derive(column, "speed"), seconds, 240)
+    log += 0.35 * noise.normal_of(noise.bits(column, seconds))
     waiting = noise.smooth(noise.derive(column, "pause"), seconds, 70) < _quantile(pauses)
-    level = np.exp(log[0]) * np.where(waiting[0], 0.015, 1.0)
+    level = np.minimum(np.exp(log[0]), _LINE) * np.where(waiting[0], 0.015, 1.0)
     level *= np.minimum((seconds - begin + TICK) / 60.0, 1.0)
     moved = np.floor(volume * level).astype(np.int64)
     return Episode(begin, np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(moved)]))

@@ -3,24 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from kubestray.simulate.cluster import Cluster
 from kubestray.simulate.edges import Edge
 from kubestray.simulate.network import NetworkFamily
+from kubestray.simulate.pod import ContainerFamily, PodFamily
+from kubestray.simulate.process import ProcessFamily
+from kubestray.simulate.processes import processes
 from kubestray.simulate.scenarios.base import Footprint
 from kubestray.simulate.series import Family
 
-MakeFamily = Callable[[Cluster, tuple[Edge, ...], Footprint, int, int], Family]
-"""Cluster, edges, footprint, processes on a node, window in seconds."""
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What families are made from: a cluster, all its edges, and an attacker's traces in it."""
+
+    cluster: Cluster
+    edges: tuple[Edge, ...]
+    footprint: Footprint
+    processes: int
+    """How many run on a node."""
+    window: int
+    """Seconds that a delta sum is over."""
 
 
-def _network(
-    cluster: Cluster, edges: tuple[Edge, ...], _footprint: Footprint, _processes: int, window: int
-) -> Family:
-    return NetworkFamily(cluster.name, edges, cluster.begin, cluster.end, window)
+def _network(world: World) -> Family:
+    cluster = world.cluster
+    return NetworkFamily(cluster.name, world.edges, cluster.begin, cluster.end, world.window)
 
 
-FAMILIES: Final[Mapping[str, MakeFamily]] = MappingProxyType({"network": _network})
+def _process(world: World) -> Family:
+    running = processes(world.cluster, world.processes, world.footprint.intruders)
+    return ProcessFamily(world.cluster.name, running, world.window)
+
+
+def _pod(world: World) -> Family:
+    return PodFamily(world.cluster, world.footprint.traffic)
+
+
+def _container(world: World) -> Family:
+    return ContainerFamily(world.cluster)
+
+
+FAMILIES: Final[Mapping[str, Callable[[World], Family]]] = MappingProxyType(
+    {"network": _network, "process": _process, "pod": _pod, "container": _container}
+)
 """In the order in which they are generated."""

@@ -62,7 +62,7 @@ def rfc3339(second: int) -> str:
 def benign(cluster: Cluster, begin: int, end: int) -> list[dict[str, object]]:
     """Return the benign events of [begin, end) in time order, each with the attack step it resembles."""
     events = [_run(cluster, pod) for pod in cluster.pods if pod.owner.job]
-    events += [_surge(cluster, pod) for pod in cluster.pods if _is_extra(pod)]
+    events += [_surge(cluster, pod) for pod in cluster.pods if pod.is_extra]
     events += [_machine(cluster, machine) for machine in cluster.machines]
     events += [event for owner in cluster.owners for event in _rollouts(cluster, owner)]
     events += [_crash(cluster, pod, second) for pod in cluster.pods for second in pod.restarts]
@@ -86,14 +86,9 @@ def _as_json(event: _Event) -> dict[str, object]:
 
 
 def _run(cluster: Cluster, pod: Pod) -> _Event:
-    moved = job_transfer(pod)
+    moved = job_transfer(pod.owner, pod.born, pod.died)
     entity = pod.owner.entity(cluster.name)
     return moved.begin, moved.end, f"job {pod.owner.name}", entity, "exfiltration", float(moved.totals[-1])
-
-
-def _is_extra(pod: Pod) -> bool:
-    workload = pod.owner.workload
-    return workload is not None and workload.kind != "DaemonSet" and pod.slot >= workload.replicas
 
 
 def _surge(cluster: Cluster, pod: Pod) -> _Event:
@@ -113,7 +108,14 @@ def _rollouts(cluster: Cluster, owner: Owner) -> list[_Event]:
     rolled = [pod for pod in pods if pod.born != pod.machine.born + 90]
     lasted = 45 * len(owner.nodes)
     return [
-        (pod.born, pod.born + lasted, "rollout", owner.entity(cluster.name), "new-binary", float(len(owner.nodes)))
+        (
+            pod.born,
+            pod.born + lasted,
+            "rollout",
+            owner.entity(cluster.name),
+            "new-binary",
+            float(len(owner.nodes)),
+        )
         for pod in rolled
     ]
 

@@ -5,7 +5,7 @@ Everything is an attribute of the data point. Sums are deltas over one window.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +19,8 @@ from kubestray.simulate.series import Channel, Metric, Pairs, Resource, Shape, a
 from kubestray.simulate.stream import Streams
 
 _AGENT: Final = "network-explorer"
+_EDGES_A_RESOURCE: Final = 125
+"""A request is not cut within a resource; the reducer sends about a thousand points at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def _rtt(window: _Window, draw: Draw) -> F64:
 
 
 def _drops(window: _Window, draw: Draw) -> F64:
-    return _some(4e-4 * window.bytes / window.packet, draw, 1.2)
+    return _some(5e-5 * window.bytes / window.packet, draw, 1.2)
 
 
 def _responses(window: _Window, draw: Draw) -> F64:
@@ -129,9 +131,7 @@ class NetworkFamily:
             rtt=_column([edge.rtt for edge in edges]),
         )
         self._keys = [noise.derive(self._streams.keys, metric.name) for metric, _ in _FORMULAS]
-        self.channels: Sequence[Channel] = [
-            channel for edge in edges for channel in _channels(cluster, edge)
-        ]
+        self.channels: Sequence[Channel] = list(_channels(cluster, edges))
         self._edge = np.repeat(np.arange(len(edges)), len(_TCP))
         metrics = [np.arange(len(_TCP)) + (len(_TCP) if edge.udp else 0) for edge in edges]
         self._metric = np.concatenate(metrics) if metrics else np.zeros(0, dtype=np.int64)
@@ -208,11 +208,14 @@ def _reported(edge: Edge, seconds: I64) -> Bool:
     return sent
 
 
-def _channels(cluster: str, edge: Edge) -> list[Channel]:
+def _channels(cluster: str, edges: Sequence[Edge]) -> Iterator[Channel]:
     resource = Resource(_AGENT, "", ())
-    attributes = _attributes(cluster, edge)
-    table = _UDP if edge.udp else _TCP
-    return [Channel(resource, metric, attributes, 0) for metric, _ in table]
+    for number, edge in enumerate(edges):
+        if number % _EDGES_A_RESOURCE == 0:
+            resource = Resource(_AGENT, "", ())
+        attributes = _attributes(cluster, edge)
+        for metric, _ in _UDP if edge.udp else _TCP:
+            yield Channel(resource, metric, attributes, 0)
 
 
 def _attributes(cluster: str, edge: Edge) -> Pairs:

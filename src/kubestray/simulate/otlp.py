@@ -27,6 +27,9 @@ _TEMPORALITY: Final = {Shape.DELTA: 1, Shape.CUMULATIVE: 2, Shape.UP_DOWN: 2}
 _START: Final = b"\xff\xfeSTART\xff"
 _TIME: Final = b"\xff\xfeTIME!\xff"
 _VALUE: Final = b"\xff\xfeVALUE\xff"
+# In JSON the marks begin with a null character, which no attribute holds and JSON writes as an escape.
+_START_TEXT, _TIME_TEXT, _INT_TEXT, _DOUBLE_TEXT = "\0start", "\0time", "\0int", "\0double"
+_SLOT: Final = re.compile(r'(\\u0000start|\\u0000time|\\u0000int|"\\u0000double")')
 
 
 class ProtobufLayout:
@@ -102,11 +105,10 @@ def _key_values(pairs: Pairs) -> Iterator[KeyValue]:
 
 def _grouped(channels: Sequence[Channel]) -> Iterator[tuple[Resource, list[tuple[Metric, list[Channel]]]]]:
     """Yield each resource with its metrics, and their channels: each run of equal ones, in order."""
-    for _, run in groupby(channels, key=lambda channel: id(channel.resource)):
+    for _, run in groupby(channels, key=lambda channel: channel.resource):
         members = list(run)
         metrics = [
-            (metric, list(points))
-            for metric, points in groupby(members, key=lambda channel: channel.metric)
+            (metric, list(points)) for metric, points in groupby(members, key=lambda channel: channel.metric)
         ]
         yield members[0].resource, metrics
 
@@ -116,16 +118,23 @@ class JsonLayout:
 
     def __init__(self, channels: Sequence[Channel], window_s: int) -> None:
         self._window = window_s * NANOS
-        self._whole = np.array([channel.metric.whole for channel in channels], dtype=bool)
+        self._whole = [channel.metric.whole for channel in channels]
         text = orjson.dumps({"resourceMetrics": [_resource_json(*group) for group in _grouped(channels)]})
-        pattern = text.decode().replace("%", "%%") + "\n"
-        self._pattern = pattern.replace('"@double@"', "%r").replace("@int@", "%d")
+        self._pieces = _SLOT.split(text.decode() + "\n")
+        slots = list(enumerate(self._pieces))[1::2]
+        self._starts = [place for place, slot in slots if slot.endswith("start")]
+        self._times = [place for place, slot in slots if slot.endswith("time")]
+        self._values = [place for place, slot in slots if slot.endswith(("int", 'double"'))]
 
     def fill(self, time: int, values: F64) -> bytes:
         """Return the line of the collection at ``time`` (nanoseconds); ``values`` is f64[channels]."""
-        numbers: list[float | int] = values.tolist()
-        line = self._pattern % tuple(numbers)
-        return line.replace("@start@", str(time - self._window)).replace("@time@", str(time)).encode()
+        pieces = self._pieces.copy()
+        for places, text in ((self._starts, str(time - self._window)), (self._times, str(time))):
+            for place in places:
+                pieces[place] = text
+        for place, value, whole in zip(self._values, values.tolist(), self._whole, strict=True):
+            pieces[place] = str(int(value)) if whole else repr(value)
+        return "".join(pieces).encode()
 
 
 def _resource_json(resource: Resource, metrics: list[tuple[Metric, list[Channel]]]) -> dict[str, object]:
@@ -149,14 +158,14 @@ def _metric_json(metric: Metric, points: Sequence[Channel]) -> dict[str, object]
 def _point_json(channel: Channel) -> dict[str, object]:
     point: dict[str, object] = {"attributes": _pairs_json(channel.attributes)}
     if channel.metric.shape is Shape.DELTA:
-        point["startTimeUnixNano"] = "@start@"
+        point["startTimeUnixNano"] = _START_TEXT
     elif channel.start:
         point["startTimeUnixNano"] = str(channel.start * NANOS)
-    point["timeUnixNano"] = "@time@"
+    point["timeUnixNano"] = _TIME_TEXT
     if channel.metric.whole:
-        point["asInt"] = "@int@"
+        point["asInt"] = _INT_TEXT
     else:
-        point["asDouble"] = "@double@"
+        point["asDouble"] = _DOUBLE_TEXT
     return point
 
 

@@ -16,7 +16,7 @@ from kubestray.model.errors import UsageError
 from kubestray.model.metric import Batch
 from kubestray.simulate import cluster as clusters
 from kubestray.simulate import edges, labels
-from kubestray.simulate.families import FAMILIES
+from kubestray.simulate.families import FAMILIES, World
 from kubestray.simulate.noise import I64
 from kubestray.simulate.otlp import JsonLayout, ProtobufLayout
 from kubestray.simulate.rhythm import DAY
@@ -171,7 +171,9 @@ class Simulation:
 
     def _pages(self, start_ns: int, end_ns: int, step_s: int, tables: list[Table]) -> Iterator[I64]:
         if start_ns < self.config.start_ns or end_ns > (self._end + LIVE_S) * NANOS:
-            raise UsageError("the simulation does not reach that far: give it an earlier start or a later end")
+            raise UsageError(
+                "the simulation does not reach that far: give it an earlier start or a later end"
+            )
         if step_s < 1 or step_s % self.config.window_s:
             raise UsageError(f"a step must be a multiple of the window, {self.config.window_s} s")
         # The first whole second in the range, and the first beyond it.
@@ -188,8 +190,8 @@ class Simulation:
     def _family(self, name: str) -> Family:
         if name not in self._families:
             config = self.config
-            make = FAMILIES[name]
-            self._families[name] = make(self.cluster, self.edges, self.footprint, config.processes, config.window_s)
+            world = World(self.cluster, self.edges, self.footprint, config.processes, config.window_s)
+            self._families[name] = FAMILIES[name](world)
         return self._families[name]
 
 

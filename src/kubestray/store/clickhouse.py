@@ -49,7 +49,7 @@ class ClickHouseEngine:
         """Host, port and database, without the password."""
         return self._where
 
-    def query(self, tree: exp.Expression, limits: Limits = UNLIMITED) -> pa.Table:
+    def query(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> pa.Table:
         """Run a SELECT and return its Arrow table."""
         sql = with_settings(render(tree), {**READ_SETTINGS, **limits.settings()})
         try:

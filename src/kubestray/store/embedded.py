@@ -40,7 +40,7 @@ class EmbeddedEngine:
         """The directory as a store URL."""
         return f"chdb://{self._directory}"
 
-    def query(self, tree: exp.Expression, limits: Limits = UNLIMITED) -> pa.Table:
+    def query(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> pa.Table:
         """Run a SELECT and return its Arrow table."""
         return self.query_text(render(tree), limits)
 
@@ -63,7 +63,10 @@ class EmbeddedEngine:
         """Append rows through an anonymous file that only this process sees."""
         descriptor = os.memfd_create("kubestray-insert")
         try:
-            with os.fdopen(descriptor, "wb", closefd=False) as file, pa.ipc.new_stream(file, rows.schema) as out:
+            with (
+                os.fdopen(descriptor, "wb", closefd=False) as file,
+                pa.ipc.new_stream(file, rows.schema) as out,
+            ):
                 out.write_table(rows)
             columns = ", ".join(rows.schema.names)
             self.execute(
@@ -82,7 +85,7 @@ class EmbeddedEngine:
         import chdb  # heavy: only when a store is opened
 
         try:
-            connection = chdb.connect(self._dsn)
+            connection: Any = chdb.connect(self._dsn)  # type: ignore[no-untyped-call]
         except RuntimeError as error:
             if "Cannot lock file" in str(error):
                 raise StoreBusy(f"the store {self._directory} is held by another process") from error

@@ -40,7 +40,7 @@ class Engine(Protocol):
         """Where it is, without secrets: for messages."""
         ...
 
-    def query(self, tree: exp.Expression, limits: Limits = UNLIMITED) -> pa.Table:
+    def query(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> pa.Table:
         """Run a SELECT; raise `LimitExceeded` at a limit, `StoreError` at any other refusal."""
         ...
 
@@ -57,7 +57,7 @@ class Engine(Protocol):
         ...
 
 
-def render(tree: exp.Expression, *, pretty: bool = False) -> str:
+def render(tree: exp.Expr, *, pretty: bool = False) -> str:
     """Print a tree as ClickHouse SQL: the only place where SQL text comes into being."""
     return tree.sql(dialect=DIALECT, pretty=pretty, comments=False)
 

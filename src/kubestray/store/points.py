@@ -117,9 +117,7 @@ def _increases(selection: Selection, kinds: frozenset[Kind] | None) -> exp.Selec
         .from_("samples")
         .where(_scan(selection, span.reaching_back(LOOKBACK_NS), kinds))
     )
-    behind = [
-        named(_previous(name), f"before_{name}") for name in ("time", "start", "value")
-    ]
+    behind = [named(_previous(name), f"before_{name}") for name in ("time", "start", "value")]
     paired = select(*map(column, names), *behind).from_(table(points, "points"))
     recent = exp.LTE(
         this=exp.Sub(this=column("time"), expression=column("before_time")),
@@ -143,7 +141,9 @@ def _previous(name: str) -> Tree:
 
 def _increase() -> Tree:
     """Return the increase from the point before, reset-aware."""
-    known = [exp.NEQ(this=column(name), expression=exp.Literal.number(0)) for name in ("start", "before_start")]
+    known = [
+        exp.NEQ(this=column(name), expression=exp.Literal.number(0)) for name in ("start", "before_start")
+    ]
     restarted = all_of([*known, exp.NEQ(this=column("start"), expression=column("before_start"))])
     fell = exp.LT(this=column("value"), expression=column("before_value"))
     grown = exp.Sub(this=column("value"), expression=column("before_value"))

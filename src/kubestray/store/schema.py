@@ -83,11 +83,17 @@ _UNIQUE = {
     ),
     "runs": "SELECT detection, scheduled, finished, rows, error FROM runs_local FINAL",
     "risk": (
-        "SELECT id, time, detection, risk_object, risk_object_type, risk_score, fields, recorded FROM risk_local FINAL"
+        "SELECT id, time, detection, risk_object, risk_object_type, risk_score, fields, recorded "
+        "FROM risk_local FINAL"
     ),
 }
 
-_SHARD_BY = {"samples": "series_id", "series": "series_id", "runs": "cityHash64(detection)", "risk": "cityHash64(detection)"}
+_SHARD_BY = {
+    "samples": "series_id",
+    "series": "series_id",
+    "runs": "cityHash64(detection)",
+    "risk": "cityHash64(detection)",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class Store:
         for statement in self.layout.statements():
             self.engine.execute(statement)
 
-    def query(self, tree: exp.Expression, limits: Limits = UNLIMITED) -> pa.Table:
+    def query(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> pa.Table:
         """Run a SELECT over the tables of `store.schema`."""
         return self.engine.query(tree, limits)
 
@@ -137,5 +137,3 @@ def _by_days(batch: Batch) -> Iterator[Batch]:
     for start in range(0, len(distinct), _DAYS_PER_INSERT):
         chunk = distinct[start : start + _DAYS_PER_INSERT]
         yield batch.where((days >= chunk[0]) & (days <= chunk[-1]))
-
-

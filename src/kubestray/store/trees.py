@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlglot import exp
 
-Tree = exp.Expression
+Tree = exp.Expr
 
 
 def column(name: str) -> exp.Column:

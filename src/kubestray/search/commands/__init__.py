@@ -37,17 +37,21 @@ MODULES = {
 
 # Commands of SPL that we lack, so that the message can say so.
 KNOWN_ELSEWHERE = frozenset(
-    """abstract accum addcoltotals addinfo addtotals analyzefields anomalies anomalousvalue anomalydetection append
-    appendcols appendpipe arules associate autoregress bin bucket bucketdir chart cluster cofilter collect concurrency
-    contingency convert correlate ctable datamodel dbinspect dedup delete delta diff erex eventcount eventstats extract
-    fieldformat fieldsummary filldown findtypes folderize from gauge gentimes geom geomfeatures geostats highlight
-    history iconify inputcsv inputlookup iplocation kmeans kv kvform loadjob localize localop lookup makecontinuous
-    makemv makeresults map mcatalog mcollect metadata metasearch meventcollect multikv multisearch mvcombine mvexpand
-    nomv outlier outputcsv outputlookup outputtext overlap pivot predict rangemap rare redistribute regex relevancy
-    reltime replace require rest return reverse rex rtorder savedsearch script scrub searchtxn selfjoin sendalert
-    sendemail set setfields sichart sirare sistats sitimechart sitop spath strcat streamstats tags tail timechart
-    timewrap tojson top transaction transpose trendline tscollect tstats typeahead typelearner typer union uniq
-    untable walklex where x11 xmlkv xmlunescape xpath xyseries""".split()
+    """
+    abstract accum addcoltotals addinfo addtotals analyzefields anomalies anomalousvalue
+    anomalydetection append appendcols appendpipe arules associate autoregress bin bucket bucketdir
+    chart cluster cofilter collect concurrency contingency convert correlate ctable datamodel
+    dbinspect dedup delete delta diff erex eventcount eventstats extract fieldformat fieldsummary
+    filldown findtypes folderize from gauge gentimes geom geomfeatures geostats highlight history
+    iconify inputcsv inputlookup iplocation kmeans kv kvform loadjob localize localop lookup
+    makecontinuous makemv makeresults map mcatalog mcollect metadata metasearch meventcollect
+    multikv multisearch mvcombine mvexpand nomv outlier outputcsv outputlookup outputtext overlap
+    pivot predict rangemap rare redistribute regex relevancy reltime replace require rest return
+    reverse rex rtorder savedsearch script scrub searchtxn selfjoin sendalert sendemail set
+    setfields sichart sirare sistats sitimechart sitop spath strcat streamstats tags tail timechart
+    timewrap tojson top transaction transpose trendline tscollect tstats typeahead typelearner typer
+    union uniq untable walklex where x11 xmlkv xmlunescape xpath xyseries
+    """.split()
 )
 
 

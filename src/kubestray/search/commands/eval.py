@@ -66,7 +66,9 @@ def plan(command: Eval, relation: Relation | None, context: Context) -> Relation
         value = evaluate(assignment.expression, relation, context)
         if value.shape is Shape.BOOLEAN:
             raise context.error(
-                assignment.expression.at, "a condition cannot be stored in a field", "write if(condition, 1, 0)"
+                assignment.expression.at,
+                "a condition cannot be stored in a field",
+                "write if(condition, 1, 0)",
             )
         relation = relation.extended([(assignment.field, context.column(value.shape), value.tree)])
     return relation

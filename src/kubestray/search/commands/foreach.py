@@ -33,9 +33,9 @@ class ForEach(Command):
 
 def parse(cursor: Cursor, at: int) -> ForEach:
     """Read the patterns and the commands."""
-    if found := cursor.match(r"mode\s*=\s*(\w+)"):
-        if found[1].lower() != "multifield":
-            raise cursor.error(f"foreach mode {found[1]!r} is not supported", hint="mode=multifield is")
+    found = cursor.match(r"mode\s*=\s*(\w+)")
+    if found and found[1].lower() != "multifield":
+        raise cursor.error(f"foreach mode {found[1]!r} is not supported", hint="mode=multifield is")
     patterns: list[str] = []
     while not cursor.looking_at("["):
         patterns.append(cursor.field("or pattern to repeat for"))

@@ -64,7 +64,9 @@ def plan(command: Join, relation: Relation | None, context: Context) -> Relation
         right = right.with_node(Limited(right.node, right.order, command.most, tuple(right_keys)))
     matched = context.column(Shape.NUMBER)
     carried = tuple(dict.fromkeys([*right.fields.values(), *(order.column for order in right.order)]))
-    node = Joined(left.node, right.node, tuple(zip(left_keys, right_keys, strict=True)), command.outer, matched, carried)
+    node = Joined(
+        left.node, right.node, tuple(zip(left_keys, right_keys, strict=True)), command.outer, matched, carried
+    )
     joined = dataclasses.replace(relation, node=node, order=(*relation.order, *right.order))
     return _merged(joined, right, command, matched, context)
 

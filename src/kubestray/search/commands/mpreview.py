@@ -40,7 +40,7 @@ def parse(cursor: Cursor, at: int) -> MPreview:
     """Read the clauses and the number of points."""
     clauses: list[Clause] = []
     per_series = 0
-    while not cursor.done and not cursor.looking_at("|") and not cursor.looking_at("]"):
+    while not cursor.at_end() and not cursor.looking_at("|") and not cursor.looking_at("]"):
         if found := cursor.match(_OPTION):
             per_series = int(found[2]) if found[1].lower() == "target_per_timeseries" else per_series
         elif cursor.match(_FILTER):
@@ -68,7 +68,9 @@ def plan(command: MPreview, relation: Relation | None, context: Context) -> Rela
     names = context.catalog.attributes(known, selected.series, selected.span)
     if len(known) + len(names) > _MOST_COLUMNS:
         raise context.error(
-            command.at, f"this shows {len(known)} metrics and {len(names)} attributes", "name fewer with filter="
+            command.at,
+            f"this shows {len(known)} metrics and {len(names)} attributes",
+            "name fewer with filter=",
         )
     time, metric, value = (context.column(shape) for shape in (Shape.NUMBER, Shape.TEXT, Shape.NUMBER))
     attributes = tuple(Attribute(context.column(Shape.TEXT), name) for name in names)

@@ -61,7 +61,9 @@ def parse(cursor: Cursor, at: int) -> MStats:
         elif cursor.keyword("by", "groupby"):
             _by(cursor, by)
         else:
-            return MStats(at, found, condition, tuple(by), _span(cursor, options), options.get("fillnull_value"))
+            return MStats(
+                at, found, condition, tuple(by), _span(cursor, options), options.get("fillnull_value")
+            )
 
 
 def _options(cursor: Cursor, options: dict[str, str]) -> None:
@@ -96,7 +98,9 @@ def _span(cursor: Cursor, options: dict[str, str]) -> int:
         return 0
     duration = parse_duration(options["span"])
     if not duration:
-        raise cursor.error(f"span={options['span']} is not a length of time", hint="write span=10s, 5m, 1h or 1d")
+        raise cursor.error(
+            f"span={options['span']} is not a length of time", hint="write span=10s, 5m, 1h or 1d"
+        )
     return duration
 
 
@@ -145,7 +149,9 @@ def _metric(aggregate: Aggregate, context: Context) -> str:
             nearest(aggregate.function, MEASURES) or "mstats knows " + ", ".join(MEASURES),
         )
     if not isinstance(aggregate.argument, str):
-        raise context.error(aggregate.at, f"{aggregate.function}() needs a metric", "for example avg(tcp.bytes)")
+        raise context.error(
+            aggregate.at, f"{aggregate.function}() needs a metric", "for example avg(tcp.bytes)"
+        )
     return aggregate.argument
 
 

@@ -58,7 +58,9 @@ def plan(command: Rename, relation: Relation | None, context: Context) -> Relati
         raise context.error(command.at, "rename has no rows to work on", "start the search with | mstats")
     fields = dict(relation.fields)
     for pair in command.pairs:
-        targets = {name: fill(pair.new, found) for name in fields if (found := parts(pair.old, name)) is not None}
+        targets = {
+            name: fill(pair.new, found) for name in fields if (found := parts(pair.old, name)) is not None
+        }
         if "*" not in pair.old and pair.old not in fields:
             fields.pop(pair.new, None)
         for new in targets.values():

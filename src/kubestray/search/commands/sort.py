@@ -1,7 +1,7 @@
-"""``sort [N] [+|-]FIELD …`` orders the rows; ``-`` is descending; only the first N rows are kept if N is given.
+"""``sort [N] [+|-]FIELD …`` orders the rows and keeps the first N, or all if N is left out.
 
-Numbers order by value, texts by their characters, rows without the field come last. All rows are
-kept when N is left out.
+``-`` is descending. Numbers order by value, texts by their characters; rows without the field come
+last.
 
 Example::
 

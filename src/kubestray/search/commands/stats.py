@@ -50,7 +50,9 @@ def plan(command: Stats, relation: Relation | None, context: Context) -> Relatio
         for one in _expanded(aggregate, relation):
             value = _aggregated(one, relation, context)
             made[one.name] = (context.column(value.shape), value)
-    groups: list[tuple[str, Column]] = [(name, context.column(key.shape)) for name, key in zip(command.by, keys, strict=True)]
+    groups: list[tuple[str, Column]] = [
+        (name, context.column(key.shape)) for name, key in zip(command.by, keys, strict=True)
+    ]
     grouped = Grouped(
         relation.node,
         tuple((group, key.value().tree) for (_, group), key in zip(groups, keys, strict=True)),

@@ -8,13 +8,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from kubestray.simulate.scenarios import calm, exfiltration
+from kubestray.simulate.scenarios import attack_chain, calm, exfiltration
 from kubestray.simulate.scenarios.base import Footprint, Scenario, Stage
 
 SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
     {
         "calm": Scenario("Nobody attacks; jobs, rollouts and bursts only.", calm.plan),
-        "exfiltration": Scenario("A shop workload sends data out, since less than an hour.", exfiltration.plan),
+        "exfiltration": Scenario(
+            "A shop workload has been sending data out for 45 minutes.", exfiltration.plan
+        ),
+        "attack-chain": Scenario(
+            "Shell, binary, miner, scan and theft, all within a day.", attack_chain.plan
+        ),
     }
 )
 """Name to scenario, in the order in which they are listed."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from kubestray.simulate.catalog import Program
 from kubestray.simulate.cluster import Cluster, Pod
-from kubestray.simulate.edges import Edge, Endpoint, episodic, inside
+from kubestray.simulate.edges import Edge, Endpoint, episodic
 from kubestray.simulate.episode import Episode
 from kubestray.simulate.labels import Attack
 from kubestray.simulate.noise import key
@@ -20,7 +20,10 @@ UNDER_WAY: Final = 6 * HOUR
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Intruder:
-    """A process that an attacker starts inside a pod; ``cpu`` is cores while ``busy`` says so."""
+    """A process that an attacker starts inside a pod.
+
+    ``busy`` is CPU time in microseconds beside its program's own appetite.
+    """
 
     key: int
     pod: Pod
@@ -28,7 +31,6 @@ class Intruder:
     born: int
     died: int
     busy: Episode | None = None
-    """CPU microseconds it uses besides its program's own appetite."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +69,7 @@ class Stage:
         living = [
             pod
             for pod in self.cluster.pods
-            if pod.owner.name in names and pod.born <= self.end < pod.died and not _is_extra(pod)
+            if pod.owner.name in names and pod.born <= self.end < pod.died and not pod.is_extra
         ]
         return min(living, key=lambda pod: (pod.born > begin or _restarts(pod, begin, self.end), pod.key))
 
@@ -90,29 +92,29 @@ class Stage:
         return f"node:{self.cluster.name}//{pod.machine.name}"
 
 
-def _is_extra(pod: Pod) -> bool:
-    workload = pod.owner.workload
-    return workload is not None and pod.slot >= workload.replicas
-
-
 def _restarts(pod: Pod, begin: int, end: int) -> bool:
     return any(begin < second < end for second in pod.restarts)
 
 
-def theft(own: int, pod: Pod, dest: Endpoint, process: str, stolen: Episode) -> tuple[Edge, ...]:
-    """Return the edges of a transfer out of a pod, and of the answers to it."""
-    source = inside(pod.owner, pod.machine.zone, process, pod.tag)
-    back = stolen.scaled(ACKNOWLEDGED)
-    usual = float(stolen.totals[-1]) / max(len(stolen.totals) - 1, 1)
+def conversation(
+    own: int, ends: tuple[Endpoint, Endpoint], sent: Episode, received: Episode, sockets: float = 0.6
+) -> tuple[Edge, Edge]:
+    """Return the edges from the first end to the second, and back."""
     return (
-        episodic(own, source, dest, usual, (stolen,)),
-        episodic(key(own, "back"), dest, source, usual * ACKNOWLEDGED, (back,)),
+        episodic(own, *ends, sent.mean, (sent,), sockets),
+        episodic(key(own, "back"), *ends[::-1], received.mean, (received,), sockets),
     )
 
 
-def crossing(pod: Pod, stolen: Episode) -> PodTraffic:
-    """Return what a transfer out of a pod adds to its interface."""
-    return PodTraffic(pod, stolen.scaled(OVERHEAD), stolen.scaled(ACKNOWLEDGED * OVERHEAD))
+def upload(own: int, ends: tuple[Endpoint, Endpoint], sent: Episode) -> tuple[Edge, Edge]:
+    """Return the edges of a transfer that is only acknowledged."""
+    return conversation(own, ends, sent, sent.scaled(ACKNOWLEDGED))
+
+
+def crossing(pod: Pod, sent: Episode, received: Episode | None = None) -> PodTraffic:
+    """Return what a transfer out of a pod adds to its interface; without ``received``, acknowledgements."""
+    back = received or sent.scaled(ACKNOWLEDGED)
+    return PodTraffic(pod, sent.scaled(OVERHEAD), back.scaled(OVERHEAD))
 
 
 OVERHEAD: Final = 1.04

@@ -12,10 +12,10 @@ from typing import Final
 from kubestray.simulate import edges, noise
 from kubestray.simulate.episode import transfer
 from kubestray.simulate.labels import Attack, Step
-from kubestray.simulate.scenarios.base import UNDER_WAY, Footprint, Stage, crossing, theft
+from kubestray.simulate.scenarios.base import UNDER_WAY, Footprint, Stage, crossing, upload
 
 VICTIMS: Final = ("checkout", "cart", "recommendations")
-_TIMES_USUAL: Final = (22.0, 40.0)
+_TIMES_USUAL: Final = (25.0, 45.0)
 _AGE: Final = (45 * 60, 50 * 60)
 
 
@@ -37,8 +37,9 @@ def plan(stage: Stage) -> Footprint:
         unit="By",
         process=pod.owner.program.name,
     )
+    ends = (edges.inside(pod.owner, pod.machine.zone, tag=pod.tag), edges.outside(edges.INTERNET))
     return Footprint(
         attacks=(Attack("exfiltration", (step,)),),
-        edges=theft(own, pod, edges.outside(edges.INTERNET), pod.owner.program.name, stolen),
+        edges=upload(own, ends, stolen),
         traffic=(crossing(pod, stolen),),
     )

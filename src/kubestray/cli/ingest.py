@@ -1,0 +1,30 @@
+"""``kubestray ingest PATH...``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from kubestray.cli import options, output
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="files or folders; '-' is stdin")
+    parser.add_argument("--progress", action="store_true", help="show a progress bar on a terminal")
+    options.settings(parser)
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Read the files into the store and print what was taken in."""
+    from kubestray.pipeline import ingesting, setting_up
+
+    config = options.configure(parsed)
+    with setting_up.opened(config) as store:
+        taken = ingesting.ingest(store, parsed.paths, progress=parsed.progress)
+    for problem in taken.problems:
+        output.note(f"kubestray: {problem}")
+    for reason, count in sorted(taken.rejected.items()):
+        output.note(f"rejected {count} data points: {reason}")
+    print(json.dumps(taken.as_json()))
+    return 1 if taken.problems else 0

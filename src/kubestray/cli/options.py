@@ -1,0 +1,60 @@
+"""Flags that several commands share, and the settings they give."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+from kubestray.config import SETTINGS, Config, load_config
+
+
+def settings(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Add the flags of settings; ``store``, ``config`` and ``log_level`` come with every command."""
+    wanted = {"store", "log_level", *names}
+    group = parser.add_argument_group("settings (docs/settings.md)")
+    group.add_argument("--config", metavar="FILE", help="the TOML file of settings")
+    for setting in SETTINGS:
+        if setting.name == "content" or setting.name not in wanted or setting.secret:
+            continue
+        shown = setting.default or "none"
+        group.add_argument(
+            setting.flag,
+            dest=setting.name,
+            metavar="VALUE",
+            help=f"{setting.help} [{shown}]".replace("%", "%%"),
+        )
+    if "content" in wanted:
+        group.add_argument(
+            "--content",
+            action="append",
+            metavar="DIR",
+            help="a content folder in force beside the built-in one; repeatable",
+        )
+
+
+def times(parser: argparse.ArgumentParser) -> None:
+    """Add ``--now``, ``--earliest`` and ``--latest``."""
+    parser.add_argument(
+        "--now", metavar="T", help="what now is: RFC 3339, epoch seconds or an SPL time [the clock]"
+    )
+    parser.add_argument(
+        "--earliest", metavar="T", help="where the time range starts if the text does not say"
+    )
+    parser.add_argument("--latest", metavar="T", help="where the time range ends if the text does not say")
+
+
+def configure(parsed: argparse.Namespace) -> Config:
+    """Put the settings together and set up logging to stderr."""
+    flags = {setting.name: getattr(parsed, setting.name, None) for setting in SETTINGS}
+    if isinstance(flags["content"], list):
+        flags["content"] = os.pathsep.join(flags["content"])
+    file = parsed.config or os.environ.get("KUBESTRAY_CONFIG")
+    config = load_config(flags, os.environ, Path(file) if file else None)
+    logging.basicConfig(
+        stream=sys.stderr, level=config["log_level"], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its start-up lines are of no use to anybody
+    return config

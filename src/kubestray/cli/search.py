@@ -1,0 +1,94 @@
+"""``kubestray search 'SPL'``."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields as dataclass_fields
+from pathlib import Path
+from typing import Any
+
+from kubestray.cli import options, output
+from kubestray.model.errors import UsageError
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "text", metavar="SPL", help="the search, for example '| mstats count(*) where index=* span=1h'"
+    )
+    options.times(parser)
+    parser.add_argument(
+        "--format", choices=output.FORMATS, help="json, table or csv [table on a terminal, else json]"
+    )
+    parser.add_argument(
+        "--rows",
+        metavar="FILE",
+        help="rows that enter the search's first command: a JSON array or JSON lines",
+    )
+    parser.add_argument(
+        "--explain", action="store_true", help="show the plan and the SQL instead of the result"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a compatibility switch; repeatable"
+    )
+    options.settings(parser, "content", "metric_index", "search_timeout", "search_memory", "search_rows")
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Run the search and print its rows."""
+    from kubestray.detect.runner import macros_of
+    from kubestray.pipeline import setting_up
+    from kubestray.search.run import compile_search, run_search
+
+    config = options.configure(parsed)
+    now, span = setting_up.time_range(parsed.now, parsed.earliest, parsed.latest)
+    content = setting_up.content_of(config)
+    rows = _rows(parsed.rows) if parsed.rows else None
+    request = setting_up.searching(config, switches(parsed.set))(
+        parsed.text, now, span, macros=macros_of(content), rows=rows
+    )
+    with setting_up.opened(config) as store:
+        if parsed.explain:
+            print(compile_search(request, store.query).explain())
+            return 0
+        result = run_search(request, store.query)
+    for annotation in result.annotations:
+        output.note(f"note: {annotation}")
+    output.print_rows(result.rows, result.fields, output.chosen_format(parsed.format))
+    return 0
+
+
+def switches(pairs: list[str]) -> Any:
+    """Read ``NAME=VALUE`` switches; raise `UsageError` for one that does not exist."""
+    from kubestray.search.relation import SWITCH_VALUES, Switches
+
+    chosen: dict[str, str] = {}
+    known = [field.name for field in dataclass_fields(Switches)]
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        if name not in known:
+            raise UsageError(f"--set {pair}: unknown switch; known are {', '.join(known)}")
+        if value not in SWITCH_VALUES[name]:
+            raise UsageError(f"--set {pair}: {name} is one of {', '.join(SWITCH_VALUES[name])}")
+        chosen[name] = value
+    return Switches(**chosen)
+
+
+def _rows(name: str) -> list[dict[str, Any]]:
+    import json
+
+    try:
+        text = Path(name).read_text(encoding="utf-8")
+        stripped = text.lstrip()
+        found = (
+            json.loads(text)
+            if stripped.startswith("[")
+            else [json.loads(line) for line in text.splitlines() if line.strip()]
+        )
+    except OSError as error:
+        raise UsageError(f"--rows {name}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"--rows {name}: not JSON: {error}") from error
+    if not all(isinstance(row, dict) for row in found):
+        raise UsageError(f"--rows {name}: expected objects, one a row")
+    return found

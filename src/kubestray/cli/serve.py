@@ -1,0 +1,35 @@
+"""``kubestray serve``."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+
+from kubestray.cli import options, output
+
+_FLAGS = (
+    "content metric_index search_timeout search_memory search_rows otlp_grpc otlp_http http "
+    "receiver_token_file max_request max_queue commit_interval future_limit retention_raw lateness idle "
+    "catch_up"
+)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    options.settings(parser, *_FLAGS.split())
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Serve until told to stop by SIGINT or SIGTERM."""
+    from kubestray.pipeline.server import Server
+
+    config = options.configure(parsed)
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    with Server(config) as server:
+        output.note(f"kubestray serves {server.url}: {', '.join(server.addresses())}")
+        stopping.wait()
+        output.note("kubestray stops: what was acknowledged is in the store")
+    return 0

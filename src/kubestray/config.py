@@ -1,0 +1,214 @@
+"""Every setting, in one table: its flag, its environment variable, its key in the file, its page in the docs.
+
+Settings come from flags, then ``KUBESTRAY_*`` variables, then one TOML file (``--config``), then the
+defaults here. `docs/settings.md` is made from this table.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kubestray.model.errors import UsageError
+from kubestray.search.times import parse_duration
+
+SECOND_NS = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host in ("127.0.0.1", "localhost", "::1") or self.host.startswith("127.")
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _address(value: str) -> Address:
+    found = re.fullmatch(r"\[?([^\[\]]+?)\]?:(\d{1,5})", value.strip())
+    if not found or int(found[2]) > 65535:
+        raise ValueError("expected HOST:PORT, for example 127.0.0.1:4317")
+    return Address(found[1], int(found[2]))
+
+
+def _duration(value: str) -> int:
+    duration = parse_duration(value)
+    if not duration:
+        raise ValueError("expected a length of time, for example 30s, 12h or 7d")
+    return duration
+
+
+def _size(value: str) -> int:
+    found = re.fullmatch(r"(\d+)\s*(|[KMG]i?B?)", value.strip(), re.IGNORECASE)
+    if not found:
+        raise ValueError("expected a size, for example 64MiB")
+    return int(found[1]) << {"": 0, "k": 10, "m": 20, "g": 30}[found[2][:1].lower()]
+
+
+def _count(value: str) -> int:
+    if not value.strip().isdigit():
+        raise ValueError("expected a whole number")
+    return int(value)
+
+
+def _paths(value: str) -> tuple[Path, ...]:
+    return tuple(Path(part) for part in value.split(os.pathsep) if part)
+
+
+def _level(value: str) -> str:
+    if value.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ValueError("expected debug, info, warning or error")
+    return value.upper()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its name in the file, its default as text, how it is read, what it does."""
+
+    name: str
+    default: str
+    read: Callable[[str], Any]
+    help: str
+    secret: bool = False
+
+    @property
+    def flag(self) -> str:
+        """The command-line flag."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return "KUBESTRAY_" + self.name.upper()
+
+
+SETTINGS = (
+    Setting("store", "chdb://~/.local/share/kubestray", _text, "The store: a directory, chdb://DIR, or clickhouse://user:password@host:8123/database?cluster=NAME."),
+    Setting("content", "", _paths, "Content folders in force beside the built-in one; several are separated by the path separator (a list in the file)."),
+    Setting("metric_index", "kubernetes_metrics", _text, "The name of the index that metrics are in, as searches write it."),
+    Setting("log_level", "info", _level, "How much is logged to stderr: debug, info, warning or error."),
+    Setting("search_timeout", "5m", _duration, "How long a search may run."),
+    Setting("search_memory", "8GiB", _size, "How much memory a search may use."),
+    Setting("search_rows", "1000000", _count, "How many rows a search may return."),
+    Setting("otlp_grpc", "127.0.0.1:4317", _address, "Where OTLP over gRPC is received."),
+    Setting("otlp_http", "127.0.0.1:4318", _address, "Where OTLP over HTTP is received."),
+    Setting("http", "127.0.0.1:8470", _address, "Where /healthz and /readyz answer."),
+    Setting("receiver_token", "", _text, "The bearer token that senders must give; without one, receivers listen on loopback only.", secret=True),
+    Setting("receiver_token_file", "", _text, "A file that holds the bearer token."),
+    Setting("max_request", "64MiB", _size, "The largest request that is received, after decompression."),
+    Setting("max_queue", "2000000", _count, "How many data points may wait to be written before senders are told to come back later."),
+    Setting("commit_interval", "100ms", _duration, "The least time between two writes to the store; requests in between are written together."),
+    Setting("future_limit", "10m", _duration, "How far ahead of the clock a data point's time may be."),
+    Setting("retention_raw", "7d", _duration, "How long points are kept. Only serve deletes expired ones."),
+    Setting("lateness", "30s", _duration, "How long a scheduled detection waits for points behind the newest one."),
+    Setting("idle", "2m", _duration, "How long after its time a scheduled detection runs although no newer points have come."),
+    Setting("catch_up", "24h", _duration, "How far back runs that were missed while serve was down are made up for."),
+)  # fmt: skip
+
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+class Config:
+    """Settings by name. ``config["retention_raw"]`` is what its `Setting.read` gave."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __repr__(self) -> str:
+        shown = {
+            name: "***" if _BY_NAME[name].secret and value else value for name, value in self._values.items()
+        }
+        return f"Config({shown})"
+
+
+def load_config(flags: Mapping[str, str | None], environment: Mapping[str, str], file: Path | None) -> Config:
+    """Put the settings together; raise `UsageError` that says where a bad value came from."""
+    written = _from_file(file) if file else {}
+    _check_variables(environment)
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        given = flags.get(setting.name)
+        if given is not None:
+            values[setting.name] = _read(setting, given, setting.flag)
+        elif setting.variable in environment:
+            values[setting.name] = _read(setting, environment[setting.variable], setting.variable)
+        elif setting.name in written:
+            values[setting.name] = _read(setting, written[setting.name], f"{file}: {setting.name}")
+        else:
+            values[setting.name] = setting.read(setting.default)
+    return Config(values)
+
+
+def _read(setting: Setting, text: str, origin: str) -> Any:
+    try:
+        return setting.read(text)
+    except ValueError as error:
+        shown = "" if setting.secret else f" {text!r}"
+        raise UsageError(f"{origin}:{shown} {error}") from error
+
+
+def _from_file(path: Path) -> dict[str, str]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"--config {path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"--config {path}: not valid TOML: {error}") from error
+    for name in table:
+        if name not in _BY_NAME:
+            raise UsageError(f"--config {path}: unknown setting {name!r}{_meant(name, list(_BY_NAME))}")
+    return {name: _as_text(value) for name, value in table.items()}
+
+
+def _as_text(value: Any) -> str:
+    return os.pathsep.join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _check_variables(environment: Mapping[str, str]) -> None:
+    known = [setting.variable for setting in SETTINGS]
+    for name in environment:
+        if name.startswith("KUBESTRAY_") and name not in (*known, "KUBESTRAY_CONFIG"):
+            raise UsageError(f"unknown environment variable {name}{_meant(name, known)}")
+
+
+def _meant(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def manual() -> str:
+    """Return docs/settings.md."""
+    lines = [
+        "# Settings",
+        "",
+        "Made from the table in `src/kubestray/config.py`. A flag beats an environment variable, which beats",
+        "the TOML file named by `--config` (or `KUBESTRAY_CONFIG`). An unknown name is an error.",
+        "",
+        "| in the file | flag | variable | default | what it does |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{s.name}` | `{s.flag}` | `{s.variable}` | {f'`{s.default}`' if s.default else ''} | {s.help} |"
+        for s in SETTINGS
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,160 @@
+"""Content as read from YAML: detections, baselines, stories, macros, lookups, deployments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from kubestray.model.errors import Position
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a search runs, and over which time: a cron expression (UTC) and two SPL times."""
+
+    cron: str
+    earliest: str
+    latest: str
+
+
+@dataclass(frozen=True, slots=True)
+class RiskObject:
+    """Which field of a row names what is at risk, of what type, and how much a row adds."""
+
+    field: str
+    type: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class ThreatObject:
+    """Which field of a row names what threatens (an address, a file), and of what type."""
+
+    field: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What detections and baselines have in common."""
+
+    name: str
+    id: str
+    version: int
+    type: str
+    status: str
+    description: str
+    search: str
+    path: str
+    place: Position
+    """Where its search stands in the file."""
+    schedule: Schedule | None
+    """Its own schedule; None takes that of its type's deployment."""
+    raw: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Detection(Search):
+    """A search whose rows are risk."""
+
+    message: str = ""
+    risk_objects: tuple[RiskObject, ...] = ()
+    threat_objects: tuple[ThreatObject, ...] = ()
+    techniques: tuple[str, ...] = ()
+    stories: tuple[str, ...] = ()
+    security_domain: str = ""
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline(Search):
+    """A search that keeps what is normal in a lookup."""
+
+
+@dataclass(frozen=True, slots=True)
+class MacroDefinition:
+    """A named piece of search text."""
+
+    name: str
+    definition: str
+    arguments: tuple[str, ...]
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A table that searches can read by key; ``fields`` in the order in which they are listed."""
+
+    name: str
+    fields: tuple[str, ...]
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """An analytic story: why its detections belong together."""
+
+    name: str
+    id: str
+    description: str
+    narrative: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The schedule of all searches of one type that have none of their own."""
+
+    type: str
+    schedule: Schedule
+    path: str
+
+
+Item = Detection | Baseline | MacroDefinition | Lookup | Story | Deployment
+
+
+@dataclass(slots=True)
+class Content:
+    """Content by name; a later source beats an earlier one, with a warning."""
+
+    detections: dict[str, Detection] = field(default_factory=dict)
+    baselines: dict[str, Baseline] = field(default_factory=dict)
+    macros: dict[tuple[str, int], MacroDefinition] = field(default_factory=dict)
+    lookups: dict[str, Lookup] = field(default_factory=dict)
+    stories: dict[str, Story] = field(default_factory=dict)
+    deployments: dict[str, Deployment] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def add(self, item: Item) -> None:
+        """Take an item in; one of the same name that is there already gives way."""
+        shelf, key = self._place(item)
+        if key in shelf and shelf[key].path != item.path:
+            self.warnings.append(f"{item.path} replaces {shelf[key].path}: both define {item_name(item)!r}")
+        shelf[key] = item
+
+    def schedule_of(self, search: Search) -> Schedule | None:
+        """Return a search's own schedule, or its type's."""
+        if search.schedule:
+            return search.schedule
+        deployment = self.deployments.get(search.type.lower())
+        return deployment.schedule if deployment else None
+
+    def _place(self, item: Item) -> tuple[dict[Any, Any], Any]:
+        match item:
+            case Detection():
+                return self.detections, item.name
+            case Baseline():
+                return self.baselines, item.name
+            case MacroDefinition():
+                return self.macros, (item.name, len(item.arguments))
+            case Lookup():
+                return self.lookups, item.name
+            case Story():
+                return self.stories, item.name
+            case Deployment():
+                return self.deployments, item.type.lower()
+
+
+def item_name(item: Item) -> str:
+    """Return what people call an item."""
+    return item.type if isinstance(item, Deployment) else item.name

@@ -1,0 +1,5 @@
+"""Where the stages are put together: receive → store → search → detect → risk.
+
+`setting_up` turns settings into a store, content and searches; `detecting` is detect → risk;
+`ingesting` is files → store; `server` is all of it, running.
+"""

@@ -1,0 +1,152 @@
+"""detect → risk: runs searches of the content and keeps what they find."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from kubestray.config import Config
+from kubestray.detect.loader import content_files, load_item
+from kubestray.detect.runner import Outcome, Times, macros_of, run_once
+from kubestray.model.content import Baseline, Content, Detection, Search
+from kubestray.model.errors import ContentError, Diagnostic, SearchError, UsageError
+from kubestray.model.risk import RiskEvent
+from kubestray.pipeline.setting_up import built_in, content_of
+from kubestray.risk.events import risk_events
+from kubestray.search.parser import parse
+from kubestray.search.run import Request
+from kubestray.search.source import expand
+from kubestray.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run of a detection or baseline, and the risk events it gave."""
+
+    outcome: Outcome
+    events: list[RiskEvent]
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether this kept what is normal instead of looking for what is not."""
+        return isinstance(self.outcome.search, Baseline)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the run in the shape that ``kubestray detect --format json`` prints."""
+        outcome = self.outcome
+        return {
+            "detection": outcome.search.name,
+            "id": outcome.search.id,
+            "window": [edge / 1e9 for edge in outcome.window],
+            "rows": outcome.rows,
+            "risk_events": [{"id": event.id, **event.fields} for event in self.events],
+            "annotations": outcome.annotations,
+            "error": outcome.error,
+        }
+
+
+class Detector:
+    """Runs searches of a content against a store."""
+
+    def __init__(self, store: Store, content: Content, make: Callable[..., Request]) -> None:
+        self._store, self._content, self._make = store, content, make
+
+    def run(self, search: Search, times: Times) -> Run:
+        """Run one search; its risk events are in the store when this returns, each once."""
+        outcome = run_once(search, self._content, times, self._store.query, self._make)
+        events: list[RiskEvent] = []
+        if isinstance(search, Detection) and outcome.error is None:
+            events = risk_events(search, outcome.rows, outcome.window, outcome.now)
+            self._store.record("risk", _risk_table(events))
+        return Run(outcome, events)
+
+
+def _risk_table(events: list[RiskEvent]) -> pa.Table:
+    columns = {
+        "id": pa.array([e.id for e in events], pa.string()),
+        "time": pa.array([e.time for e in events], pa.uint64()),
+        "detection": pa.array([e.detection for e in events], pa.string()),
+        "risk_object": pa.array([e.risk_object for e in events], pa.string()),
+        "risk_object_type": pa.array([e.risk_object_type for e in events], pa.string()),
+        "risk_score": pa.array([e.risk_score for e in events], pa.float64()),
+        "fields": pa.array([json.dumps(e.fields, sort_keys=True) for e in events], pa.string()),
+        "recorded": pa.array([time.time_ns()] * len(events), pa.uint64()),
+    }
+    return pa.table(columns)
+
+
+def wanted_searches(content: Content, wanted: Sequence[str]) -> list[Search]:
+    """Return the searches that are asked for by name or path; without any, the built-in enabled detections.
+
+    Files and folders that are named are taken into the content. Baselines of a path come first when
+    they are written first: they run in the order given.
+    """
+    if not wanted:
+        shipped = str(built_in())
+        return [d for d in content.detections.values() if d.enabled and d.path.startswith(shipped)]
+    return [search for word in wanted for search in _named(content, word)]
+
+
+def _named(content: Content, word: str) -> Iterable[Search]:
+    path = Path(word)
+    if path.exists():
+        return _from_path(content, path)
+    found = content.detections.get(word) or content.baselines.get(word)
+    if found is None:
+        raise UsageError(
+            f"there is no detection, baseline or file {word!r}; kubestray content list shows all"
+        )
+    return [found]
+
+
+def _from_path(content: Content, path: Path) -> list[Search]:
+    found: list[Search] = []
+    problems: list[Diagnostic] = []
+    for file in content_files(path):
+        try:
+            item = load_item(file)
+        except ContentError as error:
+            problems += error.diagnostics
+            continue
+        content.add(item)
+        if isinstance(item, Detection | Baseline):
+            found.append(item)
+    if problems:
+        raise ContentError(problems)
+    if not found:
+        raise UsageError(f"{path} holds no detection and no baseline")
+    return found
+
+
+def check_content(config: Config, paths: Sequence[Path]) -> tuple[list[Diagnostic], int]:
+    """Return every problem of content folders (by default the built-in one) and the number of files."""
+    folders = list(paths) or [built_in()]
+    files = [file for folder in folders for file in content_files(folder)]
+    problems: list[Diagnostic] = []
+    content = content_of(config)
+    searches: list[Search] = []
+    for file in files:
+        try:
+            item = load_item(file)
+        except ContentError as error:
+            problems += error.diagnostics
+            continue
+        content.add(item)
+        if isinstance(item, Detection | Baseline):
+            searches.append(item)
+    problems += [problem for search in searches for problem in _parsed(search, content)]
+    return problems, len(files)
+
+
+def _parsed(search: Search, content: Content) -> list[Diagnostic]:
+    try:
+        parse(expand(search.search, macros_of(content), path="search", dollars=True))
+    except SearchError as error:
+        return [Diagnostic(search.place, str(error))]
+    return []

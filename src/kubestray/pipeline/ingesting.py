@@ -1,0 +1,79 @@
+"""OTLP files → store."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from kubestray.model.metric import Batch
+from kubestray.receive.files import read_files
+from kubestray.receive.points import Bounds
+from kubestray.store.store import Store
+
+_POINTS_PER_WRITE = 500_000
+
+
+@dataclass(slots=True)
+class Taken:
+    """What was read from files: counts of files, data points and series, and what went wrong."""
+
+    files: set[str] = field(default_factory=set)
+    data_points: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    series: set[int] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the counts in the shape that ``kubestray ingest`` prints."""
+        return {
+            "files": len(self.files),
+            "data_points": self.data_points,
+            "rejected": self.rejected.total(),
+            "series": len(self.series),
+        }
+
+
+def ingest(store: Store, paths: Sequence[str], *, progress: bool = False) -> Taken:
+    """Read files into the store; what is broken is told, everything else is kept."""
+    taken = Taken()
+    waiting: list[Batch] = []
+    points = 0
+    with _bar(progress) as show:
+        for message in read_files(paths, Bounds.everything()):
+            taken.files.add(message.path)
+            if message.error is not None:
+                taken.problems.append(str(message.error))
+            if message.decoded is None:
+                continue
+            taken.data_points += message.decoded.data_points
+            taken.rejected += message.decoded.rejected
+            taken.series.update(message.decoded.batch.series)
+            waiting.append(message.decoded.batch)
+            points += len(message.decoded.batch)
+            if points >= _POINTS_PER_WRITE:
+                store.append(Batch.concat(waiting))
+                waiting, points = [], 0
+            show(taken)
+        store.append(Batch.concat(waiting))
+    return taken
+
+
+@contextmanager
+def _bar(wanted: bool) -> Iterator[Callable[[Taken], None]]:
+    """Show what has been read so far, if asked to and on a terminal."""
+    if not (wanted and sys.stderr.isatty()):
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("reading")
+        yield lambda taken: bar.update(
+            task, description=f"{taken.data_points:,} data points of {len(taken.series):,} series"
+        )

@@ -1,0 +1,126 @@
+"""Runs the enabled detections on their schedules, in a thread, and drops what has expired."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+import pyarrow as pa
+from sqlglot import exp
+
+from kubestray.detect.runner import Times
+from kubestray.detect.scheduler import SECOND_NS, Patience, due, resume_point, watermark
+from kubestray.model.content import Content, Search
+from kubestray.model.errors import KubestrayError
+from kubestray.pipeline.detecting import Detector
+from kubestray.store.store import Store
+from kubestray.store.trees import call, column, named, select
+
+logger = logging.getLogger(__name__)
+
+_LOOK_EVERY = 1.0  # seconds
+_EXPIRE_EVERY = 600.0  # seconds
+
+
+class Scheduler:
+    """Every enabled detection of a content, run when it is due.
+
+    ``newest`` gives the time of the newest stored point (ns), ``expire`` drops old points.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        content: Content,
+        detector: Detector,
+        patience: Patience,
+        newest: Callable[[], int],
+        expire: Callable[[int], object],
+    ) -> None:
+        self._store, self._content, self._detector = store, content, detector
+        self._patience, self._newest, self._expire = patience, newest, expire
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="scheduler", daemon=True)
+        self._next_expiry = 0.0
+        self._reached: dict[str, int] = {}
+
+    def start(self) -> None:
+        """Go on where the last server of this store left off."""
+        clock = time.time_ns()
+        last = last_runs(self._store)
+        for search in self._scheduled():
+            self._reached[search.id], lost = resume_point(last.get(search.id), clock, clock, self._patience)
+            if lost:
+                logger.warning(
+                    "%s: %.0f s of missed runs are too old to make up for", search.name, lost / 1e9
+                )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop after the run that is under way."""
+        self._stopping.set()
+        self._thread.join()
+
+    def pass_once(self, clock: int) -> int:
+        """Run everything that is due at this time of the clock (ns); return how many runs there were."""
+        until = watermark(self._newest(), clock, self._patience)
+        pending: list[tuple[int, str, Search]] = []
+        for search in self._scheduled():
+            schedule = self._content.schedule_of(search)
+            assert schedule
+            reached = self._reached.setdefault(search.id, clock)
+            pending += [(when, search.name, search) for when in due(schedule.cron, reached, until)]
+        for when, _, search in sorted(pending, key=lambda item: item[:2]):
+            if self._stopping.is_set():
+                break
+            self._run(search, when)
+        return len(pending)
+
+    def _scheduled(self) -> list[Search]:
+        enabled = [d for d in self._content.detections.values() if d.enabled]
+        return [s for s in (*enabled, *self._content.baselines.values()) if self._content.schedule_of(s)]
+
+    def _run(self, search: Search, when: int) -> None:
+        run = self._detector.run(search, Times(when))
+        self._reached[search.id] = when
+        error = run.outcome.error or ""
+        if error:
+            logger.error("%s at %d: %s", search.name, when // SECOND_NS, error)
+        elif run.events:
+            logger.info("%s: %d rows, %d risk events", search.name, len(run.outcome.rows), len(run.events))
+        self._store.record("runs", _run_row(search, when, len(run.outcome.rows), error))
+
+    def _loop(self) -> None:
+        while not self._stopping.wait(_LOOK_EVERY):
+            try:
+                self.pass_once(time.time_ns())
+                if time.monotonic() >= self._next_expiry:
+                    self._next_expiry = time.monotonic() + _EXPIRE_EVERY
+                    self._expire(time.time_ns())
+            except KubestrayError:
+                # The store failed; what was due stays due.
+                logger.exception("the scheduled pass failed and is tried again")
+
+
+def last_runs(store: Store) -> dict[str, int]:
+    """Return the scheduled time of each search's last run, in nanoseconds, by id."""
+    tree: exp.Expr = (
+        select(column("detection"), named(call("max", column("scheduled")), "last"))
+        .from_("runs")
+        .group_by(column("detection"))
+    )
+    return {row["detection"]: row["last"] for row in store.query(tree).to_pylist()}
+
+
+def _run_row(search: Search, when: int, rows: int, error: str) -> pa.Table:
+    return pa.table(
+        {
+            "detection": [search.id],
+            "scheduled": pa.array([when], pa.uint64()),
+            "finished": pa.array([time.time_ns()], pa.uint64()),
+            "rows": pa.array([rows], pa.uint64()),
+            "error": [error],
+        }
+    )

@@ -1,0 +1,196 @@
+"""``serve``: receivers → group commit → store, and detections on schedule beside them."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from kubestray.config import SECOND_NS, Address, Config
+from kubestray.detect.scheduler import Patience
+from kubestray.model.errors import UsageError
+from kubestray.model.metric import Batch
+from kubestray.pipeline.detecting import Detector
+from kubestray.pipeline.schedule import Scheduler
+from kubestray.pipeline.setting_up import content_of, searching
+from kubestray.receive.commit import GroupCommit
+from kubestray.receive.http_server import HttpReceiver
+from kubestray.receive.intake import Intake
+from kubestray.receive.otlp_grpc import OtlpGrpcReceiver
+from kubestray.receive.otlp_http import otlp_routes
+from kubestray.receive.points import Bounds
+from kubestray.store.open import hold_store
+from kubestray.store.retention import expire
+from kubestray.store.store import Store
+
+logger = logging.getLogger(__name__)
+
+
+class Server:
+    """Everything that runs in ``kubestray serve``; a context manager that starts and stops it.
+
+    Starting: the store first, then what reads it, then the receivers; stopping in the other order,
+    so that whatever was acknowledged is written before the store is closed.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._token = _token(config)
+        _check_exposure(config, self._token)
+        self._content = content_of(config)
+        self._ready = threading.Event()
+        self._newest = Newest()
+        self._stops: list[Callable[[], None]] = []
+        self._ports: dict[str, Address] = {}
+        self.url = ""
+
+    def addresses(self) -> list[str]:
+        """Say what listens where."""
+        return [f"{name} on {address}" for name, address in self._ports.items()]
+
+    def port(self, name: str) -> int:
+        """Return the port of a listener: ``otlp_grpc``, ``otlp_http`` or ``http``."""
+        return self._ports[name].port
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def _start(self) -> None:
+        self._listen_health()
+        store = self._open_store()
+        commit = GroupCommit(
+            self._newest.after(store.append),
+            max_points=self._config["max_queue"],
+            interval=self._config["commit_interval"] / SECOND_NS,
+        )
+        self._stops.append(commit.close)
+        self._schedule(store)
+        self._receive(commit)
+        self._ready.set()
+
+    def _stop(self) -> None:
+        self._ready.clear()
+        while self._stops:
+            self._stops.pop()()
+
+    def _open_store(self) -> Store:
+        store, shared = hold_store(self._config["store"])
+        self._stops.append(store.close)
+        if shared:
+            shared.start()
+            self._stops.append(shared.stop)
+        self.url = store.engine.url
+        return store
+
+    def _schedule(self, store: Store) -> None:
+        config = self._config
+        scheduler = Scheduler(
+            store,
+            self._content,
+            Detector(store, self._content, searching(config)),
+            Patience(config["lateness"], config["idle"], config["catch_up"]),
+            self._newest.read,
+            lambda clock: expire(store, clock - config["retention_raw"]),
+        )
+        scheduler.start()
+        self._stops.append(scheduler.stop)
+
+    def _receive(self, commit: GroupCommit) -> None:
+        intake = Intake(
+            submit=commit.submit,
+            bounds=self._bounds,
+            max_bytes=self._config["max_request"],
+            authorise=self._authorise if self._token else None,
+        )
+        grpc = OtlpGrpcReceiver(str(self._config["otlp_grpc"]), intake)
+        self._listen("otlp_grpc", grpc.start, grpc.stop)
+        http = HttpReceiver(str(self._config["otlp_http"]), Starlette(routes=otlp_routes(intake)))
+        self._listen("otlp_http", http.start, http.stop)
+
+    def _listen_health(self) -> None:
+        app = Starlette(routes=[Route("/healthz", self._healthz), Route("/readyz", self._readyz)])
+        health = HttpReceiver(str(self._config["http"]), app)
+        self._listen("http", health.start, health.stop)
+
+    def _listen(self, name: str, start: Callable[[], int], stop: Callable[[], None]) -> None:
+        self._ports[name] = Address(self._config[name].host, start())
+        self._stops.append(stop)
+
+    def _bounds(self) -> Bounds:
+        clock = time.time_ns()
+        return Bounds(clock - self._config["retention_raw"], clock + self._config["future_limit"])
+
+    def _authorise(self, token: str | None) -> bool:
+        return hmac.compare_digest((token or "").encode(), self._token.encode())
+
+    async def _healthz(self, _request: Request) -> PlainTextResponse:
+        return PlainTextResponse("ok\n")
+
+    async def _readyz(self, _request: Request) -> PlainTextResponse:
+        ready = self._ready.is_set()
+        return PlainTextResponse("ready\n" if ready else "starting\n", status_code=200 if ready else 503)
+
+
+class Newest:
+    """The time of the newest stored point that is not ahead of the clock, in nanoseconds."""
+
+    def __init__(self) -> None:
+        self._time = 0
+        self._lock = threading.Lock()
+
+    def read(self) -> int:
+        """Return it; 0 before any point was stored."""
+        return self._time
+
+    def after(self, append: Callable[[Batch], None]) -> Callable[[Batch], None]:
+        """Return ``append``, followed by taking note of the batch's newest time."""
+
+        def appended(batch: Batch) -> None:
+            append(batch)
+            past = batch.time[batch.time <= time.time_ns()]
+            if len(past):
+                with self._lock:
+                    self._time = max(self._time, int(past.max()))
+
+        return appended
+
+
+def _token(config: Config) -> str:
+    path = config["receiver_token_file"]
+    if not path:
+        return str(config["receiver_token"])
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise UsageError(f"receiver_token_file {path}: cannot be read: {error.strerror}") from error
+
+
+def _check_exposure(config: Config, token: str) -> None:
+    """Refuse to receive from other machines without a token."""
+    for name in ("otlp_grpc", "otlp_http"):
+        address: Address = config[name]
+        if not address.loopback and not token:
+            raise UsageError(
+                f"{name} {address}: other machines could send without a token; "
+                "set receiver_token_file (or KUBESTRAY_RECEIVER_TOKEN), or listen on 127.0.0.1"
+            )

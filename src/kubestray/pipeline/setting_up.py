@@ -1,0 +1,78 @@
+"""From settings to the things that commands work with: the store, the content, searches, times."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kubestray.config import SECOND_NS, Config
+from kubestray.detect.loader import load_content
+from kubestray.model.content import Content
+from kubestray.model.errors import UsageError
+from kubestray.search.relation import Switches
+from kubestray.search.run import Request
+from kubestray.search.times import BadTime, parse_time
+from kubestray.store.engine import Limits
+from kubestray.store.open import open_store
+from kubestray.store.points import Span
+from kubestray.store.store import Store
+
+_PACKAGED = Path(__file__).parent.parent / "content"
+_IN_CHECKOUT = Path(__file__).parent.parent.parent.parent / "content"
+
+
+def built_in() -> Path:
+    """Return the folder of the content that ships with the product."""
+    return _PACKAGED if _PACKAGED.is_dir() else _IN_CHECKOUT
+
+
+def content_of(config: Config, paths: Sequence[Path] = ()) -> Content:
+    """Read the built-in content, then the folders of the settings, then ``paths``; later ones win."""
+    return load_content([built_in(), *config["content"], *paths])
+
+
+@contextmanager
+def opened(config: Config) -> Iterator[Store]:
+    """Open the store of the settings for the length of a command."""
+    store = open_store(config["store"])
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def searching(config: Config, switches: Switches | None = None) -> Callable[..., Request]:
+    """Return what makes a search request, with the settings that hold for every search."""
+    limits = Limits(config["search_timeout"] / SECOND_NS, config["search_memory"], config["search_rows"])
+
+    def make(text: str, now: int, span: Span, **more: Any) -> Request:
+        return Request(
+            text,
+            now,
+            span,
+            metric_indexes=(config["metric_index"],),
+            switches=switches or Switches(),
+            limits=limits,
+            **more,
+        )
+
+    return make
+
+
+def moment(text: str, flag: str, now: int | None = None) -> int:
+    """Read a time given by a flag, in nanoseconds; raise `UsageError` if it is none."""
+    try:
+        return parse_time(text, time.time_ns() if now is None else now)
+    except BadTime as error:
+        raise UsageError(f"{flag}: {error}") from error
+
+
+def time_range(now: str | None, earliest: str | None, latest: str | None) -> tuple[int, Span]:
+    """Read ``--now``, ``--earliest`` and ``--latest``; without the last two the range is all time."""
+    at = moment(now, "--now") if now else time.time_ns()
+    start = moment(earliest, "--earliest", at) if earliest else 0
+    end = moment(latest, "--latest", at) if latest else (at if earliest else None)
+    return at, Span(start, end)

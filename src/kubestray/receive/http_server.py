@@ -1,0 +1,116 @@
+"""An HTTP server in a thread of its own, for receivers beside a blocking main program."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from kubestray.model.errors import KubestrayError
+
+_HEADER_SECONDS = 10.0
+_KEEP_ALIVE_SECONDS = 75
+_CONNECTIONS = 1000
+_STOP_SECONDS = 5
+_START_SECONDS = 10.0
+
+
+class _Protocol(H11Protocol):
+    """HTTP/1.1 that hangs up on clients who do not get to the end of their headers.
+
+    uvicorn itself waits for headers without limit (its one timeout is for idle connections between
+    requests), so that a few slow clients could hold all connections.
+    """
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_headers()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._expect_headers()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _expect_headers(self) -> None:
+        waiting = self.cycle is None or self.cycle.response_complete
+        if not waiting:
+            self._stop_waiting()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(_HEADER_SECONDS, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+class HttpReceiver:
+    """Serves an ASGI application on ``address`` (``HOST:PORT``; port 0 lets the system choose).
+
+    More than 1000 connections at once are answered 503 by uvicorn, which also bounds the size of
+    headers (64 KiB). It cannot time out a client that reads its answer slowly.
+    """
+
+    def __init__(self, address: str, app: ASGIApp) -> None:
+        self._address = address
+        config = uvicorn.Config(
+            app,
+            http=_Protocol,
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            limit_concurrency=_CONNECTIONS,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=_STOP_SECONDS,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> int:
+        """Accept requests; return the port. Raises KubestrayError if the address cannot be had."""
+        listener = self._listen()
+        arguments: dict[str, Any] = {"sockets": [listener]}
+        # Outside of the main thread uvicorn leaves the process's signal handlers alone.
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs=arguments, name="http-receiver", daemon=True
+        )
+        self._thread.start()
+        self._wait_until_started()
+        return int(listener.getsockname()[1])
+
+    def stop(self) -> None:
+        """Stop accepting; requests under way get a few seconds to end."""
+        if self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join()
+            self._thread = None
+
+    def _listen(self) -> socket.socket:
+        host, _, port = self._address.rpartition(":")
+        host = host.strip("[]")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            return socket.create_server((host, int(port)), family=family, backlog=512)
+        except (OSError, ValueError) as error:
+            raise KubestrayError(f"cannot listen on {self._address} for HTTP: {error}") from error
+
+    def _wait_until_started(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._server.started:
+            if time.monotonic() > deadline or self._thread is None or not self._thread.is_alive():
+                raise KubestrayError(f"the HTTP server on {self._address} did not start; see the log")
+            time.sleep(0.01)

@@ -1,0 +1,81 @@
+"""What every receiver does with a request, whatever its protocol: check the token, decode, queue."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from kubestray.model.errors import MalformedRequest
+from kubestray.receive.catalog import Limits
+from kubestray.receive.commit import QueueFull, Submit
+from kubestray.receive.compression import decompress
+from kubestray.receive.otlp import OtlpCache, decode_json, decode_protobuf
+from kubestray.receive.points import Bounds, Decoded
+from kubestray.receive.tally import Tally
+
+Decode = Callable[[bytes, Bounds, Limits, OtlpCache], Decoded]
+
+MAX_BYTES = 64 * 1024 * 1024
+"""The size of a request after decompression that the OTLP specification advises as the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The way of requests from a receiver to the store.
+
+    ``authorise`` is given the bearer token, or None without one, and compares it in constant time;
+    without ``authorise`` everyone may send. ``concurrent`` requests may be under way at once in one
+    receiver; ``decoding`` bounds how many of all receivers' are decoded at once, which is what takes
+    memory. ``patience`` is how many seconds a client gets to send its request, and the store to
+    take it.
+    """
+
+    submit: Submit
+    bounds: Callable[[], Bounds]
+    limits: Limits = field(default_factory=Limits)
+    max_bytes: int = MAX_BYTES
+    authorise: Callable[[str | None], bool] | None = None
+    concurrent: int = 64
+    patience: float = 30.0
+    tally: Tally = field(default_factory=Tally)
+    cache: OtlpCache = field(default_factory=OtlpCache)
+    decoding: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(4))
+
+    def welcomes(self, authorization: str | None) -> bool:
+        """Tell whether the sender of an ``Authorization`` header or metadata value may send."""
+        if self.authorise is None or self.authorise(_bearer_token(authorization)):
+            return True
+        self.tally.unauthorised()
+        return False
+
+    def take_protobuf(self, body: bytes, encoding: str) -> tuple[Decoded, Future[None]]:
+        """Decode an OTLP protobuf request and queue its points: see `_take`."""
+        return self._take(decode_protobuf, body, encoding)
+
+    def take_json(self, body: bytes, encoding: str) -> tuple[Decoded, Future[None]]:
+        """Decode an OTLP/JSON request and queue its points: see `_take`."""
+        return self._take(decode_json, body, encoding)
+
+    def _take(self, decode: Decode, body: bytes, encoding: str) -> tuple[Decoded, Future[None]]:
+        """Return what the request held, and the future that resolves when it is stored.
+
+        Raises MalformedRequest, TooLarge, UnknownEncoding, QueueFull.
+        """
+        try:
+            with self.decoding:
+                plain = decompress(body, encoding, self.max_bytes)
+                decoded = decode(plain, self.bounds(), self.limits, self.cache)
+            return decoded, self.submit(decoded.batch)
+        except MalformedRequest:
+            self.tally.malformed()
+            raise
+        except QueueFull:
+            self.tally.refused()
+            raise
+
+
+def _bearer_token(authorization: str | None) -> str | None:
+    scheme, _, token = (authorization or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None

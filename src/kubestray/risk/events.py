@@ -1,0 +1,87 @@
+"""Result rows of a detection to risk events, with the fields that Splunk's risk index has."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from kubestray.model.content import Detection, RiskObject
+from kubestray.model.risk import RiskEvent
+
+_TOKEN = re.compile(r"\$([^$\s]+)\$")
+
+Row = dict[str, Any]
+
+
+def risk_events(detection: Detection, rows: list[Row], window: tuple[int, int], now: int) -> list[RiskEvent]:
+    """Return one event a row and risk object (a multivalue field: one a value); times in nanoseconds.
+
+    A row that lacks the field of a risk object has nothing to put at risk and gives no event for it.
+    """
+    events: dict[str, RiskEvent] = {}
+    for row in rows:
+        for wanted, name in _objects(detection, row):
+            event = _event(detection, row, wanted, name, window, now)
+            events.setdefault(event.id, event)
+    return list(events.values())
+
+
+def fill(message: str, row: Row) -> str:
+    """Fill the ``$field$`` tokens of a message from a row; several values are joined by commas."""
+    return _TOKEN.sub(lambda token: _shown(row.get(token[1])), message)
+
+
+def _objects(detection: Detection, row: Row) -> Iterator[tuple[RiskObject, str]]:
+    for wanted in detection.risk_objects:
+        value = row.get(wanted.field)
+        for name in value if isinstance(value, list) else [value]:
+            if name is not None:
+                yield wanted, _shown(name)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "unknown"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _event(
+    detection: Detection, row: Row, wanted: RiskObject, name: str, window: tuple[int, int], now: int
+) -> RiskEvent:
+    threats = [(t, row[t.field]) for t in detection.threat_objects if row.get(t.field) is not None]
+    fields: Row = {
+        **row,
+        "_time": now / 1e9,
+        "search_name": detection.name,
+        "source": detection.name,
+        "risk_object": name,
+        "risk_object_type": wanted.type,
+        "risk_object_field": wanted.field,
+        "normalized_risk_object": name.lower(),
+        "risk_score": wanted.score,
+        "calculated_risk_score": wanted.score,
+        "risk_message": fill(detection.message, row),
+        "analyticstories": list(detection.stories),
+        "annotations.mitre_attack": list(detection.techniques),
+        "annotations.mitre_attack.mitre_technique_id": list(detection.techniques),
+        "savedsearch_description": detection.description,
+        "security_domain": detection.security_domain,
+        "info_min_time": window[0] / 1e9,
+        "info_max_time": window[1] / 1e9,
+        "info_search_time": now / 1e9,
+        "orig_time": row.get("_time", now / 1e9),
+    }
+    if threats:
+        fields["threat_object"] = [_shown(value) for _, value in threats]
+        fields["threat_object_type"] = [threat.type for threat, _ in threats]
+    identity = _identity(detection, row, wanted, name, window)
+    return RiskEvent(identity, now, detection.name, name, wanted.type, wanted.score, fields)
+
+
+def _identity(detection: Detection, row: Row, wanted: RiskObject, name: str, window: tuple[int, int]) -> str:
+    parts = [detection.id, list(window), wanted.field, wanted.type, name, row]
+    written = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -1,0 +1,121 @@
+"""Opens the store that a URL names."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from kubestray.model.errors import StoreBusy, UsageError
+from kubestray.store.embedded import EmbeddedEngine
+from kubestray.store.schema import Layout
+from kubestray.store.socket import SOCKET_NAME, SocketEngine, StoreSocket
+from kubestray.store.store import Store
+
+_PATIENCE = 15.0  # seconds to wait for another short command to let go of the store
+
+
+def open_store(url: str) -> Store:
+    """Open a store for a command: ``clickhouse://…``, ``chdb://DIR`` or a plain directory.
+
+    While another process serves the directory, statements go through it. Raises `StoreBusy` if one
+    holds it and does not serve, `UsageError` for any other kind of URL, `StoreError` otherwise.
+    """
+    if url.startswith("clickhouse://"):
+        return _clickhouse(url)
+    directory = embedded_directory(url)
+    for _ in _attempts():
+        served = _served(directory)
+        if served:
+            return Store(served)
+        try:
+            return _embedded(directory)
+        except StoreBusy:
+            continue
+    raise _busy(directory)
+
+
+def hold_store(url: str) -> tuple[Store, StoreSocket | None]:
+    """Open a store as its server: nobody else may hold an embedded one, and others reach it through us."""
+    if url.startswith("clickhouse://"):
+        return _clickhouse(url), None
+    directory = embedded_directory(url)
+    for _ in _attempts():
+        served = _served(directory)
+        if served:
+            served.close()
+            raise StoreBusy(
+                f"the store {directory} is already served by process {served.pid}; "
+                "stop it, or give --store another directory"
+            )
+        try:
+            store = _embedded(directory)
+        except StoreBusy:
+            continue
+        assert isinstance(store.engine, EmbeddedEngine)
+        return store, StoreSocket(store.engine, directory)
+    raise _busy(directory)
+
+
+def embedded_directory(url: str) -> Path:
+    """Return the directory that a URL or plain path names."""
+    if url.startswith("chdb://"):
+        url = url.removeprefix("chdb://")
+    elif "://" in url:
+        raise UsageError(
+            f"--store {url.split('://')[0]}://… is no store; use a directory, chdb://DIR or clickhouse://…"
+        )
+    if not url:
+        raise UsageError("--store chdb:// needs a directory, for example chdb:///var/lib/kubestray")
+    return Path(url).expanduser().resolve()
+
+
+def _attempts() -> Iterator[None]:
+    """Yield until patience ends, a moment apart."""
+    end = time.monotonic() + _PATIENCE
+    yield
+    while time.monotonic() < end:
+        time.sleep(0.1)
+        yield
+
+
+def _clickhouse(url: str) -> Store:
+    from kubestray.store.clickhouse import ClickHouseEngine
+
+    engine = ClickHouseEngine(url)
+    store = Store(engine, Layout(engine.cluster))
+    store.create()
+    return store
+
+
+def _embedded(directory: Path) -> Store:
+    store = Store(EmbeddedEngine(directory))
+    store.create()
+    return store
+
+
+def _served(directory: Path) -> SocketEngine | None:
+    """Return the engine of the process that serves this directory, if one does."""
+    if not (directory / SOCKET_NAME).exists():
+        return None
+    try:
+        return SocketEngine(directory)
+    except OSError:
+        return None  # left behind by a process that died
+
+
+def _busy(directory: Path) -> StoreBusy:
+    return StoreBusy(
+        f"the store {directory} is held by process {_holder(directory)}, which does not serve it; "
+        "wait for it or stop it"
+    )
+
+
+def _holder(directory: Path) -> str:
+    """Return the process id that the engine wrote beside its lock."""
+    try:
+        found = re.search(r"PID: (\d+)", (directory / "status").read_text())
+    except OSError:
+        found = None
+    return found[1] if found else "unknown"

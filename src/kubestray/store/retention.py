@@ -1,0 +1,36 @@
+"""Drops points that have expired, a whole day at a time."""
+
+from __future__ import annotations
+
+import logging
+
+from kubestray.store.schema import DAY_NS
+from kubestray.store.store import Store
+from kubestray.store.trees import Tree, call, column, named, select, unsigned
+
+logger = logging.getLogger(__name__)
+
+
+def expire(store: Store, before: int) -> list[int]:
+    """Drop the days that lie wholly before a time (ns); return them, counted from the epoch.
+
+    Only the server does this, and no table has a TTL: old files can be ingested and studied.
+    """
+    dropped = _days(store, before // DAY_NS)
+    on = f" ON CLUSTER {store.layout.cluster}" if store.layout.cluster else ""
+    for day in dropped:
+        store.engine.execute(f"ALTER TABLE samples_local{on} DROP PARTITION {int(day)}")
+        logger.info("dropped the points of day %d, which have expired", day)
+    return dropped
+
+
+def _days(store: Store, end: int) -> list[int]:
+    """Return the days before ``end`` that hold points."""
+    day: Tree = call("intDiv", column("time"), unsigned(DAY_NS))
+    tree = (
+        select(named(day, "day"))
+        .distinct()
+        .from_("samples")
+        .where(call("less", column("time"), unsigned(max(0, end) * DAY_NS)))
+    )
+    return sorted(store.query(tree).column("day").to_pylist())

@@ -1,0 +1,197 @@
+"""The embedded store shared between processes: who has it open serves it on a socket beside it.
+
+One process holds the data directory. `StoreSocket` answers on a socket in that directory, which only
+the same user can reach; `SocketEngine` is the other end, an engine like any other. So a search beside
+a running server is the same search, only its statements travel.
+
+Requests are HTTP: ``POST /query`` (SQL in, Arrow stream out), ``POST /insert/TABLE`` (Arrow stream in),
+``GET /hello`` (who is there). An error is JSON: ``{"error": KIND, "message": TEXT}``.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from sqlglot import exp
+
+from kubestray.model.errors import LimitExceeded, StoreError
+from kubestray.store.embedded import EmbeddedEngine
+from kubestray.store.engine import UNLIMITED, Limits, render
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+SOCKET_NAME = "serve.sock"
+_LIMITS_HEADER = "kubestray-limits"
+
+
+class StoreSocket:
+    """Serves an embedded engine on the socket in its directory, in a thread of its own."""
+
+    def __init__(self, engine: EmbeddedEngine, directory: Path) -> None:
+        self._engine, self._path = engine, directory / SOCKET_NAME
+        self._server: Any = None
+        self._thread: threading.Thread | None = None
+        self._directory = -1
+
+    def start(self) -> None:
+        """Listen; a socket left behind by a process that died is replaced (the engine's lock is ours)."""
+        import uvicorn
+
+        self._path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._directory = os.open(self._path.parent, os.O_RDONLY)
+        previous = os.umask(0o177)
+        try:
+            listener.bind(_short(self._directory))
+        finally:
+            os.umask(previous)
+        config = uvicorn.Config(
+            self._app(), log_config=None, access_log=False, lifespan="off", server_header=False
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [listener]}, name="store-socket", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening and take the socket away."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(timeout=10)
+            self._path.unlink(missing_ok=True)
+            os.close(self._directory)
+
+    def _app(self) -> Any:
+        from starlette.applications import Starlette
+        from starlette.routing import Route
+
+        return Starlette(
+            routes=[
+                Route("/hello", self._hello),
+                Route("/query", self._query, methods=["POST"]),
+                Route("/insert/{table}", self._insert, methods=["POST"]),
+            ]
+        )
+
+    async def _hello(self, _request: Request) -> Response:
+        from starlette.responses import JSONResponse
+
+        return JSONResponse({"pid": os.getpid()})
+
+    async def _query(self, request: Request) -> Response:
+        sql = (await request.body()).decode()
+        limits = Limits(**json.loads(request.headers.get(_LIMITS_HEADER, "{}")))
+        return await _answer(lambda: _to_bytes(self._engine.query_text(sql, limits)))
+
+    async def _insert(self, request: Request) -> Response:
+        body = await request.body()
+        table = request.path_params["table"]
+
+        def insert() -> bytes:
+            self._engine.insert(table, pa.ipc.open_stream(body).read_all())
+            return b""
+
+        return await _answer(insert)
+
+
+async def _answer(work: Any) -> Response:
+    """Run work in a thread; give its bytes, or its error in our one shape."""
+    from starlette.concurrency import run_in_threadpool
+    from starlette.responses import JSONResponse, Response
+
+    try:
+        return Response(await run_in_threadpool(work), media_type="application/octet-stream")
+    except (StoreError, LimitExceeded) as error:
+        return JSONResponse({"error": type(error).__name__, "message": str(error)}, status_code=400)
+
+
+class SocketEngine:
+    """An embedded store that another process holds and serves."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory
+        self._directory = os.open(directory, os.O_RDONLY)
+        try:
+            self.pid = int(json.loads(self._ask("GET", "/hello"))["pid"])
+        except OSError:
+            os.close(self._directory)
+            raise
+
+    @property
+    def url(self) -> str:
+        """The directory as a store URL."""
+        return f"chdb://{self._path}"
+
+    def query(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> pa.Table:
+        """Run a SELECT over there and return its Arrow table."""
+        wanted = json.dumps({"seconds": limits.seconds, "memory": limits.memory, "rows": limits.rows})
+        raw = self._ask("POST", "/query", render(tree).encode(), {_LIMITS_HEADER: wanted})
+        return pa.ipc.open_stream(pa.BufferReader(raw)).read_all()
+
+    def execute(self, statement: str) -> None:
+        """Do nothing: the process that holds the store has made its tables."""
+
+    def insert(self, table: str, rows: pa.Table) -> None:
+        """Append rows over there."""
+        self._ask("POST", f"/insert/{table}", _to_bytes(rows))
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        if self._directory >= 0:
+            os.close(self._directory)
+            self._directory = -1
+
+    def _ask(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> bytes:
+        connection = _UnixConnection(self._directory)
+        try:
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            raw = response.read()
+        except http.client.HTTPException as error:
+            raise StoreError(f"the process that serves {self.url} broke off: {error!r}") from error
+        finally:
+            connection.close()
+        if response.status == 200:
+            return raw
+        raise _error(raw)
+
+
+def _error(raw: bytes) -> StoreError | LimitExceeded:
+    try:
+        told = json.loads(raw)
+    except ValueError:
+        return StoreError(f"the serving process failed: {raw[:200].decode(errors='replace')}")
+    return (LimitExceeded if told["error"] == "LimitExceeded" else StoreError)(told["message"])
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, directory: int) -> None:
+        super().__init__("localhost")
+        self._where = _short(directory)
+
+    def connect(self) -> None:
+        """Connect to the socket instead of a host."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.connect(self._where)
+
+
+def _short(directory: int) -> str:
+    """Return a path to the socket that fits the 107 bytes a socket address has, however deep it lies."""
+    return f"/proc/self/fd/{directory}/{SOCKET_NAME}"
+
+
+def _to_bytes(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())

@@ -1,0 +1,99 @@
+"""A running pair of receivers over a store in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import grpc
+import pytest
+from starlette.applications import Starlette
+
+from kubestray.model.metric import Batch
+from kubestray.receive.commit import GroupCommit
+from kubestray.receive.http_server import HttpReceiver
+from kubestray.receive.intake import Intake
+from kubestray.receive.otlp import Bounds
+from kubestray.receive.otlp_grpc import METHOD, OtlpGrpcReceiver
+from kubestray.receive.otlp_http import otlp_routes
+
+
+class MemoryStore:
+    """Keeps what is appended; can be told to fail, or to wait."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+        self.failure: Exception | None = None
+        self.entered, self.open = threading.Semaphore(0), threading.Event()
+        self.open.set()
+
+    def append(self, batch: Batch) -> None:
+        self.entered.release()
+        self.open.wait(30)
+        if self.failure:
+            raise self.failure
+        self.batches.append(batch)
+
+    @contextmanager
+    def busy(self, send: Callable[[], object]) -> Iterator[None]:
+        """Have what ``send`` sends under way, in a thread of its own, while the block runs."""
+        self.open.clear()
+        sender = threading.Thread(target=send)
+        sender.start()
+        assert self.entered.acquire(timeout=20)
+        try:
+            yield
+        finally:
+            self.open.set()
+            sender.join(20)
+
+    @property
+    def values(self) -> list[float]:
+        return [value for batch in self.batches for value in batch.value.tolist()]
+
+
+@dataclass
+class Receivers:
+    store: MemoryStore
+    intake: Intake
+    grpc_port: int = 0
+    http_port: int = 0
+    closers: list = field(default_factory=list)
+
+    def export(self, body: bytes, *, timeout: float = 20, metadata=(), **channel_options) -> bytes:
+        """Send one raw request over gRPC; return the raw answer."""
+        options = [("grpc.max_send_message_length", -1)]
+        with grpc.insecure_channel(
+            f"127.0.0.1:{self.grpc_port}", options=options, **channel_options
+        ) as channel:
+            return channel.unary_unary(METHOD)(body, timeout=timeout, metadata=metadata)
+
+
+@pytest.fixture
+def receivers_with() -> Iterator:
+    """A function that starts receivers; keyword arguments are fields of `Intake` or of `GroupCommit`."""
+    started: list[Receivers] = []
+
+    def start(commit: dict | None = None, **intake_fields) -> Receivers:
+        store = MemoryStore()
+        group_commit = GroupCommit(store.append, **{"interval": 0.01, **(commit or {})})
+        intake = replace(Intake(group_commit.submit, Bounds.everything), **intake_fields)
+        receivers = Receivers(store, intake)
+        over_grpc = OtlpGrpcReceiver("127.0.0.1:0", intake)
+        over_http = HttpReceiver("127.0.0.1:0", Starlette(routes=otlp_routes(intake)))
+        receivers.closers = [store.open.set, over_grpc.stop, over_http.stop, group_commit.close]
+        started.append(receivers)
+        receivers.grpc_port, receivers.http_port = over_grpc.start(), over_http.start()
+        return receivers
+
+    yield start
+    for receivers in started:
+        for close in receivers.closers:
+            close()
+
+
+@pytest.fixture
+def receivers(receivers_with) -> Receivers:
+    return receivers_with()
