@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test bench check lock format
+.PHONY: install demo test bench check lock format docs
 
 install: $(STAMP)
 
@@ -37,3 +37,7 @@ lock:
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra dev --no-header --no-annotate pyproject.toml --output-file requirements.lock
+
+# Renews the pages of docs/ that are made from the code.
+docs: install
+	$(BIN)/python tools/docs.py

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import grpc
 import pytest
@@ -56,11 +57,28 @@ class MemoryStore:
 
 @dataclass
 class Receivers:
+    """Both receivers, each started when its port is first asked for."""
+
     store: MemoryStore
     intake: Intake
-    grpc_port: int = 0
-    http_port: int = 0
-    closers: list = field(default_factory=list)
+    closers: list[Callable[[], None]] = field(default_factory=list)
+
+    @cached_property
+    def grpc_port(self) -> int:
+        return self._started(OtlpGrpcReceiver("127.0.0.1:0", self.intake))
+
+    @cached_property
+    def http_port(self) -> int:
+        return self._started(HttpReceiver("127.0.0.1:0", Starlette(routes=otlp_routes(self.intake))))
+
+    def _started(self, receiver) -> int:
+        self.closers.append(receiver.stop)
+        return receiver.start()
+
+    def close(self) -> None:
+        self.store.open.set()
+        for close in reversed(self.closers):
+            close()
 
     def export(self, body: bytes, *, timeout: float = 20, metadata=(), **channel_options) -> bytes:
         """Send one raw request over gRPC; return the raw answer."""
@@ -73,25 +91,19 @@ class Receivers:
 
 @pytest.fixture
 def receivers_with() -> Iterator:
-    """A function that starts receivers; keyword arguments are fields of `Intake` or of `GroupCommit`."""
-    started: list[Receivers] = []
+    """A function that makes receivers; keyword arguments are fields of `Intake` or of `GroupCommit`."""
+    made: list[Receivers] = []
 
-    def start(commit: dict | None = None, **intake_fields) -> Receivers:
+    def make(commit: dict | None = None, **intake_fields) -> Receivers:
         store = MemoryStore()
         group_commit = GroupCommit(store.append, **{"interval": 0.01, **(commit or {})})
         intake = replace(Intake(group_commit.submit, Bounds.everything), **intake_fields)
-        receivers = Receivers(store, intake)
-        over_grpc = OtlpGrpcReceiver("127.0.0.1:0", intake)
-        over_http = HttpReceiver("127.0.0.1:0", Starlette(routes=otlp_routes(intake)))
-        receivers.closers = [store.open.set, over_grpc.stop, over_http.stop, group_commit.close]
-        started.append(receivers)
-        receivers.grpc_port, receivers.http_port = over_grpc.start(), over_http.start()
-        return receivers
+        made.append(Receivers(store, intake, [group_commit.close]))
+        return made[-1]
 
-    yield start
-    for receivers in started:
-        for close in receivers.closers:
-            close()
+    yield make
+    for receivers in made:
+        receivers.close()
 
 
 @pytest.fixture

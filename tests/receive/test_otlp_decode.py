@@ -294,6 +294,14 @@ def test_one_request_cannot_have_resources_without_end(encoding):
 
 
 @both
+def test_one_request_cannot_have_data_points_without_end(encoding):
+    request = request_of(*(gauge(name, 1.0, 2.0) for name in ("a", "b", "c")))
+    assert len(decode_as(encoding, request, limits=Limits(max_data_points=6)).batch) == 6
+    with pytest.raises(MalformedRequest, match="more than 5 data points"):
+        decode_as(encoding, request, limits=Limits(max_data_points=5))
+
+
+@both
 def test_an_attribute_of_10_mb_costs_only_its_own_point(encoding):
     decoded = decode_as(encoding, request_of(gauge("a", 1.0), gauge("b", 2.0, big="x" * 10_000_000)))
     assert decoded.batch.value.tolist() == [1.0]

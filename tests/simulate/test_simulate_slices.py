@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ def part(first: int, last: int, step: int) -> tuple[np.ndarray, ...]:
 @given(st.lists(st.integers(0, 20 * 60), min_size=2, max_size=4), st.sampled_from([60, 120, 600]))
 def test_pieces_of_the_range_join_to_the_whole(minutes: list[int], step: int) -> None:
     cuts = [FIRST + minute * 60 * SECOND for minute in sorted(minutes)]
-    pieces = [b for a, z in zip(cuts, cuts[1:], strict=False) for b in CHAIN.batches(a, z, step)]
+    pieces = [b for a, z in pairwise(cuts) for b in CHAIN.batches(a, z, step)]
     assert same(columns(pieces), part(cuts[0], cuts[-1], step))
 
 

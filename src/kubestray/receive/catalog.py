@@ -56,7 +56,8 @@ class Limits:
     not seen lately: a large resource repeated by many small points would otherwise take thousands
     of times the size of the request.
 
-    ``max_resources`` bounds the resources of one request, for its time: an empty one is two bytes.
+    ``max_resources`` and ``max_data_points`` bound what one request holds, and so its time: an empty
+    resource or data point is only two bytes. A request beyond them is malformed as a whole.
     """
 
     max_attributes: int = 256
@@ -64,6 +65,7 @@ class Limits:
     max_name_length: int = 1024
     max_new_series_bytes: int = 256 * 1024 * 1024
     max_resources: int = 1_000_000
+    max_data_points: int = 5_000_000
 
 
 SeriesCache = Remembered[Key, Series]

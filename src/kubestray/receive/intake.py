@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from kubestray.model.errors import MalformedRequest
@@ -17,6 +18,10 @@ from kubestray.receive.tally import Tally
 
 Decode = Callable[[bytes, Bounds, Limits, OtlpCache], Decoded]
 
+LARGE_BYTES = 4 * 1024 * 1024
+"""Requests beyond this (after decompression) are decoded one at a time. Ordinary ones are smaller: it
+is gRPC's default limit. A message of nothing but empty parts takes some 50 times its size decoded."""
+
 MAX_BYTES = 64 * 1024 * 1024
 """The size of a request after decompression that the OTLP specification advises as the limit."""
 
@@ -27,8 +32,8 @@ class Intake:
 
     ``authorise`` is given the bearer token, or None without one, and compares it in constant time;
     without ``authorise`` everyone may send. ``concurrent`` requests may be under way at once in one
-    receiver; ``decoding`` bounds how many of all receivers' are decoded at once, which is what takes
-    memory. ``patience`` is how many seconds a client gets to send its request, and the store to
+    receiver; ``decoding`` bounds how many of all receivers' are decoded at once, and ``decoding_large``
+    how many large ones, for their memory. ``patience`` is how many seconds a client gets to send its request, and the store to
     take it.
     """
 
@@ -42,6 +47,7 @@ class Intake:
     tally: Tally = field(default_factory=Tally)
     cache: OtlpCache = field(default_factory=OtlpCache)
     decoding: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(4))
+    decoding_large: threading.Lock = field(default_factory=threading.Lock)
 
     def welcomes(self, authorization: str | None) -> bool:
         """Tell whether the sender of an ``Authorization`` header or metadata value may send."""
@@ -66,7 +72,8 @@ class Intake:
         try:
             with self.decoding:
                 plain = decompress(body, encoding, self.max_bytes)
-                decoded = decode(plain, self.bounds(), self.limits, self.cache)
+                with self.decoding_large if len(plain) > LARGE_BYTES else nullcontext():
+                    decoded = decode(plain, self.bounds(), self.limits, self.cache)
             return decoded, self.submit(decoded.batch)
         except MalformedRequest:
             self.tally.malformed()

@@ -76,7 +76,8 @@ def _read_metric(metric: Object, into: MetricPoints) -> None:
     for name, read in _READ.items():
         data = _get(metric, name)
         if data is not None:
-            read(_object(data, name), into)
+            into.expect(len(_objects(_object(data, name), "dataPoints")))
+            read(data, into)
             return
 
 
@@ -235,7 +236,8 @@ def _objects(message: Object, name: str) -> Sequence[Object]:
     if not isinstance(found, list):
         raise MalformedRequest(f"{name}: expected a JSON array, not {_shown(found)}")
     for item in found:
-        _object(item, f"an item of {name}")
+        if not isinstance(item, dict):
+            raise MalformedRequest(f"an item of {name}: expected a JSON object, not {_shown(item)}")
     return found
 
 
@@ -256,7 +258,9 @@ def _integer(message: Object, name: str, lowest: int, highest: int) -> int:
     found = _get(message, name)
     if found is None:
         return 0
-    number = _whole(found)
+    # The common form first: this runs three times a point.
+    plain = type(found) is str and found.isascii() and found.isdecimal() and len(found) <= 20
+    number = int(found) if plain else _whole(found)
     if number is None or not lowest <= number <= highest:
         raise MalformedRequest(f"{name}: expected a whole number in range, not {_shown(found)}")
     return number

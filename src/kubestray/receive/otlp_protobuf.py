@@ -75,7 +75,9 @@ def _read_resource_metrics(message: bytes, catalog: Catalog, gathering: Gatherin
             data = metric.WhichOneof("data")
             if data is not None:
                 into = MetricPoints(catalog, gathering, resource, metric.name, metric.unit)
-                _READ[data](getattr(metric, data), into)
+                points = getattr(metric, data)
+                into.expect(len(points.data_points))
+                _READ[data](points, into)
 
 
 def _gauge(points: Any, into: MetricPoints) -> None:

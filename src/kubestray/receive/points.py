@@ -34,6 +34,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kubestray.model.errors import MalformedRequest
 from kubestray.model.metric import Batch, Kind, Series
 from kubestray.receive.catalog import Catalog, Encoded, Reason, Rejected
 
@@ -161,6 +162,8 @@ class Gathering:
     rejected: Counter[str] = field(default_factory=Counter)
     further_parts: int = 0
     """Stored points less accepted data points."""
+    expected: int = 0
+    """Data points announced by `MetricPoints.expect`."""
 
     def add(self, time: int, start: int, parts: Iterable[tuple[Series, float]]) -> None:
         """Take the parts of one data point, unchecked."""
@@ -193,6 +196,7 @@ class Gathering:
         self.no_value += other.no_value
         self.rejected.update(other.rejected)
         self.further_parts += other.further_parts
+        self.expected += other.expected
 
     def finish(self) -> Decoded:
         """Return everything gathered, with the points that may not be stored taken out."""
@@ -239,6 +243,12 @@ class MetricPoints:
     resource: Encoded
     metric: str
     unit: str
+
+    def expect(self, data_points: int) -> None:
+        """Announce data points; raises MalformedRequest if the request gets too many."""
+        self.gathering.expected += data_points
+        if self.gathering.expected > self.catalog.limits.max_data_points:
+            raise MalformedRequest(f"more than {self.catalog.limits.max_data_points} data points")
 
     def take(self, attributes: Encoded, flags: int, time: int, start: int, parts: Sequence[Part]) -> None:
         """Take one data point; without parts it has no value."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -88,6 +89,8 @@ class Cluster:
     machines: tuple[Machine, ...]
     owners: tuple[Owner, ...]
     pods: tuple[Pod, ...]
+    by_owner: Mapping[int, tuple[Pod, ...]]
+    """The pods under the key of their owner."""
 
     def owner(self, name: str, copy: int = 1) -> Owner:
         """Return a workload or job by its name."""
@@ -95,7 +98,7 @@ class Cluster:
 
     def pods_of(self, owner: Owner) -> list[Pod]:
         """Return the pods of a workload or job, in order of birth."""
-        return sorted((pod for pod in self.pods if pod.owner is owner), key=lambda pod: (pod.born, pod.slot))
+        return sorted(self.by_owner.get(owner.key, ()), key=lambda pod: (pod.born, pod.slot))
 
 
 def build(name: str, seed: int, nodes: int, begin: int, end: int) -> Cluster:
@@ -103,9 +106,10 @@ def build(name: str, seed: int, nodes: int, begin: int, end: int) -> Cluster:
     root = key(seed, name)
     machines = [_machines(root, slot, begin, end) for slot in range(nodes)]
     owners = _owners(root, nodes)
-    pods = [pod for owner in owners for pod in _pods(owner, machines, begin, end)]
+    by_owner = {owner.key: tuple(_pods(owner, machines, begin, end)) for owner in owners}
+    pods = tuple(pod for members in by_owner.values() for pod in members)
     flat = tuple(machine for lives in machines for machine in lives)
-    return Cluster(name, seed, begin, end, flat, tuple(owners), tuple(pods))
+    return Cluster(name, seed, begin, end, flat, tuple(owners), pods, by_owner)
 
 
 def _machines(root: int, slot: int, begin: int, end: int) -> list[Machine]:
@@ -125,27 +129,31 @@ def _owners(root: int, nodes: int) -> list[Owner]:
     for copy in range(1, copies + 1):
         for workload in WORKLOADS:
             if workload.kind == "DaemonSet":
-                if copy == 1:
-                    owners.append(_owner(root, workload, copy, tuple(range(nodes))))
-                continue
-            replicas = workload.replicas + workload.surge
-            owners.append(_owner(root, workload, copy, tuple((place + i) % nodes for i in range(replicas))))
-            place += workload.replicas
+                slots = tuple(range(nodes))
+            else:
+                slots = tuple((place + i) % nodes for i in range(workload.replicas + workload.surge))
+                place += workload.replicas
+            if copy == 1 or not _is_shared(workload):
+                owners.append(_owner(root, workload, copy, slots))
         owners.extend(_job_owner(root, job, copy, nodes) for job in JOBS)
     return owners
 
 
+def _is_shared(workload: Workload) -> bool:
+    """Return whether a cluster has it once, however large it is."""
+    return workload.kind == "DaemonSet" or workload.namespace == "kube-system"
+
+
 def _namespace(namespace: str, copy: int) -> str:
-    return namespace if copy == 1 or namespace == "kube-system" else f"{namespace}-{copy}"
+    return namespace if copy == 1 else f"{namespace}-{copy}"
 
 
 def _owner(root: int, workload: Workload, copy: int, nodes: tuple[int, ...]) -> Owner:
     namespace = _namespace(workload.namespace, copy)
-    name = workload.name if copy == 1 or namespace != "kube-system" else f"{workload.name}-{copy}"
-    own = key(root, namespace, name)
+    own = key(root, namespace, workload.name)
     return Owner(
-        own, namespace, name, workload.kind, workload.image, workload.tag, workload.program, nodes, copy,
-        workload=workload,
+        own, namespace, workload.name, workload.kind, workload.image, workload.tag, workload.program, nodes,
+        copy, workload=workload,
     )  # fmt: skip
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from kubestray.simulate import names
 from kubestray.simulate.catalog import RESOLVERS, ROUTES, Route
-from kubestray.simulate.cluster import Cluster, Owner, Pod
+from kubestray.simulate.cluster import Cluster, Owner
 from kubestray.simulate.episode import Episode, transfer
 from kubestray.simulate.noise import between, key
 from kubestray.simulate.series import Pairs
@@ -74,12 +74,10 @@ class Edge:
         return [(one.begin, one.end + _RECENT) for one in self.episodes]
 
 
-def inside(owner: Owner, zone: str, process: str = "", tag: str = "") -> Endpoint:
+def inside(owner: Owner, zone: str, process: str = "") -> Endpoint:
     """Return the endpoint of a workload in a zone; ``process`` if it is not the usual program."""
-    return Endpoint(
-        owner.name, "K8S_CONTAINER", zone, owner.namespace, process or owner.program.name, owner.name,
-        tag or owner.tag,
-    )  # fmt: skip
+    comm = process or owner.program.name
+    return Endpoint(owner.name, "K8S_CONTAINER", zone, owner.namespace, comm, owner.name, owner.tag)
 
 
 def outside(name: str) -> Endpoint:
@@ -95,10 +93,12 @@ def benign(cluster: Cluster) -> list[Edge]:
     return edges
 
 
-def _copies(cluster: Cluster) -> Iterable[dict[str, Owner]]:
+def _copies(cluster: Cluster) -> Iterator[tuple[dict[str, Owner], list[Owner]]]:
+    """Yield for each copy of the catalog whom its names mean, and which of them are its own."""
     shared = {one.name: one for one in cluster.owners if one.copy == 1}
     for copy in sorted({one.copy for one in cluster.owners}):
-        yield shared | {one.name: one for one in cluster.owners if one.copy == copy}
+        own = [one for one in cluster.owners if one.copy == copy]
+        yield shared | {one.name: one for one in own}, own
 
 
 def zones(owner: Owner) -> list[str]:
@@ -107,9 +107,10 @@ def zones(owner: Owner) -> list[str]:
 
 
 def _routes(cluster: Cluster) -> Iterator[Edge]:
-    for owners in _copies(cluster):
+    for owners, own in _copies(cluster):
         for route in ROUTES:
-            yield from _route(cluster, owners, route)
+            if owners[route.source] in own:
+                yield from _route(cluster, owners, route)
 
 
 def _route(cluster: Cluster, owners: dict[str, Owner], route: Route) -> Iterator[Edge]:
@@ -153,7 +154,7 @@ def _pair(own: int, source: Endpoint, dest: Endpoint, route: Route, rhythm: str)
 
 
 def _resolvers(cluster: Cluster) -> Iterator[Edge]:
-    for owners in _copies(cluster):
+    for owners, _ in _copies(cluster):
         for name in RESOLVERS:
             owner = owners[name]
             for zone in zones(owner):
@@ -175,10 +176,9 @@ def _resolver(cluster: Cluster, owner: Owner, dns: Owner, zone: str) -> Iterator
 
 def _jobs(cluster: Cluster) -> Iterator[Edge]:
     """Yield a job's edges: it reads from one place and sends to another."""
-    for owners in _copies(cluster):
-        for owner in owners.values():
-            if owner.job is not None and owner.copy == max(one.copy for one in owners.values()):
-                yield from _job(cluster, owner, owners)
+    for owners, own in _copies(cluster):
+        for owner in own:
+            yield from _job(cluster, owner, owners)
 
 
 def _job(cluster: Cluster, owner: Owner, owners: dict[str, Owner]) -> Iterator[Edge]:
@@ -188,9 +188,7 @@ def _job(cluster: Cluster, owner: Owner, owners: dict[str, Owner]) -> Iterator[E
     pods = cluster.pods_of(owner)
     for zone in sorted({pod.machine.zone for pod in pods}):
         here = inside(owner, zone)
-        volumes = tuple(
-            job_transfer(owner, pod.born, pod.died) for pod in pods if pod.machine.zone == zone
-        )
+        volumes = tuple(job_transfer(owner, pod.born, pod.died) for pod in pods if pod.machine.zone == zone)
         for far, way in ((_dest(owners, job.reads, zone), "in"), (_dest(owners, job.sends, zone), "out")):
             ends = (far, here) if way == "in" else (here, far)
             yield episodic(key(owner.key, zone, way), *ends, job.volume, volumes)

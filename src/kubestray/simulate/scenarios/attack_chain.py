@@ -95,7 +95,7 @@ class _Scene:
 
     def ends(self, program: Program, dest: Owner | None = None) -> tuple[Endpoint, Endpoint]:
         """Return a program in the pod, and a workload (or the internet) that it talks to."""
-        source = edges.inside(self.pod.owner, self.pod.machine.zone, program.name, self.pod.tag)
+        source = edges.inside(self.pod.owner, self.pod.machine.zone, program.name)
         if dest is None:
             return source, edges.outside(edges.INTERNET)
         return source, edges.near(dest, self.pod.machine.zone)
@@ -133,8 +133,14 @@ def plan(stage: Stage) -> Footprint:
         traffic=(
             crossing(pod, stolen, received=stolen),
             crossing(pod, download.scaled(ACKNOWLEDGED), received=download),
+            *(crossing(one, stolen) for one in _read_pods(stage, times)),
         ),
     )
+
+
+def _read_pods(stage: Stage, times: _Times) -> list[Pod]:
+    pods = stage.cluster.pods_of(stage.cluster.owner(_READ))
+    return [pod for pod in pods if pod.born <= times.theft and times.theft_end <= pod.died]
 
 
 def _steps(scene: _Scene) -> tuple[Step, ...]:

@@ -37,7 +37,7 @@ def plan(stage: Stage) -> Footprint:
         unit="By",
         process=pod.owner.program.name,
     )
-    ends = (edges.inside(pod.owner, pod.machine.zone, tag=pod.tag), edges.outside(edges.INTERNET))
+    ends = (edges.inside(pod.owner, pod.machine.zone), edges.outside(edges.INTERNET))
     return Footprint(
         attacks=(Attack("exfiltration", (step,)),),
         edges=upload(own, ends, stolen),

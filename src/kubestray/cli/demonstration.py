@@ -1,0 +1,161 @@
+"""The steps of the demonstration, and what a person sees of them.
+
+Nothing is prepared: 30 days of history are simulated and written to an empty store, a server is started
+on it, the last hour is sent to that server over OTLP gRPC, and the detection that ships with the
+product is run beside it. The labels of the simulation are looked at only afterwards, to compare.
+"""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from kubestray.cli import findings_text
+from kubestray.config import load_config
+from kubestray.detect.runner import Times
+from kubestray.model.errors import KubestrayError
+from kubestray.pipeline.detecting import Detector, Run, wanted_searches
+from kubestray.pipeline.setting_up import content_of, searching
+from kubestray.simulate import Simulation, SimulationConfig, simulate
+from kubestray.store.open import open_store
+
+SECOND = 10**9
+HOUR = 3600 * SECOND
+DAY = 24 * HOUR
+
+# The metrics of the network story; the simulator has more.
+METRICS = ("tcp.bytes", "tcp.packets", "tcp.new_sockets", "udp.bytes", "udp.packets")
+_EXPORT = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+_SENDERS = 10  # requests under way at once: the default of the collector's exporters
+_PATIENCE = 60.0  # seconds for the server to get ready
+
+
+class Demonstration:
+    """One demonstration in a folder of its own."""
+
+    def __init__(self, folder: Path, seed: int, *, kept: bool) -> None:
+        self.store, self.kept = folder / "store", kept
+        self.now = time.time_ns() // (10 * SECOND) * 10 * SECOND
+        self.start = self.now - 30 * DAY
+        settings = SimulationConfig(start_ns=self.start, end_ns=self.now, seed=seed, scenario="exfiltration")
+        self.simulation: Simulation = simulate(settings)
+        self.console = Console(highlight=False, width=None if sys.stdout.isatty() else 110)
+        self.config = load_config({"store": str(self.store), "retention_raw": "31d"}, {}, None)
+
+    def run(self) -> int:
+        """Go through all steps; return the exit code: 0 if the detection ranked the attack first."""
+        cluster = self.simulation.cluster
+        self.console.print(
+            f"[bold]kubestray demo[/] – a simulated cluster of {len(cluster.machines)} nodes and "
+            f"{len(cluster.owners)} workloads, with an exfiltration under way\n"
+        )
+        with self._progress() as progress:
+            self._write_history(progress)
+        with self._server() as address:
+            with self._progress() as progress:
+                self._send_last_hour(progress, address)
+            run = self._detect()
+        return findings_text.show(self.console, run, self.simulation.labels, self._next_steps())
+
+    def _progress(self) -> Progress:
+        columns = (TextColumn("{task.description:<52}"), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
+        return Progress(*columns, console=self.console)
+
+    def _write_history(self, progress: Progress) -> None:
+        """Write the history: a point a minute, and one every ten seconds in the last hours before the last."""
+        task = progress.add_task("30 days of history into the store (points)", total=None)
+        store = open_store(str(self.store))
+        try:
+            for start, end, step in ((self.start, self.now - 3 * HOUR, 60), (self.now - 3 * HOUR, self.now - HOUR, 10)):
+                for batch in self.simulation.batches(start, end, step, ("network",), METRICS):
+                    store.append(batch)
+                    progress.advance(task, len(batch))
+        finally:
+            store.close()
+        progress.update(task, total=progress.tasks[task].completed)
+
+    def _send_last_hour(self, progress: Progress, address: str) -> None:
+        """Send the last hour as a collector would; every request must be acknowledged."""
+        requests = list(self.simulation.payloads(self.now - HOUR, self.now, 10, ("network",), METRICS))
+        task = progress.add_task("the last hour over OTLP gRPC (requests)", total=len(requests))
+        with grpc.insecure_channel(address) as channel, ThreadPoolExecutor(_SENDERS) as senders:
+            export = channel.unary_unary(_EXPORT, response_deserializer=ExportMetricsServiceResponse.FromString)
+            for answer in senders.map(lambda request: export(request[1], timeout=60), requests):
+                if answer.partial_success.rejected_data_points:
+                    raise KubestrayError(f"the server rejected points: {answer.partial_success.error_message}")
+                progress.advance(task)
+
+    def _detect(self) -> Run:
+        """Run the built-in detection over the last hour, through the running server."""
+        self.console.print("running the detection over the last hour against the 30 days before …\n")
+        content = content_of(self.config)
+        store = open_store(str(self.store))
+        try:
+            detector = Detector(store, content, searching(self.config))
+            search = wanted_searches(content, ["Process sending far more than usual"])[0]
+            return detector.run(search, Times(self.now, "-1h", "now"))
+        finally:
+            store.close()
+
+    @contextmanager
+    def _server(self) -> Iterator[str]:
+        """Run ``kubestray serve`` on the demo's store; yield its OTLP gRPC address."""
+        grpc_port, http_port, health = _free_ports(3)
+        command = [sys.executable, "-m", "kubestray", "serve", "--store", str(self.store)]
+        command += ["--otlp-grpc", f"127.0.0.1:{grpc_port}", "--otlp-http", f"127.0.0.1:{http_port}"]
+        command += ["--http", f"127.0.0.1:{health}", "--retention-raw", "31d", "--log-level", "warning"]
+        server = subprocess.Popen(command, stderr=subprocess.PIPE)  # noqa: S603 (our own command)
+        try:
+            _wait_until_ready(server, health)
+            self.console.print(f"a server is running on the store: OTLP gRPC on 127.0.0.1:{grpc_port}")
+            yield f"127.0.0.1:{grpc_port}"
+        finally:
+            server.terminate()
+            server.communicate(timeout=60)
+
+    def _next_steps(self) -> list[str]:
+        if not self.kept:
+            return ["kubestray demo --keep ./demo-data   keeps the store, so that you can search in it"]
+        store = shlex.quote(str(self.store))
+        return [
+            f"kubestray search --store {store} '| mstats avg(tcp.bytes) where index=* by source.workload.name span=1h'",
+            f"kubestray serve --store {store}   goes on from here",
+        ]
+
+
+def _free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on at the moment."""
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in listeners]
+    for listener in listeners:
+        listener.close()
+    return ports
+
+
+def _wait_until_ready(server: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            told: Any = server.stderr.read() if server.stderr else b""
+            raise KubestrayError(f"the demo's server ended early: {told.decode(errors='replace').strip()}")
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):  # noqa: S310 (loopback)
+                return
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.1)
+    raise KubestrayError("the demo's server did not get ready in a minute")

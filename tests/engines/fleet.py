@@ -1,0 +1,112 @@
+"""Three engines over one chDB directory: embedded, over HTTP, and as a cluster of two shards.
+
+One process holds one directory, and its configuration is fixed at the first connect; so all tests share
+a directory, and each has a database of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from engines.http_front import HttpFront
+
+from kubestray.store.clickhouse import ClickHouseEngine
+from kubestray.store.embedded import EmbeddedEngine
+from kubestray.store.schema import _SHARD_BY, _UNIQUE, Layout
+from kubestray.store.store import Store
+
+ENGINES = ("embedded", "http", "distributed")
+
+# Both shards are this process: no port is opened, the engine sees that the address is its own.
+_CONFIG = """
+<clickhouse>
+  <tcp_port>9000</tcp_port>
+  <remote_servers>
+    <two_shards>
+      <shard><replica><host>localhost</host><port>9000</port></replica></shard>
+      <shard><replica><host>localhost</host><port>9000</port></replica></shard>
+    </two_shards>
+  </remote_servers>
+</clickhouse>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TwoShards(Layout):
+    """The cluster's tables, in one process: each shard sees its half of the rows of one local table.
+
+    ``cluster`` stays None: ON CLUSTER needs a keeper, which one process does not have. Rows go to the local
+    table, because both shards write to the same one.
+    """
+
+    def statements(self) -> list[str]:
+        made = Layout().statements()[: len(_UNIQUE)]
+        for name, body in _UNIQUE.items():
+            half = f"{_SHARD_BY[name]} % 2 = shardNum() - 1"
+            made += [
+                f"CREATE OR REPLACE VIEW {name}_unique AS SELECT * FROM ({body}) WHERE {half}",
+                f"CREATE TABLE IF NOT EXISTS {name} AS {name}_unique "
+                f"ENGINE = Distributed(two_shards, currentDatabase(), {name}_unique, {_SHARD_BY[name]})",
+            ]
+        return made
+
+
+@dataclass
+class Fleet:
+    """The directory and what is connected to it."""
+
+    directory: Path
+    _names: Iterator[int] = field(default_factory=itertools.count)
+
+    @cached_property
+    def config(self) -> Path:
+        path = self.directory / "cluster.xml"
+        path.write_text(_CONFIG)
+        return path
+
+    @cached_property
+    def admin(self) -> EmbeddedEngine:
+        """The connection that outlives those of the tests."""
+        return self.embedded("admin")
+
+    @cached_property
+    def front(self) -> HttpFront:
+        return HttpFront(f"{self.directory / 'data'}?config-file={self.config}")
+
+    def embedded(self, database: str) -> EmbeddedEngine:
+        return EmbeddedEngine(self.directory / "data", database=database, config=self.config)
+
+    @contextmanager
+    def store(self, engine: str) -> Iterator[Store]:
+        """A store with tables of its own, empty, on one of `ENGINES`."""
+        database = f"test_{next(self._names)}"
+        self.admin.execute(f"CREATE DATABASE {database}")
+        if engine == "http":
+            store = Store(ClickHouseEngine(f"{self.front.url}/{database}"))
+        else:
+            layout = TwoShards() if engine == "distributed" else Layout()
+            store = Store(self.embedded(database), layout)
+        try:
+            store.create()
+            yield store
+        finally:
+            store.close()
+            self.admin.execute(f"DROP DATABASE {database}")
+
+    def close(self) -> None:
+        if "front" in self.__dict__:
+            self.front.close()
+        if "admin" in self.__dict__:
+            self.admin.close()
+
+
+def emptied(store: Store) -> Store:
+    """Take all rows out, and return the store as a process that starts now would see it."""
+    for name in _UNIQUE:
+        store.engine.execute(f"TRUNCATE TABLE {name}_local")
+    return Store(store.engine, store.layout)

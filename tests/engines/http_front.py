@@ -1,0 +1,170 @@
+"""Just enough of ClickHouse's HTTP interface, in front of chDB, for clickhouse-connect to talk to.
+
+Reads: the statement in the body or in ``?query=``, settings as parameters, FORMAT at its end, the answer
+compressed as the client accepts it. Writes: the statement in ``?query=``, the rows in the body, compressed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import queue
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import chdb
+import lz4.frame
+import zstandard
+
+_NOT_SETTINGS = {"query", "query_id", "database", "client_protocol_version", "enable_http_compression"}
+_FORMAT = re.compile(r"\s+FORMAT\s+(\w+)\s*$", re.IGNORECASE)
+_INSERT = re.compile(r"\s*INSERT\s+INTO\s+(.+?)\s+FORMAT\s+(\w+)\s*", re.IGNORECASE | re.DOTALL)
+_CODE = re.compile(r"Code: (\d+)")
+
+_UNPACK: dict[str, Callable[[bytes], bytes]] = {
+    "": lambda raw: raw,
+    "lz4": lz4.frame.decompress,
+    "gzip": gzip.decompress,
+    "zstd": lambda raw: zstandard.ZstdDecompressor().decompressobj().decompress(raw),
+}
+_PACK: dict[str, Callable[[bytes], bytes]] = {
+    "lz4": lz4.frame.compress,
+    "zstd": lambda raw: zstandard.ZstdCompressor().compress(raw),
+    "gzip": gzip.compress,
+}
+
+
+class HttpFront:
+    """A server on a free port of the loopback; each request has a chDB connection to itself."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._open: list[Any] = []
+        self.statements: list[str] = []
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.front = self
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"clickhouse://127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        while self._open:
+            self._open.pop().close()
+
+    def answer(self, parameters: dict[str, str], body: bytes) -> tuple[bytes, str]:
+        """Return what a statement gives, and the format it is in."""
+        settings = {name: value for name, value in parameters.items() if name not in _NOT_SETTINGS}
+        with self._connection(parameters.get("database", "default")) as connection:
+            # The statement stands in the parameters, in the body, or starts in the one and goes on in the other.
+            insert = _INSERT.fullmatch(parameters.get("query", ""))
+            if insert:
+                return self._insert(connection, insert[1], insert[2], body, settings)
+            sql = parameters.get("query", "") + body.decode()
+            self.statements.append(sql)
+            form = _FORMAT.search(sql)
+            wanted = form[1] if form else "TabSeparated"
+            sql = _with_settings(_FORMAT.sub("", sql), settings)
+            return connection.query(sql, wanted).bytes() or b"", wanted
+
+    def _insert(
+        self, connection: Any, target: str, form: str, body: bytes, settings: dict[str, str]
+    ) -> tuple[bytes, str]:
+        self.statements.append(f"INSERT INTO {target} FORMAT {form}")
+        descriptor = os.memfd_create("rows")
+        try:
+            with os.fdopen(descriptor, "wb", closefd=False) as file:
+                file.write(body)
+            known = _with_settings("", {k: v for k, v in settings.items() if not k.startswith("input_format")})
+            rows = f"SELECT * FROM file('/proc/self/fd/{descriptor}', '{form}')"
+            connection.query(f"INSERT INTO {target}{known} {rows}", "Null")
+        finally:
+            os.close(descriptor)
+        return b"", "Null"
+
+    @contextmanager
+    def _connection(self, database: str) -> Iterator[Any]:
+        try:
+            connection = self._idle.get_nowait()
+        except queue.Empty:
+            connection = chdb.connect(self._dsn)
+            self._open.append(connection)
+        try:
+            connection.query(f"USE {database}", "Null")
+            yield connection
+        finally:
+            self._idle.put(connection)
+
+
+def _with_settings(sql: str, settings: dict[str, str]) -> str:
+    """Put settings that came as parameters into the statement; what it says itself stands."""
+    said = ", ".join(f"{name} = '{value}'" for name, value in settings.items())
+    if not said:
+        return sql
+    own = re.search(r"\bSETTINGS\s+(?=[\w]+ = [^']*$)", sql)
+    return f"{sql[: own.end()]}{said}, {sql[own.end() :]}" if own else f"{sql} SETTINGS {said}"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False
+    front: HttpFront
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 60
+    server: _Server
+
+    def log_message(self, *_: object) -> None:
+        """Keep quiet."""
+
+    def do_GET(self) -> None:
+        self._respond()
+
+    def do_POST(self) -> None:
+        self._respond()
+
+    def _respond(self) -> None:
+        parameters = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
+        body = self._body()
+        try:
+            raw, form = self.server.front.answer(parameters, _UNPACK[self.headers.get("Content-Encoding", "")](body))
+        except RuntimeError as error:
+            found = _CODE.search(str(error))
+            self._send(500, str(error).encode(), {"X-ClickHouse-Exception-Code": found[1] if found else "1000"})
+            return
+        headers = {"X-ClickHouse-Format": form}
+        accepted = [part.strip() for part in self.headers.get("Accept-Encoding", "").split(",")]
+        packing = next((name for name in _PACK if name in accepted), None)
+        if packing and parameters.get("enable_http_compression") == "1":
+            raw, headers["Content-Encoding"] = _PACK[packing](raw), packing
+        self._send(200, raw, headers)
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        chunks = []
+        while size := int(self.rfile.readline(), 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
+
+    def _send(self, status: int, raw: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)

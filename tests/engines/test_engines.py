@@ -1,0 +1,114 @@
+"""The engines under the tests are what they claim to be."""
+
+from __future__ import annotations
+
+import threading
+
+import pyarrow as pa
+import pytest
+from engines.fleet import Fleet
+from helpers import DAY, NOW, SECOND, batch, search, series
+from sqlglot import parse_one
+
+from kubestray.model.errors import LimitExceeded, StoreError
+from kubestray.model.metric import Kind
+from kubestray.store.engine import Limits
+from kubestray.store.store import Store
+
+
+def rows(store: Store, sql: str, limits: Limits | None = None) -> list[dict[str, object]]:
+    return store.query(parse_one(sql, dialect="clickhouse"), limits or Limits()).to_pylist()
+
+
+def test_what_is_appended_is_read_back(store: Store) -> None:
+    made = [series("m", pod=str(n)) for n in range(10)]
+    store.append(batch((s, NOW + n, n, n / 3) for n, s in enumerate(made)))
+    found = rows(store, "SELECT series_id, time, start, value FROM samples ORDER BY time")
+    assert [tuple(row.values()) for row in found] == [(s.id, NOW + n, n, n / 3) for n, s in enumerate(made)]
+    assert {row["series_id"] for row in rows(store, "SELECT series_id FROM series")} == {s.id for s in made}
+
+
+def test_the_shards_are_disjoint_and_both_hold_points(fleet: Fleet) -> None:
+    with fleet.store("distributed") as store:
+        made = [series("m", pod=str(n)) for n in range(40)]
+        store.append(batch((s, NOW, 0, 1.0) for s in made))
+        found = rows(store, "SELECT shardNum() AS shard, series_id FROM samples")
+        assert {row["series_id"] % 2 == row["shard"] - 1 for row in found} == {True}  # type: ignore[operator]
+        assert {row["shard"] for row in found} == {1, 2}
+        assert len(found) == 40
+
+
+def test_repeated_points_collapse_on_the_shards_too(store: Store) -> None:
+    made = series("m")
+    for _ in range(3):
+        store.append(batch([(made, NOW, 0, 1.0), (made, NOW, 0, 2.0)]))
+    assert [row["value"] for row in rows(store, "SELECT value FROM samples ORDER BY value")] == [1.0, 2.0]
+
+
+def test_the_http_engine_speaks_http(fleet: Fleet) -> None:
+    with fleet.store("http") as store:
+        store.append(batch([(series("m"), NOW, 0, 1.0)]))
+        fleet.front.statements.clear()
+        store.append(batch([(series("m"), NOW, 0, 1.0)]))
+        assert rows(store, "SELECT value FROM samples") == [{"value": 1.0}]
+        insert, select = fleet.front.statements
+        assert insert.startswith("INSERT INTO samples_local")
+        assert select.startswith("SELECT value FROM samples")
+
+
+@pytest.mark.parametrize(
+    ("limits", "sql"),
+    [
+        (Limits(rows=10), "SELECT number FROM numbers(11)"),
+        (Limits(memory=10_000_000), "SELECT groupArray(number) FROM numbers(100000000)"),
+        (Limits(seconds=0.2), "SELECT sum(cityHash64(number)) FROM numbers(100000000000)"),
+    ],
+)
+def test_limits_hold(store: Store, limits: Limits, sql: str) -> None:
+    with pytest.raises(LimitExceeded):
+        rows(store, sql, limits)
+
+
+def test_a_refusal_says_where_and_what(store: Store) -> None:
+    with pytest.raises(StoreError, match=r"the store at .* refused: .*nowhere"):
+        rows(store, "SELECT 1 FROM nowhere")
+
+
+def test_threads_write_and_read_side_by_side(store: Store) -> None:
+    errors: list[Exception] = []
+
+    def work(number: int) -> None:
+        try:
+            for step in range(3):
+                store.append(batch([(series("m", thread=str(number)), NOW + step, 0, float(step))]))
+                search(store, "| mstats count(m) as n where index=* by thread")
+        except Exception as error:  # noqa: BLE001 (told below)
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    found = search(store, "| mstats count(m) as n where index=* by thread").rows
+    assert found == [{"thread": str(number), "n": 3} for number in range(6)]
+
+
+def test_a_batch_over_many_days_is_written(store: Store) -> None:
+    made = series("m", Kind.DELTA)
+    store.append(batch((made, day * DAY + SECOND, 0, 1.0) for day in range(250)))
+    assert rows(store, "SELECT count() AS n, max(time) AS last FROM samples") == [
+        {"n": 250, "last": 249 * DAY + SECOND}
+    ]
+
+
+def test_tables_can_be_made_again(store: Store) -> None:
+    store.append(batch([(series("m"), NOW, 0, 1.0)]))
+    store.create()
+    assert rows(store, "SELECT count() AS n FROM samples") == [{"n": 1}]
+
+
+def test_nothing_to_record_writes_nothing(store: Store) -> None:
+    store.record("risk", pa.table({"id": pa.array([], pa.string())}))
+    assert rows(store, "SELECT id FROM risk") == []

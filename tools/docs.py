@@ -1,0 +1,20 @@
+"""Writes the pages of docs/ that are made from the code."""
+
+from pathlib import Path
+
+from kubestray import config
+from kubestray.search import manual
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+PAGES = {"settings.md": config.manual, "spl.md": manual.manual}
+
+
+def main() -> None:
+    """Write every page."""
+    for name, make in PAGES.items():
+        (DOCS / name).write_text(make(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
