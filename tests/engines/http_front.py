@@ -6,13 +6,14 @@ compressed as the client accepts it. Writes: the statement in ``?query=``, the r
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import queue
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -21,7 +22,10 @@ import chdb
 import lz4.frame
 import zstandard
 
-_NOT_SETTINGS = {"query", "query_id", "database", "client_protocol_version", "enable_http_compression"}
+_NOT_SETTINGS = set(
+    "query query_id database client_protocol_version enable_http_compression wait_end_of_query "
+    "send_progress_in_http_headers http_headers_progress_interval_ms".split()
+)
 _FORMAT = re.compile(r"\s+FORMAT\s+(\w+)\s*$", re.IGNORECASE)
 _INSERT = re.compile(r"\s*INSERT\s+INTO\s+(.+?)\s+FORMAT\s+(\w+)\s*", re.IGNORECASE | re.DOTALL)
 _CODE = re.compile(r"Code: (\d+)")
@@ -59,6 +63,7 @@ class HttpFront:
     def close(self) -> None:
         self._server.shutdown()
         self._thread.join()
+        self._server.hang_up()
         self._server.server_close()
         while self._open:
             self._open.pop().close()
@@ -93,7 +98,7 @@ class HttpFront:
             os.close(descriptor)
         return b"", "Null"
 
-    @contextmanager
+    @contextlib.contextmanager
     def _connection(self, database: str) -> Iterator[Any]:
         try:
             connection = self._idle.get_nowait()
@@ -120,10 +125,24 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False
     front: HttpFront
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.connections: list[socket.socket] = []
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, peer = super().get_request()
+        self.connections.append(connection)
+        return connection, peer
+
+    def hang_up(self) -> None:
+        """End the connections that clients keep open."""
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    timeout = 60
     server: _Server
 
     def log_message(self, *_: object) -> None:

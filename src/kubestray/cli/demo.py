@@ -12,7 +12,9 @@ from kubestray.cli import options
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--seed", type=int, default=7, help="another seed, another cluster [7]")
-    parser.add_argument("--keep", metavar="DIR", help="keep the demo's store in this folder to search in it afterwards")
+    parser.add_argument(
+        "--keep", metavar="DIR", help="keep the demo's store in this folder to search in it afterwards"
+    )
     options.settings(parser)
 
 

@@ -73,7 +73,12 @@ class Demonstration:
         return findings_text.show(self.console, run, self.simulation.labels, self._next_steps())
 
     def _progress(self) -> Progress:
-        columns = (TextColumn("{task.description:<52}"), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            TextColumn("{task.description:<52}"),
+            BarColumn(30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
         return Progress(*columns, console=self.console)
 
     def _write_history(self, progress: Progress) -> None:
@@ -81,7 +86,10 @@ class Demonstration:
         task = progress.add_task("30 days of history into the store (points)", total=None)
         store = open_store(str(self.store))
         try:
-            for start, end, step in ((self.start, self.now - 3 * HOUR, 60), (self.now - 3 * HOUR, self.now - HOUR, 10)):
+            for start, end, step in (
+                (self.start, self.now - 3 * HOUR, 60),
+                (self.now - 3 * HOUR, self.now - HOUR, 10),
+            ):
                 for batch in self.simulation.batches(start, end, step, ("network",), METRICS):
                     store.append(batch)
                     progress.advance(task, len(batch))
@@ -94,10 +102,14 @@ class Demonstration:
         requests = list(self.simulation.payloads(self.now - HOUR, self.now, 10, ("network",), METRICS))
         task = progress.add_task("the last hour over OTLP gRPC (requests)", total=len(requests))
         with grpc.insecure_channel(address) as channel, ThreadPoolExecutor(_SENDERS) as senders:
-            export = channel.unary_unary(_EXPORT, response_deserializer=ExportMetricsServiceResponse.FromString)
+            export = channel.unary_unary(
+                _EXPORT, response_deserializer=ExportMetricsServiceResponse.FromString
+            )
             for answer in senders.map(lambda request: export(request[1], timeout=60), requests):
                 if answer.partial_success.rejected_data_points:
-                    raise KubestrayError(f"the server rejected points: {answer.partial_success.error_message}")
+                    raise KubestrayError(
+                        f"the server rejected points: {answer.partial_success.error_message}"
+                    )
                 progress.advance(task)
 
     def _detect(self) -> Run:

@@ -20,7 +20,9 @@ def show(console: Console, run: Run, labels: dict[str, Any], next_steps: list[st
     """Show the first row as a finding and all rows as a table; return 0 if the first is the attack."""
     rows = run.outcome.rows
     if run.outcome.error or not rows:
-        console.print(Text(f"the detection found nothing: {run.outcome.error or 'no rows'}", style="bold red"))
+        console.print(
+            Text(f"the detection found nothing: {run.outcome.error or 'no rows'}", style="bold red")
+        )
         return 1
     console.print(_finding(rows[0], run))
     console.print(_table(rows))
@@ -41,11 +43,20 @@ def _finding(row: Row, run: Run) -> Panel:
     text.append(f" (namespace {row['source.namespace.name']}, cluster {row['k8s.cluster.name']})")
     text.append(" sends far more than it ever did\n\n", style="bold red")
     for name, value in (
-        ("how far", f"up to {_bytes(row['most'])} over {row['protocol']} in ten seconds; usually {_bytes(row['usual'])}, "
-         f"{row['sigmas']:g} standard deviations"),
-        ("since", f"{since:%Y-%m-%d %H:%M:%S} UTC ({minutes:.0f} minutes), in {row['steps']} steps of ten seconds"),
+        (
+            "how far",
+            f"up to {_bytes(row['most'])} over {row['protocol']} in ten seconds; usually {_bytes(row['usual'])}, "
+            f"{row['sigmas']:g} standard deviations",
+        ),
+        (
+            "since",
+            f"{since:%Y-%m-%d %H:%M:%S} UTC ({minutes:.0f} minutes), in {row['steps']} steps of ten seconds",
+        ),
         ("technique", f"MITRE ATT&CK {techniques}"),
-        ("risk", f"{sum(e.risk_score for e in run.events if e.risk_object == row['workload']):g} for {row['workload']}"),
+        (
+            "risk",
+            f"{sum(e.risk_score for e in run.events if e.risk_object == row['workload']):g} for {row['workload']}",
+        ),
     ):
         text.append(f"{name:>10}  ", style="cyan")
         text.append(f"{value}\n")
@@ -67,7 +78,9 @@ def _steps(row: Row) -> list[str]:
 
 
 def _table(rows: list[Row]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title="every row of the detection, highest score first", title_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD, title="every row of the detection, highest score first", title_justify="left"
+    )
     for name, justify in (("workload", "left"), ("process", "left"), ("steps", "right"), ("most", "right"),
                           ("usual", "right"), ("σ", "right"), ("score", "right")):  # fmt: skip
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
@@ -86,10 +99,14 @@ def _table(rows: list[Row]) -> Table:
 
 def _verdict(rows: list[Row], attacked: set[str], first: bool) -> Text:
     others = sum(row["workload"] not in attacked for row in rows)
-    noise = f"; the other {others} are false alarms, as mean + 3σ gives them on bursty traffic" if others else ""
+    noise = (
+        f"; the other {others} are false alarms, as mean + 3σ gives them on bursty traffic" if others else ""
+    )
     if first:
         return Text(f"The simulation's labels say: the first row is the attack{noise}.\n", style="green")
-    return Text(f"The simulation's labels say: the attack is on {', '.join(sorted(attacked))}.\n", style="bold red")
+    return Text(
+        f"The simulation's labels say: the attack is on {', '.join(sorted(attacked))}.\n", style="bold red"
+    )
 
 
 def _bytes(value: float) -> str:

@@ -8,6 +8,9 @@ import json
 from kubestray.cli import options, output
 
 
+_MOST_PROBLEMS = 50  # told one by one
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("paths", nargs="+", metavar="PATH", help="files or folders; '-' is stdin")
@@ -22,8 +25,10 @@ def run(parsed: argparse.Namespace) -> int:
     config = options.configure(parsed)
     with setting_up.opened(config) as store:
         taken = ingesting.ingest(store, parsed.paths, progress=parsed.progress)
-    for problem in taken.problems:
+    for problem in taken.problems[:_MOST_PROBLEMS]:
         output.note(f"kubestray: {problem}")
+    if len(taken.problems) > _MOST_PROBLEMS:
+        output.note(f"kubestray: and {len(taken.problems) - _MOST_PROBLEMS} more broken messages")
     for reason, count in sorted(taken.rejected.items()):
         output.note(f"rejected {count} data points: {reason}")
     print(json.dumps(taken.as_json()))

@@ -46,6 +46,7 @@ def run(parsed: argparse.Namespace) -> int:
     step = parse_duration(parsed.step)
     if not step or step % 10**9:
         raise UsageError(f"--step {parsed.step}: expected whole seconds, for example 10s or 1m")
+    seconds = step // 10**9
     now = moment("now", "--to")
     start, end = moment(parsed.start, "--from", now), moment(parsed.end, "--to", now)
     config = SimulationConfig(
@@ -55,7 +56,8 @@ def run(parsed: argparse.Namespace) -> int:
         scenario=parsed.scenario,
         nodes=parsed.nodes,
         processes=parsed.processes,
+        window_s=10 if seconds % 10 == 0 else seconds,
     )
-    files = simulate(config).write(Path(parsed.out), start, end, step // 10**9)
+    files = simulate(config).write(Path(parsed.out), start, end, seconds)
     output.note(f"wrote {len(files)} files into {parsed.out}")
     return 0

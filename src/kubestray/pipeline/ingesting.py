@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kubestray.model.metric import Batch
-from kubestray.receive.files import read_files
+from kubestray.receive.files import find_files, read_files
 from kubestray.receive.points import Bounds
 from kubestray.store.store import Store
 
@@ -21,7 +21,7 @@ _POINTS_PER_WRITE = 500_000
 class Taken:
     """What was read from files: counts of files, data points and series, and what went wrong."""
 
-    files: set[str] = field(default_factory=set)
+    files: int = 0
     data_points: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     series: set[int] = field(default_factory=set)
@@ -30,7 +30,7 @@ class Taken:
     def as_json(self) -> dict[str, Any]:
         """Return the counts in the shape that ``kubestray ingest`` prints."""
         return {
-            "files": len(self.files),
+            "files": self.files,
             "data_points": self.data_points,
             "rejected": self.rejected.total(),
             "series": len(self.series),
@@ -39,15 +39,14 @@ class Taken:
 
 def ingest(store: Store, paths: Sequence[str], *, progress: bool = False) -> Taken:
     """Read files into the store; what is broken is told, everything else is kept."""
-    taken = Taken()
+    files = list(find_files(paths))
+    taken = Taken(len(files))
     waiting: list[Batch] = []
     points = 0
     with _bar(progress) as show:
-        for message in read_files(paths, Bounds.everything()):
-            taken.files.add(message.path)
-            if message.error is not None:
-                taken.problems.append(str(message.error))
+        for message in read_files(files, Bounds.everything()):
             if message.decoded is None:
+                taken.problems.append(str(message))
                 continue
             taken.data_points += message.decoded.data_points
             taken.rejected += message.decoded.rejected

@@ -33,8 +33,8 @@ class Intake:
     ``authorise`` is given the bearer token, or None without one, and compares it in constant time;
     without ``authorise`` everyone may send. ``concurrent`` requests may be under way at once in one
     receiver; ``decoding`` bounds how many of all receivers' are decoded at once, and ``decoding_large``
-    how many large ones, for their memory. ``patience`` is how many seconds a client gets to send its request, and the store to
-    take it.
+    how many large ones, for their memory. ``patience`` is how many seconds a client gets to send its
+    request, and the store to take it.
     """
 
     submit: Submit

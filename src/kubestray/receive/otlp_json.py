@@ -97,7 +97,7 @@ def _numbers(data: Object, kind: Kind, into: MetricPoints) -> None:
         value = _optional_double(point, "asDouble")
         if value is None and _get(point, "asInt") is not None:
             value = float(_integer(point, "asInt", -(2**63), 2**63 - 1))
-        _take(point, [] if value is None else [Part("", kind, value)], into)
+        into.number(kind, *_circumstances(point), value)
 
 
 def _histogram(data: Object, into: MetricPoints) -> None:
@@ -127,8 +127,13 @@ _READ: dict[str, Callable[[Object, MetricPoints], None]] = {
 
 
 def _take(point: Object, parts: Sequence[Part], into: MetricPoints) -> None:
+    into.parts(parts, *_circumstances(point))
+
+
+def _circumstances(point: Object) -> tuple[Encoded, int, int, int]:
+    """Return a data point's attributes, flags, time and start."""
     time, start = _unsigned(point, "timeUnixNano"), _unsigned(point, "startTimeUnixNano")
-    into.take(_encoded_attributes(point), _integer(point, "flags", 0, 2**32 - 1), time, start, parts)
+    return _encoded_attributes(point), _integer(point, "flags", 0, 2**32 - 1), time, start
 
 
 # --- attributes -------------------------------------------------------------------------------------

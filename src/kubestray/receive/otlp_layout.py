@@ -27,6 +27,9 @@ from kubestray.receive.remembered import Remembered
 
 Pieces = tuple[bytes, ...]
 
+_LARGEST = 256 * 1024
+"""Bytes of a message: with thousands of points it is rarely twice the same, and not worth its memory."""
+
 _START_BYTES = 9
 
 _WITH_START = re.compile(rb"(\x11.{8}\x19.{8}[\x21\x31].{8})", re.DOTALL).split
@@ -76,6 +79,8 @@ class OtlpCache:
 
 def find_layout(message: bytes, known: Layouts) -> tuple[Layout, Sequence[bytes]] | None:
     """Return the layout of an encoded `ResourceMetrics` and its points' heads, if it is known."""
+    if len(message) > _LARGEST:
+        return None
     for split in (_WITH_START, _WITHOUT_START):
         pieces = split(message)
         layout = known.get(tuple(pieces[::2]))
@@ -86,6 +91,8 @@ def find_layout(message: bytes, known: Layouts) -> tuple[Layout, Sequence[bytes]
 
 def learn_layout(message: bytes, points: Gathering, known: Layouts) -> None:
     """Remember the layout of a message, all of whose data points are plain and in ``points``."""
+    if len(message) > _LARGEST:
+        return
     for split, offset in ((_WITH_START, 0), (_WITHOUT_START, _START_BYTES)):
         parts = split(message)
         if len(parts) == 2 * len(points.heads) + 1 and _is_cut_right(parts, points.heads, offset):

@@ -90,8 +90,10 @@ def _sum(points: Any, into: MetricPoints) -> None:
 
 def _numbers(points: Any, kind: Kind, into: MetricPoints) -> None:
     for point in points.data_points:
-        value = point.WhichOneof("value")
-        _take(point, (Part("", kind, float(getattr(point, value))),) if value else (), into)
+        which = point.WhichOneof("value")
+        value = getattr(point, which) if which else None
+        time, start = point.time_unix_nano, point.start_time_unix_nano
+        into.number(kind, tuple(point.attributes), point.flags, time, start, value)
 
 
 def _histogram(points: Any, into: MetricPoints) -> None:
@@ -109,7 +111,8 @@ def _summary(points: Any, into: MetricPoints) -> None:
 
 
 def _take(point: Any, parts: Sequence[Part], into: MetricPoints) -> None:
-    into.take(tuple(point.attributes), point.flags, point.time_unix_nano, point.start_time_unix_nano, parts)
+    time, start = point.time_unix_nano, point.start_time_unix_nano
+    into.parts(parts, tuple(point.attributes), point.flags, time, start)
 
 
 _READ: dict[str, Callable[[Any, MetricPoints], None]] = {

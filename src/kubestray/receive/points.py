@@ -151,7 +151,7 @@ class Gathering:
 
     ``heads``, joined, holds the numbers of the points (see `HEAD`) and ``ids``, joined, their series
     ids (see `ID`), in the same order; ``series`` their catalog. Plain points are checked when all
-    are in, in columns; points of several parts in `add`, because they are stored whole or not at all.
+    are in, in columns; those of several parts by `check` first, for they are stored whole or not at all.
     """
 
     bounds: Bounds
@@ -165,28 +165,20 @@ class Gathering:
     expected: int = 0
     """Data points announced by `MetricPoints.expect`."""
 
-    def add(self, time: int, start: int, parts: Iterable[tuple[Series, float]]) -> None:
-        """Take the parts of one data point, unchecked."""
-        for series, value in parts:
-            self.series[series.id] = series
-            self.ids.append(ID.pack(series.id))
-            self.heads.append(HEAD.pack(START_TAG, start, TIME_TAG, time, DOUBLE_TAG, value))
+    def add(self, series: Series, time: int, start: int, value: float) -> None:
+        """Take one point, to be checked in `finish`."""
+        self.series[series.id] = series
+        self.ids.append(ID.pack(series.id))
+        self.heads.append(HEAD.pack(START_TAG, start, TIME_TAG, time, DOUBLE_TAG, value))
 
-    def add_whole(self, time: int, start: int, parts: Sequence[tuple[Series, float]]) -> None:
-        """Take all parts of one data point, or reject them all."""
-        reason = self._refusal(time, [value for _, value in parts])
-        if reason:
-            self.rejected[reason] += 1
-        else:
-            self.further_parts += len(parts) - 1
-            self.add(time, start, parts)
-
-    def _refusal(self, time: int, values: Iterable[float]) -> Reason | None:
-        if not all(isfinite(value) for value in values):
-            return Reason.NOT_FINITE
+    def check(self, time: int, values: Iterable[float]) -> None:
+        """Raise Rejected if a data point of these values may not be stored."""
+        if not all(map(isfinite, values)):
+            raise Rejected(Reason.NOT_FINITE)
         if time < self.bounds.oldest:
-            return Reason.OLDER_THAN_RETENTION
-        return Reason.TOO_FAR_IN_FUTURE if time > self.bounds.newest else None
+            raise Rejected(Reason.OLDER_THAN_RETENTION)
+        if time > self.bounds.newest:
+            raise Rejected(Reason.TOO_FAR_IN_FUTURE)
 
     def merge(self, other: Gathering) -> None:
         """Take over what another gathering of the same request holds."""
@@ -250,24 +242,39 @@ class MetricPoints:
         if self.gathering.expected > self.catalog.limits.max_data_points:
             raise MalformedRequest(f"more than {self.catalog.limits.max_data_points} data points")
 
-    def take(self, attributes: Encoded, flags: int, time: int, start: int, parts: Sequence[Part]) -> None:
-        """Take one data point; without parts it has no value."""
-        if not parts or flags & NO_RECORDED_VALUE:
-            self.gathering.no_value += 1
+    def number(
+        self, kind: Kind, attributes: Encoded, flags: int, time: int, start: int, value: float | None
+    ) -> None:
+        """Take a gauge's or a sum's data point: the same as `parts` with one of no suffix, but quicker."""
+        gathering = self.gathering
+        if value is None or flags & NO_RECORDED_VALUE:
+            gathering.no_value += 1
+            return
+        try:
+            series = self.catalog.find((self.resource, self.metric, self.unit, kind, attributes))
+        except Rejected as rejected:
+            gathering.rejected[rejected.reason] += 1
+            return
+        gathering.add(series, time, start, value)
+
+    def parts(self, parts: Sequence[Part], attributes: Encoded, flags: int, time: int, start: int) -> None:
+        """Take the data point of a histogram or summary: whole, or not at all."""
+        gathering = self.gathering
+        if flags & NO_RECORDED_VALUE:
+            gathering.no_value += 1
             return
         try:
             stored = [(self._series(part, attributes), part.value) for part in parts]
+            gathering.check(time, [part.value for part in parts])
         except Rejected as rejected:
-            self.gathering.rejected[rejected.reason] += 1
+            gathering.rejected[rejected.reason] += 1
             return
-        if len(stored) == 1:
-            self.gathering.add(time, start, stored)
-        else:
-            self.gathering.add_whole(time, start, stored)
+        gathering.further_parts += len(parts) - 1
+        for series, value in stored:
+            gathering.add(series, time, start, value)
 
     def _series(self, part: Part, attributes: Encoded) -> Series:
-        metric, unit = self.metric, self.unit
-        if part.suffix and metric:
-            metric += part.suffix
-            unit = COUNT_UNIT if part.suffix == ".count" else unit
+        # A metric without a name stays without, to be rejected for that.
+        metric = self.metric and self.metric + part.suffix
+        unit = COUNT_UNIT if part.suffix == ".count" else self.unit
         return self.catalog.find((self.resource, metric, unit, part.kind, attributes))

@@ -30,7 +30,10 @@ def manual() -> str:
     parts += ["", "## Aggregates of stats", "", *(f"- {_code(s.manual)}" for s in STATISTICS.values())]
     parts += ["", "## Aggregates of mstats", "", ", ".join(f"`{name}`" for name in MEASURES)]
     parts += ["", "## Switches (`--set NAME=VALUE`)", ""]
-    parts += [f"- `{name}`: {', '.join(f'`{value}`' for value in values)} (the first is the default)" for name, values in SWITCH_VALUES.items()]
+    parts += [
+        f"- `{name}`: {', '.join(f'`{value}`' for value in values)} (the first is the default)"
+        for name, values in SWITCH_VALUES.items()
+    ]
     return "\n".join(parts) + "\n"
 
 
