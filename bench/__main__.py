@@ -111,7 +111,8 @@ def _size(store: Store) -> dict[str, float]:
     """Return the bytes a point takes on disk, once parts are merged."""
     store.engine.execute("OPTIMIZE TABLE samples_local FINAL")
     tree = sqlglot.parse_one(
-        "SELECT sum(bytes_on_disk) / sum(rows) AS size FROM system.parts WHERE active AND table = 'samples_local'",
+        "SELECT sum(bytes_on_disk) / sum(rows) AS size FROM system.parts "
+        "WHERE active AND table = 'samples_local'",
         dialect="clickhouse",
     )
     return {"bytes_per_point": round(store.query(tree).to_pylist()[0]["size"], 2)}

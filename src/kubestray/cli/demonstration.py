@@ -82,7 +82,7 @@ class Demonstration:
         return Progress(*columns, console=self.console)
 
     def _write_history(self, progress: Progress) -> None:
-        """Write the history: a point a minute, and one every ten seconds in the last hours before the last."""
+        """Write the history: a point a minute, and in the two hours before the last one every ten seconds."""
         task = progress.add_task("30 days of history into the store (points)", total=None)
         store = open_store(str(self.store))
         try:
@@ -145,7 +145,8 @@ class Demonstration:
             return ["kubestray demo --keep ./demo-data   keeps the store, so that you can search in it"]
         store = shlex.quote(str(self.store))
         return [
-            f"kubestray search --store {store} '| mstats avg(tcp.bytes) where index=* by source.workload.name span=1h'",
+            f"kubestray search --store {store} "
+            "'| mstats avg(tcp.bytes) where index=* by source.workload.name span=1h'",
             f"kubestray serve --store {store}   goes on from here",
         ]
 
@@ -166,7 +167,7 @@ def _wait_until_ready(server: subprocess.Popen[bytes], port: int) -> None:
             told: Any = server.stderr.read() if server.stderr else b""
             raise KubestrayError(f"the demo's server ended early: {told.decode(errors='replace').strip()}")
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):  # noqa: S310 (loopback)
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
                 return
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.1)

@@ -45,8 +45,8 @@ def _finding(row: Row, run: Run) -> Panel:
     for name, value in (
         (
             "how far",
-            f"up to {_bytes(row['most'])} over {row['protocol']} in ten seconds; usually {_bytes(row['usual'])}, "
-            f"{row['sigmas']:g} standard deviations",
+            f"up to {_bytes(row['most'])} over {row['protocol']} in ten seconds; "
+            f"usually {_bytes(row['usual'])}, {row['sigmas']:g} standard deviations",
         ),
         (
             "since",
@@ -55,7 +55,7 @@ def _finding(row: Row, run: Run) -> Panel:
         ("technique", f"MITRE ATT&CK {techniques}"),
         (
             "risk",
-            f"{sum(e.risk_score for e in run.events if e.risk_object == row['workload']):g} for {row['workload']}",
+            f"{_risk(row['workload'], run):g} for {row['workload']}",
         ),
     ):
         text.append(f"{name:>10}  ", style="cyan")
@@ -67,10 +67,14 @@ def _finding(row: Row, run: Run) -> Panel:
     return Panel(text, title="finding", title_align="left", border_style="red", box=box.ROUNDED)
 
 
+def _risk(workload: str, run: Run) -> float:
+    return sum(event.risk_score for event in run.events if event.risk_object == workload)
+
+
 def _steps(row: Row) -> list[str]:
     namespace, workload = row["source.namespace.name"], row["source.workload.name"]
     return [
-        f"See where it goes: mstats sum(tcp.bytes) by dest.workload.name where source.workload.name={workload}",
+        f"See where it goes: mstats sum(tcp.bytes) where source.workload.name={workload} by dest.workload.name",
         f"Look at its pods: kubectl -n {namespace} get pods -o wide; look for a process you do not know",
         "Ask its owners whether a release, a backup or a migration is under way",
         "If nobody knows of it: cut its way out with a NetworkPolicy, keep the pod, change its secrets",

@@ -7,7 +7,6 @@ import json
 
 from kubestray.cli import options, output
 
-
 _MOST_PROBLEMS = 50  # told one by one
 
 

@@ -16,10 +16,10 @@ def manual() -> str:
     """Return the page."""
     parts = [
         "# The search language",
-        "Made from the docstrings in `src/kubestray/search/commands` and the tables of functions beside them.",
-        "A search is commands between pipes. A command or function that is not listed here is an error, never",
-        "passed over. Field names with dots stand in single quotes inside expressions (`eval`, `where`), and bare",
-        "everywhere else; texts stand in double quotes.",
+        "Made from the docstrings in `src/kubestray/search/commands` and the tables of functions beside",
+        "them. A search is commands between pipes. A command or function that is not listed here is an",
+        "error, never passed over. Field names with dots stand in single quotes inside expressions (`eval`,",
+        "`where`), and bare everywhere else; texts stand in double quotes.",
         "",
         "## Commands",
     ]
