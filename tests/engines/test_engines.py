@@ -52,7 +52,7 @@ def test_the_http_engine_speaks_http(fleet: Fleet) -> None:
         store.append(batch([(series("m"), NOW, 0, 1.0)]))
         assert rows(store, "SELECT value FROM samples") == [{"value": 1.0}]
         insert, select = fleet.front.statements
-        assert insert.startswith("INSERT INTO samples_local")
+        assert insert.startswith("INSERT INTO `samples_local`")
         assert select.startswith("SELECT value FROM samples")
 
 

@@ -115,7 +115,7 @@ def test_commands_beside_a_server_answer_as_after_it(serve, store, tmp_path):
     asked = [
         ["search", "| mstats avg(load) AS load count(load) AS n where index=* by pod"],
         ["search", '| mpreview index=* filter="metric_name=load"'],
-        ["detect", "--now", str(at / 1e9 + 60), content],
+        ["detect", "--now", str(at / 1e9 + 1200), content],
     ]
     beside = [run(*command, "--store", store, "--format", "json").json for command in asked]
     assert sum(row["n"] for row in beside[0]) == len(beside[1]) == 31

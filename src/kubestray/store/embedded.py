@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import os
 import queue
+import secrets
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,7 @@ class EmbeddedEngine:
         self._dsn = f"{directory}?config-file={config}" if config else str(directory)
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._open: list[Any] = []
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="query")
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         first = self._connect()
         _run(first, f"CREATE DATABASE IF NOT EXISTS {database}", self.url)
@@ -44,12 +48,28 @@ class EmbeddedEngine:
         """Run a SELECT and return its Arrow table."""
         return self.query_text(render(tree), limits)
 
-    def query_text(self, sql: str, limits: Limits = UNLIMITED) -> pa.Table:
-        """Run a SELECT that is text already (what comes over the socket)."""
-        sql = with_settings(sql, {**READ_SETTINGS, **limits.settings()})
+    def query_text(self, sql: str, limits: Limits = UNLIMITED, tag: str = "") -> pa.Table:
+        """Run a SELECT that is text already (what comes over the socket); `cancel` knows it by its tag."""
+        tag = tag or secrets.token_hex(8)
+        sql = with_settings(sql, {**READ_SETTINGS, **limits.settings(), "log_comment": f"'{tag}'"})
+        if threading.current_thread() is not threading.main_thread():
+            return self._ask(sql)
+        # Python hears of Ctrl-C only between its own steps, and a query is one step: another thread takes
+        # it, so that this one can be interrupted.
+        answer = self._worker.submit(self._ask, sql)
+        try:
+            return answer.result()
+        except KeyboardInterrupt:
+            self.cancel(tag)
+            raise
+
+    def cancel(self, tag: str) -> None:
+        """Stop the query that was tagged so, wherever it runs."""
+        self.execute(f"KILL QUERY WHERE Settings['log_comment'] = '{tag}' ASYNC")
+
+    def _ask(self, sql: str) -> pa.Table:
         with self._borrow() as connection:
-            answer = _run(connection, sql, self.url, "ArrowStream")
-            raw = answer.bytes()
+            raw = _run(connection, sql, self.url, "ArrowStream").bytes()
         if not raw:
             raise StoreError(f"the store at {self.url} gave no answer to a query")
         return pa.ipc.open_stream(pa.BufferReader(raw)).read_all()
@@ -78,6 +98,7 @@ class EmbeddedEngine:
 
     def close(self) -> None:
         """Close every connection; the directory is free when the last one is closed."""
+        self._worker.shutdown()
         while self._open:
             self._open.pop().close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -73,7 +74,7 @@ READ_SETTINGS: dict[str, int | float] = {
 }
 
 
-def with_settings(sql: str, settings: dict[str, int | float]) -> str:
+def with_settings(sql: str, settings: Mapping[str, object]) -> str:
     """Append a SETTINGS clause; names and values are ours, never a user's."""
     clause = ", ".join(f"{name} = {value}" for name, value in settings.items())
     return f"{sql} SETTINGS {clause}" if clause else sql

@@ -10,9 +10,11 @@ Requests are HTTP: ``POST /query`` (SQL in, Arrow stream out), ``POST /insert/TA
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
+import secrets
 import socket
 import threading
 from pathlib import Path
@@ -91,7 +93,20 @@ class StoreSocket:
     async def _query(self, request: Request) -> Response:
         sql = (await request.body()).decode()
         limits = Limits(**json.loads(request.headers.get(_LIMITS_HEADER, "{}")))
-        return await _answer(lambda: _to_bytes(self._engine.query_text(sql, limits)))
+        tag = secrets.token_hex(8)
+        watch = asyncio.ensure_future(self._cancel_if_gone(request, tag))
+        try:
+            return await _answer(lambda: _to_bytes(self._engine.query_text(sql, limits, tag)))
+        finally:
+            watch.cancel()
+
+    async def _cancel_if_gone(self, request: Request, tag: str) -> None:
+        """Stop a query whose asker has gone away (Ctrl-C over there)."""
+        from starlette.concurrency import run_in_threadpool
+
+        while not await request.is_disconnected():
+            await asyncio.sleep(0.2)
+        await run_in_threadpool(self._engine.cancel, tag)
 
     async def _insert(self, request: Request) -> Response:
         body = await request.body()
