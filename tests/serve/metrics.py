@@ -31,13 +31,13 @@ def key_values(attributes: dict[str, Any]) -> list[KeyValue]:
     ]
 
 
-def point(value: float, at: int | None = None, **attributes: Any) -> m.NumberDataPoint:
+def point(value: float, at: int | None = None, /, **attributes: Any) -> m.NumberDataPoint:
     return m.NumberDataPoint(
         time_unix_nano=recent() if at is None else at, as_double=value, attributes=key_values(attributes)
     )
 
 
-def gauge(name: str, *points: m.NumberDataPoint) -> m.Metric:
+def gauge(name: str, /, *points: m.NumberDataPoint) -> m.Metric:
     return m.Metric(name=name, gauge=m.Gauge(data_points=points))
 
 

@@ -129,7 +129,7 @@ def test_good_answers_are_those_of_the_protocol(server):
     accepted = encoded(gauge("accepted", point(1)))
     assert server.export(accepted) == b""
     assert (server.post(accepted).status, server.post(accepted).body) == (200, b"")
-    mixed = request(gauge("mixed", point(1), point(2, at=0), point(float("nan"))))
+    mixed = request(gauge("mixed", point(1), point(2, 0), point(float("nan"))))
     told = "2 data points rejected: not_finite 1, older_than_retention 1"
     assert rejected(server.export(mixed.SerializeToString())) == (2, told)
     assert rejected(server.post(mixed.SerializeToString()).body) == (2, told)

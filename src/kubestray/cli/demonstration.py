@@ -147,7 +147,7 @@ class Demonstration:
         return [
             f"kubestray search --store {store} "
             "'| mstats avg(tcp.bytes) where index=* by source.workload.name span=1h'",
-            f"kubestray serve --store {store}   goes on from here",
+            f"kubestray serve --store {store} --retention-raw 31d   goes on from here",
         ]
 
 

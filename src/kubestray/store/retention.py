@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import date, timedelta
 
 from kubestray.store.schema import DAY_NS
 from kubestray.store.store import Store
@@ -20,8 +21,19 @@ def expire(store: Store, before: int) -> list[int]:
     on = f" ON CLUSTER {store.layout.cluster}" if store.layout.cluster else ""
     for day in dropped:
         store.engine.execute(f"ALTER TABLE samples_local{on} DROP PARTITION {int(day)}")
-        logger.info("dropped the points of day %d, which have expired", day)
+    if dropped:
+        logger.info(
+            "dropped %d days of points before %s, which have expired", len(dropped), _date(dropped[-1] + 1)
+        )
     return dropped
+
+
+def _date(day: int) -> str:
+    """Return a day counted from the epoch as a date, or the count where the calendar ends."""
+    try:
+        return (date(1970, 1, 1) + timedelta(days=day)).isoformat()
+    except OverflowError:
+        return f"day {day}"
 
 
 def _days(store: Store, end: int) -> list[int]:
