@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from functools import cache
 
 import pytest
 from helpers import NOW, Point, batch, shared
@@ -11,37 +11,37 @@ from helpers import NOW, Point, batch, shared
 from kubestray.config import load_config
 from kubestray.detect.loader import load_content
 from kubestray.detect.runner import Times
-from kubestray.model.content import Content, Detection
+from kubestray.model.content import Content
 from kubestray.pipeline.detecting import Detector, Run
 from kubestray.pipeline.setting_up import searching
 from kubestray.store.store import Store
 
 OUTBOUND = "Kubernetes Anomalous Outbound Network Activity from Process"
 
-Detect = Callable[..., Run]
-"""``detect(points)``: send the points, run the detection, return what it gave."""
 
-
-@pytest.fixture(params=["2024", "2026"])
-def published(request: pytest.FixtureRequest) -> Content:
+@cache
+def published(year: str) -> Content:
     """The published content with the outbound detection of one year."""
-    folders: list[Path] = [shared("escu", name) for name in ("detections", "macros", "deployments")]
-    if request.param == "2026":
+    folders = [shared("escu", name) for name in ("detections", "macros", "deployments")]
+    if year == "2026":
         folders.append(shared("escu", "newer"))
     return load_content(folders)
 
 
-@pytest.fixture
-def outbound(published: Content) -> Detection:
-    return published.detections[OUTBOUND]
+@pytest.fixture(params=["2024", "2026"])
+def either_content(request: pytest.FixtureRequest) -> Content:
+    return published(request.param)
 
 
 @pytest.fixture
-def detect(store: Store, published: Content, outbound: Detection) -> Detect:
+def detect(store: Store) -> Callable[..., Run]:
+    """``detect(points)`` sends the points, runs the detection, and returns what it gave."""
+
     def run(points: list[Point], *, now: int = NOW, **more: str) -> Run:
         store.append(batch(points))
-        detector = Detector(store, published, searching(load_config({}, {}, None)))
-        found = detector.run(outbound, Times(now, **more))
+        content = published("2026")
+        detector = Detector(store, content, searching(load_config({}, {}, None)))
+        found = detector.run(content.detections[OUTBOUND], Times(now, **more))
         assert found.outcome.error is None
         return found
 

@@ -98,6 +98,14 @@ def test_a_repeated_message_is_known_by_its_layout():
     )
 
 
+def test_a_point_without_value_beside_others_is_counted_each_time():
+    nothing = m.HistogramDataPoint(time_unix_nano=NOW, flags=1)
+    histogram = m.Metric(name="h", histogram=m.Histogram(data_points=[nothing]))
+    body, cache = request_of(gauge("a", 1.0, start=5), histogram).SerializeToString(), OtlpCache()
+    for _ in range(3):
+        assert_same(decode_protobuf(body, EVERYTHING, cache=cache), Expected(body, EVERYTHING))
+
+
 @pytest.mark.parametrize("start", [0, NOW])
 @pytest.mark.parametrize("where", ["attribute", "resource"])
 def test_an_attribute_that_looks_like_numbers_is_not_taken_for_them(where, start):

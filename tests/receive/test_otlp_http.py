@@ -330,7 +330,7 @@ def test_a_client_that_hangs_up(receivers):
 def test_a_token_is_required(receivers_with, authorization):
     receivers = receivers_with(authorise=lambda token: token == "right")
     headers = {} if authorization is None else {"Authorization": authorization}
-    answer = post(receivers, b"x" * 1_000_000, **headers)
+    answer = post(receivers, b"x" * 20_000_000, **headers)
     assert (answer.status, answer.error.code) == (401, Code.UNAUTHENTICATED)
     assert answer.headers["www-authenticate"] == "Bearer"
     assert post(receivers, GOOD[PROTOBUF], Authorization="bearer right").status == 200

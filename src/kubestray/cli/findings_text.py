@@ -74,7 +74,7 @@ def _risk(workload: str, run: Run) -> float:
 def _steps(row: Row) -> list[str]:
     namespace, workload = row["source.namespace.name"], row["source.workload.name"]
     return [
-        f"See where it goes: mstats sum(tcp.bytes) where source.workload.name={workload} by dest.workload.name",
+        f"Where it goes: mstats sum(tcp.bytes) where source.workload.name={workload} by dest.workload.name",
         f"Look at its pods: kubectl -n {namespace} get pods -o wide; look for a process you do not know",
         "Ask its owners whether a release, a backup or a migration is under way",
         "If nobody knows of it: cut its way out with a NetworkPolicy, keep the pod, change its secrets",

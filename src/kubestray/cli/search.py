@@ -44,10 +44,10 @@ def run(parsed: argparse.Namespace) -> int:
     now, span = setting_up.time_range(parsed.now, parsed.earliest, parsed.latest)
     content = setting_up.content_of(config)
     rows = _rows(parsed.rows) if parsed.rows else None
-    request = setting_up.searching(config, switches(parsed.set))(
-        parsed.text, now, span, macros=macros_of(content), rows=rows
-    )
+    make = setting_up.searching(config, switches(parsed.set))
     with setting_up.opened(config) as store:
+        lookups = setting_up.lookups_of(store, content)
+        request = make(parsed.text, now, span, macros=macros_of(content), rows=rows, lookups=lookups)
         if parsed.explain:
             print(compile_search(request, store.query).explain())
             return 0

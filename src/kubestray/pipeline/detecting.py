@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from kubestray.detect.runner import Outcome, Times, macros_of, run_once
 from kubestray.model.content import Baseline, Content, Detection, Search
 from kubestray.model.errors import ContentError, Diagnostic, SearchError, UsageError
 from kubestray.model.risk import RiskEvent
-from kubestray.pipeline.setting_up import built_in, content_of
+from kubestray.pipeline.setting_up import built_in, content_of, lookups_of
 from kubestray.risk.events import risk_events
 from kubestray.search.parser import parse
 from kubestray.search.run import Request
@@ -59,7 +60,8 @@ class Detector:
 
     def run(self, search: Search, times: Times) -> Run:
         """Run one search; its risk events are in the store when this returns, each once."""
-        outcome = run_once(search, self._content, times, self._store.query, self._make)
+        make = partial(self._make, lookups=lookups_of(self._store, self._content))
+        outcome = run_once(search, self._content, times, self._store.query, make)
         events: list[RiskEvent] = []
         if isinstance(search, Detection) and outcome.error is None:
             events = risk_events(search, outcome.rows, outcome.window, outcome.now)

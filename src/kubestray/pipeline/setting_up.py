@@ -12,6 +12,7 @@ from kubestray.config import SECOND_NS, Config
 from kubestray.detect.loader import load_content
 from kubestray.model.content import Content
 from kubestray.model.errors import UsageError
+from kubestray.search.lookup_store import StoreLookups
 from kubestray.search.relation import Switches
 from kubestray.search.run import Request
 from kubestray.search.times import BadTime, parse_time
@@ -60,6 +61,12 @@ def searching(config: Config, switches: Switches | None = None) -> Callable[...,
         )
 
     return make
+
+
+def lookups_of(store: Store, content: Content) -> StoreLookups:
+    """Return the lookups of a store, with those that the content declares."""
+    declared = {lookup.name: lookup.fields for lookup in content.lookups.values()}
+    return StoreLookups(store.query, store.record, declared)
 
 
 def moment(text: str, flag: str, now: int | None = None) -> int:

@@ -52,12 +52,9 @@ class _Zlib:
         self._inflate = zlib.decompressobj(window_bits)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        full = True
-        # A full step may have used up the input and still have more to say.
-        while data or full:
-            output = self._inflate.decompress(data, _OUTPUT_STEP)
-            data, full = self._inflate.unconsumed_tail, len(output) == _OUTPUT_STEP
-            yield output
+        while data:
+            yield self._inflate.decompress(data, _OUTPUT_STEP)
+            data = self._inflate.unconsumed_tail
 
     @property
     def ended(self) -> bool:

@@ -13,11 +13,13 @@ from kubestray.search.plan import (
     Grouped,
     Joined,
     Limited,
+    LookupRows,
     Measure,
     Node,
     Order,
     Received,
     Rows,
+    Stacked,
 )
 from kubestray.search.relation import Relation
 from kubestray.search.values import Shape
@@ -87,6 +89,10 @@ class _Steps:
             case Extend():
                 made = [named(tree, column_.name) for column_, tree in node.assignments]
                 return select(exp.Star(), *made).from_(self.add(node.source))
+            case Stacked():
+                return self._stacked(node)
+            case LookupRows():
+                return _lookup_rows(node)
             case Filter():
                 return select(exp.Star()).from_(self.add(node.source)).where(node.condition)
             case Grouped():
@@ -112,6 +118,15 @@ class _Steps:
         limit = exp.Limit(expression=number(node.count), expressions=[column(c.name) for c in node.per])
         query.set("limit", limit)
         return query
+
+    def _stacked(self, node: Stacked) -> exp.Query:
+        selects = [
+            select(*(named(tree, c.name) for tree, c in zip(trees, node.columns, strict=True))).from_(
+                self.add(part)
+            )
+            for part, trees in node.parts
+        ]
+        return selects[0] if len(selects) == 1 else exp.union(*selects, distinct=False)
 
     def _joined(self, node: Joined) -> exp.Query:
         left, right = self.add(node.left), self.add(node.right)
@@ -229,6 +244,29 @@ def _rows(node: Rows) -> exp.Query:
         return _nothing(list(node.columns))
     structure = ", ".join(f"{c.name} {_TYPES[c.shape]}" for c in node.columns)
     return select(exp.Star()).from_(call("format", text("JSONEachRow"), text(structure), text(node.json)))
+
+
+def _lookup_rows(node: LookupRows) -> exp.Query:
+    shown = [named(_lookup_value(made, field), made.name) for made, field in node.columns]
+    place = named(call("toNullable", call("toFloat64", column("place"))), node.place.name)
+    wanted = [
+        exp.EQ(this=column("name"), expression=text(node.name)),
+        exp.EQ(this=column("version"), expression=unsigned(node.version)),
+    ]
+    return select(*shown, place).from_("lookup_rows").where(all_of(wanted))
+
+
+def _lookup_value(made: Column, field: str) -> Tree:
+    """Return a field of a lookup's row: numbers and texts are kept apart (`store.schema`)."""
+    own, texts = column("numbers"), call("arrayElement", column("texts"), text(field))
+    has = call("mapContains", own, text(field))
+    own_value = either(has, call("toNullable", call("arrayElement", own, text(field))), null())
+    if made.shape is Shape.NUMBER:
+        return own_value
+    if made.shape is Shape.TEXT:
+        first = call("toNullable", call("arrayElement", texts, number(1)))
+        return either(call("notEmpty", texts), first, null())
+    return texts if made.shape is Shape.MULTI else call("tuple", own_value, texts)
 
 
 def _nothing(columns: list[Column]) -> exp.Query:

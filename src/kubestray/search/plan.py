@@ -218,6 +218,33 @@ class Joined(Node):
         return f"{'left' if self.outer else 'inner'} join on {pairs}"
 
 
+@dataclass(frozen=True, slots=True)
+class Stacked(Node):
+    """The rows of several inputs one after the other; for each, the values of the ``columns`` in order."""
+
+    parts: tuple[tuple[Node, tuple[Tree, ...]], ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The steps this one reads."""
+        return tuple(node for node, _ in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class LookupRows(Node):
+    """The rows of a stored lookup: for each column, the field it holds; ``place`` is their order."""
+
+    name: str
+    version: int
+    columns: tuple[tuple[Column, str], ...]
+    place: Column
+
+    def describe(self) -> str:
+        """Say in one line what the step does."""
+        return f"rows of the lookup {self.name}"
+
+
 def outline(node: Node, depth: int = 0) -> Iterator[str]:
     """Yield the plan as indented lines, the last step first."""
     yield f"{'  ' * depth}{node.describe()}"

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from kubestray.model.errors import SearchError
 from kubestray.model.metric import Kind
@@ -15,7 +15,7 @@ from kubestray.search.source import Source
 from kubestray.search.syntax import Pipeline
 from kubestray.search.values import Shape, Value
 from kubestray.store.points import Span
-from kubestray.store.trees import Tree
+from kubestray.store.trees import Tree, call, column, ordered, over
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,14 @@ class Relation:
     def computed(self, made: Sequence[Assignment]) -> Relation:
         """Return the rows with columns that no field names yet."""
         return self.with_node(Extend(self.node, tuple(made))) if made else self
+
+    def ranked(self, context: Context) -> tuple[Relation, Column]:
+        """Return the rows with their place in order (from 1) as a column, and that column."""
+        place = context.column(Shape.NUMBER)
+        terms = [ordered(column(o.column.name), descending=o.descending) for o in self.order]
+        tree = call("toNullable", call("toFloat64", over(call("row_number"), terms=terms)))
+        made = self.computed([(place, tree)])
+        return dataclasses.replace(made, order=(Order(place),)), place
 
     def value(self, name: str) -> Value | None:
         """Return a field's value, or None if there is no such field."""
@@ -83,6 +91,7 @@ class Switches:
     tostring_null: str = "Null"
     duplicate_alias: str = "both"
     stdev_single: str = "0"
+    kv_fields_list: str = "off"
 
 
 SWITCH_VALUES = {
@@ -90,7 +99,46 @@ SWITCH_VALUES = {
     "tostring_null": ("Null", "null"),
     "duplicate_alias": ("both", "first"),
     "stdev_single": ("0", "null"),
+    "kv_fields_list": ("off", "on"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class LookupTable:
+    """A lookup: its fields with their shapes, and which version of it is current (None: no rows yet)."""
+
+    name: str
+    version: int | None
+    fields: Mapping[str, Shape]
+
+
+class Lookups(Protocol):
+    """The lookups that a search can read and write."""
+
+    def find(self, name: str) -> LookupTable | None:
+        """Return a lookup, or None if nobody has defined or written one of that name."""
+        ...
+
+    def names(self) -> list[str]:
+        """Return the names of all lookups."""
+        ...
+
+    def listed_fields(self, name: str) -> Sequence[str]:
+        """Return the fields that content lists for a lookup; none if it lists none."""
+        ...
+
+    def write(self, name: str, fields: Mapping[str, Shape], rows: Sequence[dict[str, Any]]) -> None:
+        """Make these rows what a lookup holds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Rows that a search writes to a lookup, in place of those it has or after them."""
+
+    lookup: str
+    relation: Relation
+    append: bool
 
 
 @dataclass(slots=True)
@@ -105,6 +153,9 @@ class Context:
     catalog: Catalog
     metric_indexes: tuple[str, ...]
     switches: Switches = field(default_factory=Switches)
+    lookups: Lookups | None = None
+    outputs: list[Output] = field(default_factory=list)
+    """Lookups that the search writes."""
     plan_pipeline: Callable[[Pipeline, Context, Relation | None], Relation] | None = None
     annotations: list[Annotation] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)

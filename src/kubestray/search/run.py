@@ -11,11 +11,14 @@ from typing import Any
 import pyarrow as pa
 from sqlglot import exp
 
+from kubestray.model.errors import SearchError
 from kubestray.search import commands, parser
 from kubestray.search.catalog import StoreCatalog
 from kubestray.search.compile import compile_relation
+from kubestray.search.lookup_store import joined_fields
+from kubestray.search.lookups import lookup_relation
 from kubestray.search.plan import Order, Rows, outline
-from kubestray.search.relation import Annotation, Context, Relation, Switches
+from kubestray.search.relation import Annotation, Context, Lookups, Output, Relation, Switches
 from kubestray.search.source import MacroLookup, expand
 from kubestray.search.syntax import Pipeline
 from kubestray.search.values import Shape
@@ -43,6 +46,7 @@ class Request:
     metric_indexes: tuple[str, ...] = ("kubernetes_metrics",)
     switches: Switches = field(default_factory=Switches)
     limits: Limits = UNLIMITED
+    lookups: Lookups | None = None
     rows: list[Row] | None = None
     path: str | None = None
     dollars: bool = False
@@ -65,6 +69,7 @@ class Compiled:
     relation: Relation
     statement: exp.Select
     annotations: list[Annotation]
+    outputs: list[Output]
 
     def explain(self) -> str:
         """Return the plan and the statement, for people."""
@@ -86,19 +91,47 @@ def compile_search(request: Request, query: Query) -> Compiled:
         catalog=StoreCatalog(lambda tree: query(tree, request.limits)),
         metric_indexes=request.metric_indexes,
         switches=request.switches,
+        lookups=request.lookups,
         plan_pipeline=plan_pipeline,
     )
     given = _given(request.rows, context) if request.rows is not None else None
     relation = plan_pipeline(parser.parse(source), context, given)
-    return Compiled(relation, compile_relation(relation), context.annotations)
+    return Compiled(relation, compile_relation(relation), context.annotations, context.outputs)
 
 
 def run_search(request: Request, query: Query) -> Result:
-    """Compile a search and run it."""
+    """Compile a search and run it; the lookups that it writes are written when this returns."""
     compiled = compile_search(request, query)
-    table = query(compiled.statement, request.limits)
-    fields = list(compiled.relation.fields)
-    return Result(fields, rows_of(table, compiled.relation), compiled.annotations)
+    rows = rows_of(query(compiled.statement, request.limits), compiled.relation)
+    for output in compiled.outputs:
+        same = output.relation == compiled.relation
+        written = rows if same else _run(output.relation, request, query)
+        _write(output, written, request, query)
+    return Result(list(compiled.relation.fields), rows, compiled.annotations)
+
+
+def _run(relation: Relation, request: Request, query: Query) -> list[Row]:
+    return rows_of(query(compile_relation(relation), request.limits), relation)
+
+
+def _write(output: Output, rows: list[Row], request: Request, query: Query) -> None:
+    """Write rows to a lookup, after those it has if asked to."""
+    lookups = request.lookups
+    if lookups is None:
+        raise SearchError(f"lookups cannot be written here: {output.lookup}")
+    fields = {name: column.shape for name, column in output.relation.fields.items()}
+    listed = lookups.listed_fields(output.lookup)
+    if listed and request.switches.kv_fields_list == "on":
+        fields = {name: shape for name, shape in fields.items() if name in listed}
+        rows = [{name: value for name, value in row.items() if name in fields} for row in rows]
+    before = lookups.find(output.lookup) if output.append else None
+    if before is not None and before.version is not None:
+        context = Context(
+            expand("", no_macros), 0, Span(), StoreCatalog(lambda tree: query(tree, UNLIMITED)), ()
+        )
+        rows = [*_run(lookup_relation(before, context), request, query), *rows]
+        fields = joined_fields(before.fields, fields)
+    lookups.write(output.lookup, fields, rows)
 
 
 def plan_pipeline(pipeline: Pipeline, context: Context, relation: Relation | None) -> Relation:

@@ -1,13 +1,15 @@
 """The tables. One layout for a single node, one for a cluster; searches read the same names on both.
 
-=============  =====================================================================================
-read           what
-=============  =====================================================================================
-``samples``    metric, series_id, time (ns), start (ns), value: as received, each point once
-``series``     series_id, metric, kind, unit, attributes, first_seen, last_seen: the catalog
-``runs``       which detection ran for which scheduled time, and how it ended
-``risk``       risk events: JSON of all fields beside the columns that searches filter by
-=============  =====================================================================================
+===============  ===================================================================================
+read             what
+===============  ===================================================================================
+``samples``      metric, series_id, time (ns), start (ns), value: as received, each point once
+``series``       series_id, metric, kind, unit, attributes, first_seen, last_seen: the catalog
+``runs``         which detection ran for which scheduled time, and how it ended
+``risk``         risk events: JSON of all fields beside the columns that searches filter by
+``lookups``      each lookup's current version, its fields and their shapes (JSON)
+``lookup_rows``  the rows of all versions of lookups, numbers and texts apart
+===============  ===================================================================================
 
 Points are written to ``samples_local`` and read through a view that collapses repeated ones: the
 key is (metric, series, time, value), so a resend adds nothing and two different values that claim
@@ -74,6 +76,31 @@ ORDER BY (detection, id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """
 
+_LOOKUPS = """
+CREATE TABLE IF NOT EXISTS lookups_local{on} (
+    name String,
+    version UInt64,
+    fields String,
+    rows UInt64
+) ENGINE = ReplacingMergeTree(version)
+ORDER BY name
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+"""
+
+_LOOKUP_ROWS = """
+CREATE TABLE IF NOT EXISTS lookup_rows_local{on} (
+    name LowCardinality(String),
+    version UInt64,
+    place UInt64,
+    numbers Map(String, Float64),
+    texts Map(String, Array(String))
+) ENGINE = ReplacingMergeTree
+ORDER BY (name, version, place)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+"""
+
+_TABLES = (_SAMPLES, _SERIES, _RUNS, _RISK, _LOOKUPS, _LOOKUP_ROWS)
+
 _UNIQUE = {
     "samples": "SELECT metric, series_id, time, start, value FROM samples_local FINAL",
     "series": (
@@ -82,6 +109,8 @@ _UNIQUE = {
         "FROM series_local GROUP BY metric, series_id, kind"
     ),
     "runs": "SELECT detection, scheduled, finished, rows, error FROM runs_local FINAL",
+    "lookups": "SELECT name, version, fields, rows FROM lookups_local FINAL",
+    "lookup_rows": "SELECT name, version, place, numbers, texts FROM lookup_rows_local FINAL",
     "risk": (
         "SELECT id, time, detection, risk_object, risk_object_type, risk_score, fields, recorded "
         "FROM risk_local FINAL"
@@ -91,6 +120,8 @@ _UNIQUE = {
 _SHARD_BY = {
     "samples": "series_id",
     "series": "series_id",
+    "lookups": "cityHash64(name)",
+    "lookup_rows": "place",
     "runs": "cityHash64(detection)",
     "risk": "cityHash64(detection)",
 }
@@ -109,7 +140,7 @@ class Layout:
     def statements(self) -> list[str]:
         """Return the statements in order; each may run again without harm."""
         on = f" ON CLUSTER {self.cluster}" if self.cluster else ""
-        tables = [text.format(on=on) for text in (_SAMPLES, _SERIES, _RUNS, _RISK)]
+        tables = [text.format(on=on) for text in _TABLES]
         if not self.cluster:
             return tables + [f"CREATE OR REPLACE VIEW {name} AS {body}" for name, body in _UNIQUE.items()]
         for name, body in _UNIQUE.items():

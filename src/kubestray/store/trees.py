@@ -40,6 +40,26 @@ def call(name: str, *arguments: Tree) -> Tree:
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
+def aggregate(name: str, *arguments: Tree) -> Tree:
+    """Call an aggregate function of the engine, in a way that `windowed` can tell."""
+    node = call(name, *arguments)
+    node.meta["aggregate"] = True
+    return node
+
+
+def windowed(
+    tree: Tree, *, partition: Sequence[Tree] = (), order: Sequence[Tree] = (), rows: int = 0
+) -> Tree:
+    """Return the tree with each `aggregate` in it taken over a window of rows instead of a group."""
+    return tree.transform(
+        lambda node: (
+            over(node.copy(), partition=partition, order=order, rows=rows)
+            if node.meta.get("aggregate")
+            else node
+        )
+    )
+
+
 def array(items: Iterable[Tree]) -> Tree:
     """Build an array value."""
     return call("array", *items)
@@ -101,17 +121,30 @@ def ordered(value: Tree, *, descending: bool = False) -> Tree:
     return exp.Ordered(this=value, desc=descending, nulls_first=False)
 
 
-def over(function: Tree, *, partition: Sequence[Tree] = (), order: Sequence[Tree] = ()) -> Tree:
-    """``function OVER (PARTITION BY … ORDER BY …)``, up to the current row where there is an order."""
+def over(
+    function: Tree,
+    *,
+    partition: Sequence[Tree] = (),
+    order: Sequence[Tree] = (),
+    terms: Sequence[Tree] = (),
+    rows: int = 0,
+) -> Tree:
+    """``function OVER (PARTITION BY … ORDER BY …)``; with an order, over the rows up to the current one.
+
+    The order is given as plain trees (``order``) or as `ordered` ones (``terms``). ``rows`` bounds how many
+    rows, the current one included; 0 is all.
+    """
+    terms = [*terms, *map(ordered, order)]
     spec = None
-    if order:
+    if terms:
+        start = exp.Literal.number(rows - 1) if rows else "UNBOUNDED"
         spec = exp.WindowSpec(
-            kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW", end_side=None
+            kind="ROWS", start=start, start_side="PRECEDING", end="CURRENT ROW", end_side=None
         )
     return exp.Window(
         this=function,
         partition_by=list(partition),
-        order=exp.Order(expressions=[ordered(term) for term in order]) if order else None,
+        order=exp.Order(expressions=terms) if terms else None,
         spec=spec,
         over="OVER",
     )

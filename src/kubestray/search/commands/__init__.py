@@ -19,14 +19,19 @@ if TYPE_CHECKING:
     from kubestray.search.syntax import Command
 
 MODULES = {
+    "append": "append",
     "eval": "eval",
+    "eventstats": "eventstats",
     "fields": "fields",
     "fillnull": "fillnull",
     "foreach": "foreach",
     "head": "head",
+    "inputlookup": "inputlookup",
     "join": "join",
+    "lookup": "lookup",
     "mpreview": "mpreview",
     "mstats": "mstats",
+    "outputlookup": "outputlookup",
     "rename": "rename",
     "search": "search",
     "sort": "sort",

@@ -12,16 +12,13 @@ Example::
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 from kubestray.search.commands.fields import field_list
 from kubestray.search.cursor import Cursor
-from kubestray.search.plan import Column, Filter, Joined, Limited
+from kubestray.search.joining import join_first
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command, Pipeline
-from kubestray.search.values import NULL, Shape, Value, as_text, choose, present
-from kubestray.store.trees import Tree, all_of, call, column
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,42 +53,19 @@ def plan(command: Join, relation: Relation | None, context: Context) -> Relation
     """Join the rows."""
     if relation is None:
         raise context.error(command.at, "join has no rows to work on", "start the search with | mstats")
-    left, left_keys = _keyed(relation, command.keys, context)
-    right, right_keys = _keyed(context.subsearch(command.subsearch), command.keys, context)
-    known = all_of([present(key.value()) for key in right_keys])
-    right = right.with_node(Filter(right.node, known))
-    if command.most:
-        right = right.with_node(Limited(right.node, right.order, command.most, tuple(right_keys)))
-    matched = context.column(Shape.NUMBER)
-    carried = tuple(dict.fromkeys([*right.fields.values(), *(order.column for order in right.order)]))
-    node = Joined(
-        left.node, right.node, tuple(zip(left_keys, right_keys, strict=True)), command.outer, matched, carried
+    found = context.subsearch(command.subsearch)
+    keys = [(name, found.value(name)) for name in command.keys]
+    fields = {
+        name: column
+        for name, column in found.fields.items()
+        if command.overwrite or name not in relation.fields
+    }
+    return join_first(
+        relation,
+        found.with_fields(fields),
+        keys,
+        context,
+        outer=command.outer,
+        overwrite=command.overwrite,
+        most=command.most,
     )
-    joined = dataclasses.replace(relation, node=node, order=(*relation.order, *right.order))
-    return _merged(joined, right, command, matched, context)
-
-
-def _keyed(relation: Relation, names: tuple[str, ...], context: Context) -> tuple[Relation, list[Column]]:
-    """Return the rows with the fields to join by as texts: numbers and texts that look alike match."""
-    keys = [context.column(Shape.TEXT) for _ in names]
-    made = [(key, as_text(relation.value(name) or NULL)) for name, key in zip(names, keys, strict=True)]
-    return relation.computed(made), keys
-
-
-def _merged(joined: Relation, right: Relation, command: Join, matched: Column, context: Context) -> Relation:
-    """Return the fields of both sides; a field of the subsearch overwrites where its row has a value."""
-    made: list[tuple[str, Column, Tree]] = []
-    fields = dict(joined.fields)
-    for name, theirs in right.fields.items():
-        ours = joined.fields.get(name)
-        if ours is None:
-            fields[name] = theirs
-        elif command.overwrite:
-            value = _overwritten(theirs.value(), ours.value(), matched)
-            made.append((name, context.column(value.shape), value.tree))
-    return dataclasses.replace(joined, fields=fields).extended(made)
-
-
-def _overwritten(theirs: Value, ours: Value, matched: Column) -> Value:
-    has = all_of([call("isNotNull", column(matched.name)), present(theirs)])
-    return choose([(has, theirs)], ours)

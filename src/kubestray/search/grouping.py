@@ -1,0 +1,80 @@
+"""What ``stats``, ``eventstats`` and their kin share: BY fields as keys, aggregates as values."""
+
+from __future__ import annotations
+
+from kubestray.search.cursor import nearest
+from kubestray.search.evaluate import evaluate
+from kubestray.search.plan import Assignment, Column, Filter
+from kubestray.search.relation import Context, Relation
+from kubestray.search.statistics import STATISTICS, Rows, count_rows
+from kubestray.search.syntax import Aggregate
+from kubestray.search.values import NULL, Shape, Value, as_number, present
+from kubestray.search.wildcards import fill, parts
+from kubestray.store.trees import Tree, all_of, call
+
+
+def keyed(relation: Relation, by: tuple[str, ...], context: Context) -> tuple[Relation, list[Column]]:
+    """Return the rows that have all BY fields, one for each value of a multivalue one, with the keys."""
+    values = [relation.value(name) or NULL for name in by]
+    if values:
+        relation = relation.with_node(Filter(relation.node, all_of([present(value) for value in values])))
+    keys: list[Column] = []
+    assignments: list[Assignment] = []
+    for value in values:
+        single = value.shape is not Shape.MULTI
+        key = context.column(value.shape if single else Shape.TEXT)
+        keys.append(key)
+        tree = value.tree if single else call("toNullable", call("arrayJoin", value.tree))
+        assignments.append((key, tree))
+    return relation.computed(assignments), keys
+
+
+def aggregated(
+    aggregates: tuple[Aggregate, ...], relation: Relation, context: Context
+) -> tuple[Relation, dict[str, Value]]:
+    """Return the rows, with their order as a column if an aggregate needs it, and each aggregate's value."""
+    wanted = [one for aggregate in aggregates for one in _expanded(aggregate, relation)]
+    rank: Tree | None = None
+    if any(_is_ordered(one) for one in wanted):
+        relation, place = relation.ranked(context)
+        rank = place.value().tree
+    time = relation.value("_time")
+    rows = Rows(context.switches, rank, as_number(time) if time else None)
+    return relation, {one.name: _value(one, relation, rows, context) for one in wanted}
+
+
+def _is_ordered(aggregate: Aggregate) -> bool:
+    statistic = STATISTICS.get(aggregate.function)
+    return statistic is not None and statistic.ordered
+
+
+def _expanded(aggregate: Aggregate, relation: Relation) -> list[Aggregate]:
+    """Return one aggregate for each field that a pattern matches."""
+    pattern = aggregate.argument
+    if not isinstance(pattern, str) or "*" not in pattern:
+        return [aggregate]
+    named = aggregate.name if "*" in aggregate.name else f"{aggregate.function}({pattern})"
+    return [
+        Aggregate(aggregate.at, aggregate.function, name, fill(named, found))
+        for name in relation.fields
+        if (found := parts(pattern, name)) is not None
+    ]
+
+
+def _value(aggregate: Aggregate, relation: Relation, rows: Rows, context: Context) -> Value:
+    if aggregate.argument is None:
+        if aggregate.function not in ("count", "c"):
+            raise context.error(aggregate.at, f"{aggregate.function}() needs a field")
+        return count_rows()
+    statistic = STATISTICS.get(aggregate.function)
+    if statistic is None:
+        raise context.error(
+            aggregate.at,
+            f"unknown aggregate {aggregate.function}()",
+            nearest(aggregate.function, STATISTICS) or "docs/spl.md lists the aggregates",
+        )
+    if isinstance(aggregate.argument, str):
+        value = relation.value(aggregate.argument) or NULL
+    else:
+        value = evaluate(aggregate.argument, relation, context)
+    return statistic.build(value, rows)

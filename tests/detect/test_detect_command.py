@@ -1,0 +1,97 @@
+"""The main job as users run it: OTLP files in, the published detection, its findings as JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import NOW, SECOND, Point, shared
+from outbound_oracle import assert_same_rows, verdict
+from test_outbound_process import hits, process, usual
+
+from kubestray.model.metric import Kind
+
+
+def kubestray(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "kubestray", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def otlp_line(point: Point) -> str:
+    """One request with one data point, as the collector's file exporter writes it."""
+    made, time, start, value = point
+    data: dict[str, Any] = {
+        "attributes": [{"key": k, "value": {"stringValue": v}} for k, v in made.attributes],
+        "timeUnixNano": str(time),
+        "startTimeUnixNano": str(start),
+        "asDouble": value,
+    }
+    kinds = {Kind.GAUGE: None, Kind.DELTA: 1, Kind.CUMULATIVE: 2}
+    temporality = kinds[made.kind]
+    shape: dict[str, Any] = {"gauge": {"dataPoints": [data]}}
+    if temporality:
+        shape = {"sum": {"dataPoints": [data], "isMonotonic": True, "aggregationTemporality": temporality}}
+    metric = {"name": made.metric, **shape}
+    return json.dumps({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]})
+
+
+@pytest.fixture
+def points() -> list[Point]:
+    reading, quiet = process(), process("udp.bytes", name="dns")
+    counter = process("tcp.packets", Kind.CUMULATIVE, workload="it's")
+    first = NOW - 300 * SECOND
+    return [
+        *usual(reading, 10, 12, 14),
+        *hits(reading, 6, 18.5),
+        *usual(quiet, 10, 11),
+        *hits(quiet, 30, 40.0),
+        *((counter, first - 7200 * SECOND + step * 10 * SECOND, 5, step * 2.0 + step % 2) for step in range(9)),
+        *((counter, first + step * 10 * SECOND, 5, 500.0 * step) for step in range(9)),
+    ]
+
+
+@pytest.mark.parametrize(
+    "folder", [("detections",), ("newer",)], ids=["2024", "2026"]
+)
+def test_files_in_findings_out(tmp_path: Path, points: list[Point], folder: tuple[str]) -> None:
+    file, store = tmp_path / "points.jsonl", tmp_path / "store"
+    file.write_text("".join(otlp_line(point) + "\n" for point in points))
+    taken = kubestray("ingest", "--store", store, file)
+    assert json.loads(taken.stdout) == {"files": 1, "data_points": len(points), "rejected": 0, "series": 3}
+
+    name = "kubernetes_anomalous_outbound_network_activity_from_process.yml"
+    command = ("detect", "--store", store, "--now", str(NOW // SECOND), "--format", "json")
+    found = kubestray(*command, "--content", shared("escu", "macros"), shared("escu", *folder, name))
+    assert found.returncode == 0, found.stderr
+    (run,) = json.loads(found.stdout)
+    expected = verdict(points, NOW)
+    assert len(expected.rows) == 2
+    assert_same_rows(run["rows"], expected.rows)
+    assert run["error"] is None
+    assert run["id"] == "dd6afee6-e0a3-4028-a089-f47dd2842c22"
+    assert [event["risk_object"] for event in run["risk_events"]] == ["c1", "c1"]
+    score = 25 if folder == ("detections",) else 20
+    assert {event["risk_score"] for event in run["risk_events"]} == {score}
+
+
+def test_a_bad_detection_does_not_stop_the_others(tmp_path: Path) -> None:
+    good = 'name: Good\nid: a\ntype: TTP\nsearch: "| mstats count(x) as n where index=*"\n'
+    bad = 'name: Bad\nid: b\ntype: TTP\nsearch: "| mstats count(x) as n where index=* | nonsense"\n'
+    (tmp_path / "a_bad.yml").write_text(bad)
+    (tmp_path / "b_good.yml").write_text(good)
+    found = kubestray("detect", "--store", tmp_path / "store", "--format", "json", tmp_path)
+    assert found.returncode == 1
+    first, second = json.loads(found.stdout)
+    assert (first["detection"], second["detection"]) == ("Bad", "Good")
+    assert "nonsense" in first["error"]
+    assert second["error"] is None
+
+
+def test_a_detection_that_does_not_exist_is_wrong_usage(tmp_path: Path) -> None:
+    found = kubestray("detect", "--store", tmp_path / "store", "No such thing")
+    assert found.returncode == 2
+    assert "No such thing" in found.stderr
