@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from engines.fleet import ENGINES, Fleet
@@ -11,11 +14,13 @@ from kubestray.store.store import Store
 
 
 @pytest.fixture(scope="session")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """The one chDB directory of this process."""
-    fleet = Fleet(tmp_path_factory.mktemp("chdb"))
-    yield fleet
-    fleet.close()
+def fleet() -> Iterator[Fleet]:
+    """The one chDB directory of this process; in memory where that is a directory: fsync is most of the time."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="kubestray-tests-", dir=memory) as directory:
+        fleet = Fleet(Path(directory))
+        yield fleet
+        fleet.close()
 
 
 @pytest.fixture(params=ENGINES)

@@ -52,9 +52,12 @@ class _Zlib:
         self._inflate = zlib.decompressobj(window_bits)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        while data:
-            yield self._inflate.decompress(data, _OUTPUT_STEP)
-            data = self._inflate.unconsumed_tail
+        full = True
+        # A step that filled up may have taken all input in and still have more to give.
+        while data or full:
+            output = self._inflate.decompress(data, _OUTPUT_STEP)
+            data, full = self._inflate.unconsumed_tail, len(output) == _OUTPUT_STEP
+            yield output
 
     @property
     def ended(self) -> bool:

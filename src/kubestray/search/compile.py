@@ -16,7 +16,6 @@ from kubestray.search.plan import (
     LookupRows,
     Measure,
     Node,
-    Order,
     Received,
     Rows,
     Stacked,
@@ -33,7 +32,6 @@ from kubestray.store.trees import (
     named,
     null,
     number,
-    ordered,
     select,
     table,
     text,
@@ -55,14 +53,10 @@ def compile_relation(relation: Relation) -> exp.Select:
     shown = [named(column(made.name), f"f{index}") for index, made in enumerate(relation.fields.values())]
     statement = select(*(shown or [named(number(1), "none")])).from_(last)
     if relation.order:
-        statement = statement.order_by(*map(_order, relation.order))
+        statement = statement.order_by(*(order.term() for order in relation.order))
     for name, query in steps.queries:
         statement = statement.with_(name, as_=query, copy=False)
     return statement
-
-
-def _order(order: Order) -> Tree:
-    return ordered(column(order.column.name), descending=order.descending)
 
 
 class _Steps:
@@ -111,7 +105,7 @@ class _Steps:
     def _limited(self, node: Limited) -> exp.Query:
         query = select(exp.Star()).from_(self.add(node.source))
         if node.order:
-            query = query.order_by(*map(_order, node.order))
+            query = query.order_by(*(order.term() for order in node.order))
         if not node.per:
             return query.limit(node.count)
         # LIMIT n BY keeps the first n rows of each group.

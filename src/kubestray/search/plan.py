@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from kubestray.model.metric import Kind
 from kubestray.search.values import Shape, Value
 from kubestray.store.points import Span
-from kubestray.store.trees import Tree, column
+from kubestray.store.trees import Tree, column, ordered
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,10 @@ class Order:
 
     column: Column
     descending: bool = False
+
+    def term(self) -> Tree:
+        """Return the ORDER BY term; nulls last."""
+        return ordered(column(self.column.name), descending=self.descending)
 
 
 Assignment = tuple[Column, Tree]

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 
 from kubestray.model.errors import SearchError
 from kubestray.model.metric import Kind
-from kubestray.search.plan import Assignment, Column, Extend, Node, Order
+from kubestray.search.plan import Assignment, Column, Extend, Filter, Node, Order
 from kubestray.search.source import Source
 from kubestray.search.syntax import Pipeline
-from kubestray.search.values import Shape, Value
+from kubestray.search.values import Shape, Value, present
 from kubestray.store.points import Span
-from kubestray.store.trees import Tree, call, column, ordered, over
+from kubestray.store.trees import Tree, call, over
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,14 @@ class Relation:
         """Return the rows with columns that no field names yet."""
         return self.with_node(Extend(self.node, tuple(made))) if made else self
 
+    def present_only(self, value: Value) -> Relation:
+        """Return the rows in which a value is not null."""
+        return self.with_node(Filter(self.node, present(value)))
+
     def ranked(self, context: Context) -> tuple[Relation, Column]:
         """Return the rows with their place in order (from 1) as a column, and that column."""
         place = context.column(Shape.NUMBER)
-        terms = [ordered(column(o.column.name), descending=o.descending) for o in self.order]
+        terms = [o.term() for o in self.order]
         tree = call("toNullable", call("toFloat64", over(call("row_number"), terms=terms)))
         made = self.computed([(place, tree)])
         return dataclasses.replace(made, order=(Order(place),)), place

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,9 +14,10 @@ from kubestray.model.errors import SearchError
 from kubestray.search import commands, parser
 from kubestray.search.catalog import StoreCatalog
 from kubestray.search.compile import compile_relation
+from kubestray.search.given import given_relation
 from kubestray.search.lookup_store import joined_fields
 from kubestray.search.lookups import lookup_relation
-from kubestray.search.plan import Order, Rows, outline
+from kubestray.search.plan import outline
 from kubestray.search.relation import Annotation, Context, Lookups, Output, Relation, Switches
 from kubestray.search.source import MacroLookup, expand
 from kubestray.search.syntax import Pipeline
@@ -94,7 +94,7 @@ def compile_search(request: Request, query: Query) -> Compiled:
         lookups=request.lookups,
         plan_pipeline=plan_pipeline,
     )
-    given = _given(request.rows, context) if request.rows is not None else None
+    given = given_relation(request.rows, context) if request.rows is not None else None
     relation = plan_pipeline(parser.parse(source), context, given)
     return Compiled(relation, compile_relation(relation), context.annotations, context.outputs)
 
@@ -182,46 +182,3 @@ _CONVERT: dict[Shape, Callable[[Any], Any]] = {
     Shape.MULTI: _values,
     Shape.DYNAMIC: _dynamic,
 }
-
-
-def _given(rows: list[Row], context: Context) -> Relation:
-    """Make a relation of rows that were given, each field in the narrowest shape that holds its values."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    fields = {name: context.column(_shape([row.get(name) for row in rows])) for name in names}
-    place = context.column(Shape.NUMBER)
-    lines = []
-    for index, row in enumerate(rows):
-        values = {column.name: _given_value(row.get(name), column.shape) for name, column in fields.items()}
-        lines.append(json.dumps({place.name: index, **values}) + "\n")
-    return Relation(Rows((place, *fields.values()), "".join(lines)), fields, (Order(place),))
-
-
-def _shape(values: list[Any]) -> Shape:
-    kinds = {_kind(value) for value in values if value is not None and value != []}
-    if kinds <= {Shape.NUMBER}:
-        return Shape.NUMBER
-    if kinds <= {Shape.TEXT}:
-        return Shape.TEXT
-    return Shape.MULTI if kinds <= {Shape.TEXT, Shape.MULTI} else Shape.DYNAMIC
-
-
-def _kind(value: Any) -> Shape:
-    if isinstance(value, list):
-        return Shape.MULTI
-    return Shape.NUMBER if isinstance(value, int | float) and not isinstance(value, bool) else Shape.TEXT
-
-
-def _given_value(value: Any, shape: Shape) -> Any:
-    if shape is Shape.NUMBER:
-        return value
-    texts = [_text(item) for item in (value if isinstance(value, list) else [value]) if item is not None]
-    if shape is Shape.TEXT:
-        return texts[0] if texts else None
-    if shape is Shape.MULTI:
-        return texts
-    own = value if _kind(value) is Shape.NUMBER and value is not None else None
-    return [own, [] if own is not None else texts]
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

@@ -48,16 +48,30 @@ def aggregate(name: str, *arguments: Tree) -> Tree:
 
 
 def windowed(
-    tree: Tree, *, partition: Sequence[Tree] = (), order: Sequence[Tree] = (), rows: int = 0
+    tree: Tree,
+    *,
+    partition: Sequence[Tree] = (),
+    terms: Sequence[Tree] = (),
+    rows: int = 0,
+    current: bool = True,
 ) -> Tree:
-    """Return the tree with each `aggregate` in it taken over a window of rows instead of a group."""
-    return tree.transform(
-        lambda node: (
-            over(node.copy(), partition=partition, order=order, rows=rows)
-            if node.meta.get("aggregate")
-            else node
+    """Return the tree with each `aggregate` in it taken over a window of rows instead of a group.
+
+    The arguments are those of `over`.
+    """
+
+    def change(node: Tree) -> Tree:
+        if not node.meta.get("aggregate"):
+            return node
+        return over(
+            node.copy(),
+            partition=[tree.copy() for tree in partition],
+            terms=[term.copy() for term in terms],
+            rows=rows,
+            current=current,
         )
-    )
+
+    return tree.transform(change)
 
 
 def array(items: Iterable[Tree]) -> Tree:
@@ -128,19 +142,20 @@ def over(
     order: Sequence[Tree] = (),
     terms: Sequence[Tree] = (),
     rows: int = 0,
+    current: bool = True,
 ) -> Tree:
     """``function OVER (PARTITION BY … ORDER BY …)``; with an order, over the rows up to the current one.
 
     The order is given as plain trees (``order``) or as `ordered` ones (``terms``). ``rows`` bounds how many
-    rows, the current one included; 0 is all.
+    rows there are; 0 is all. Without ``current`` the window ends with the row before.
     """
     terms = [*terms, *map(ordered, order)]
     spec = None
     if terms:
-        start = exp.Literal.number(rows - 1) if rows else "UNBOUNDED"
-        spec = exp.WindowSpec(
-            kind="ROWS", start=start, start_side="PRECEDING", end="CURRENT ROW", end_side=None
-        )
+        start = exp.Literal.number(rows - current) if rows else "UNBOUNDED"
+        end: Tree | str = "CURRENT ROW" if current else exp.Literal.number(1)
+        side = None if current else "PRECEDING"
+        spec = exp.WindowSpec(kind="ROWS", start=start, start_side="PRECEDING", end=end, end_side=side)
     return exp.Window(
         this=function,
         partition_by=list(partition),
