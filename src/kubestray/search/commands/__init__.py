@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from kubestray.search.syntax import Command
 
 MODULES = {
+    "addinfo": "addinfo",
     "append": "append",
     "appendpipe": "appendpipe",
+    "bin": "bin",
+    "bucket": "bin",
     "dedup": "dedup",
     "eval": "eval",
     "eventstats": "eventstats",
@@ -40,14 +43,18 @@ MODULES = {
     "mvexpand": "mvexpand",
     "nomv": "nomv",
     "outputlookup": "outputlookup",
+    "rare": "rare",
     "rename": "rename",
     "reverse": "reverse",
+    "rex": "rex",
     "search": "search",
     "sort": "sort",
     "stats": "stats",
     "streamstats": "streamstats",
     "table": "table",
     "tail": "tail",
+    "top": "top",
+    "union": "union",
     "where": "where",
 }
 

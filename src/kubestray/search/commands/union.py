@@ -1,0 +1,42 @@
+"""``union [ SUBSEARCH ] [ SUBSEARCH ] …`` puts the rows of several subsearches one after the other.
+
+Where there are rows already, they come first.
+
+Example::
+
+    | union [ mstats avg(a) AS v WHERE index=* ] [ mstats avg(b) AS v WHERE index=* ]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kubestray.search.cursor import Cursor
+from kubestray.search.relation import Context, Relation
+from kubestray.search.stacking import stacked
+from kubestray.search.syntax import Command, Pipeline
+
+_OPTION = r"(maxtime|maxout|timeout)\s*=\s*\w+"
+
+
+@dataclass(frozen=True, slots=True)
+class Union(Command):
+    """The ``union`` command."""
+
+    subsearches: tuple[Pipeline, ...]
+
+
+def parse(cursor: Cursor, at: int) -> Union:
+    """Read the subsearches; options that cut them off are passed over, as nothing is cut off here."""
+    while cursor.match(_OPTION):
+        pass
+    found = [cursor.subsearch("to start a subsearch of union")]
+    while cursor.take(",") or cursor.looking_at("["):
+        found.append(cursor.subsearch("to start a subsearch of union"))
+    return Union(at, tuple(found))
+
+
+def plan(command: Union, relation: Relation | None, context: Context) -> Relation:
+    """Put the rows one after the other."""
+    more = [context.subsearch(subsearch) for subsearch in command.subsearches]
+    return stacked([*([relation] if relation else []), *more], context)
