@@ -16,9 +16,11 @@ def evaluate(expression: syntax.Expression, relation: Relation, context: Context
     """Return the typed value of an expression; a field that does not exist is null."""
     match expression:
         case syntax.Number(value=value):
-            return Value(Shape.NUMBER, call("toNullable", call("toFloat64", number(value))), static=True)
+            return Value(
+                Shape.NUMBER, call("toNullable", call("toFloat64", number(value))), static=True, number=value
+            )
         case syntax.String(value=value):
-            return Value(Shape.TEXT, call("toNullable", text(value)), static=True)
+            return Value(Shape.TEXT, call("toNullable", text(value)), static=True, literal=value)
         case syntax.Field(name=name):
             return relation.value(name) or NULL
         case syntax.Unary(operator="-"):

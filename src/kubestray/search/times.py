@@ -7,6 +7,7 @@ start of the unit (``@w1``: the last Monday). Days, weeks, months and years foll
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -64,8 +65,19 @@ def parse_duration(text: str) -> int | None:
     return int(Decimal(found[1]) * _FIXED[unit] * SECOND_NS) if unit in _FIXED else None
 
 
-def _relative(text: str, now: int) -> int:
-    at, moment = 0, now
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One part of a relative time: a shift by ``count`` units, or a snap to the start of one."""
+
+    unit: str
+    count: int = 0
+    snap: bool = False
+    weekday: int = 0
+
+
+def steps(text: str) -> list[Step]:
+    """Return the parts of a relative time such as ``-1d@d``; raise `BadTime` if it is none."""
+    at, found_steps = 0, []
     while at < len(text):
         found = _STEP.match(text, at)
         if not found:
@@ -75,11 +87,20 @@ def _relative(text: str, now: int) -> int:
         if unit is None or (weekday and (unit != "weeks" or int(weekday) > 7)):
             raise BadTime(text)
         if found[1]:
-            count = int(found[2] or 1) * (1 if found[1] == "+" else -1)
-            moment = _shift(moment, count, unit, text)
+            found_steps.append(Step(unit, int(found[2] or 1) * (1 if found[1] == "+" else -1)))
         else:
-            moment = _snap(moment, unit, int(weekday or 0))
+            found_steps.append(Step(unit, snap=True, weekday=int(weekday or 0)))
         at = found.end()
+    return found_steps
+
+
+def _relative(text: str, now: int) -> int:
+    moment = now
+    for step in steps(text):
+        if step.snap:
+            moment = _snap(moment, step.unit, step.weekday)
+        else:
+            moment = _shift(moment, step.count, step.unit, text)
     return moment
 
 

@@ -37,12 +37,17 @@ class Shape(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A typed tree. ``static`` is set for a literal, ``field`` for a plain field."""
+    """A typed tree. ``static`` is set for a literal, ``field`` for a plain field.
+
+    ``literal`` is the text of a text literal, ``number`` the value of a number literal.
+    """
 
     shape: Shape
     tree: Tree
     static: bool = False
     field: bool = False
+    literal: str | None = None
+    number: float | None = None
 
 
 NULL = Value(Shape.TEXT, call("CAST", null(), text("Nullable(String)")))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from kubestray.search.cursor import Cursor
 from kubestray.search.plan import Column
+from kubestray.search.regex import BadRegex, engine_regex
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command
 from kubestray.search.values import NULL, Shape, Value, as_text, choose
@@ -69,7 +70,7 @@ def plan(command: Rex, relation: Relation | None, context: Context) -> Relation:
     names = _group_names(command.regex)
     if not any(names):
         raise context.error(command.at, "rex needs a named group", "write (?<name>…) around what to take")
-    regex = text("(?-s)" + re.sub(r"\(\?<(?![=!])", "(?P<", command.regex))
+    regex = _engine_text(command.regex, command, context)
     source = call("ifNull", as_text(value), text(""))
     found = context.column(Shape.MULTI)
     matched = call("match", source, regex)
@@ -89,6 +90,13 @@ def plan(command: Rex, relation: Relation | None, context: Context) -> Relation:
             )
             made.append((name, context.column(kept.shape), kept.tree))
     return relation.extended(made)
+
+
+def _engine_text(regex: str, command: Rex, context: Context) -> Tree:
+    try:
+        return text(engine_regex(regex))
+    except BadRegex as error:
+        raise context.error(command.at, f"rex: {error}") from error
 
 
 def _group_names(regex: str) -> list[str]:
@@ -114,5 +122,5 @@ def _replaced(command: Rex, relation: Relation, value: Value, context: Context) 
     if not sed:
         raise context.error(command.at, "expected a sed expression", 'write mode=sed "s/REGEX/TEXT/g"')
     function = "replaceRegexpAll" if "g" in sed["flags"] else "replaceRegexpOne"
-    changed = call(function, as_text(value), text("(?-s)" + sed["regex"]), text(sed["text"]))
+    changed = call(function, as_text(value), _engine_text(sed["regex"], command, context), text(sed["text"]))
     return relation.extended([(command.field, context.column(Shape.TEXT), changed)])
