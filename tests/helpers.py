@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ NOW = 1_790_000_400 * SECOND
 Row = dict[str, Any]
 Point = tuple[Series, int, int, float]
 """Series, time, start, value."""
+Observation = tuple[Series, int, float]
+"""A series, a time, and the reading or the increase at that time."""
 
 
 def series(metric: str, kind: Kind = Kind.GAUGE, /, **attributes: str) -> Series:
@@ -46,3 +49,23 @@ def shared(*parts: str) -> Path:
     if not path.exists():
         pytest.skip(f"the published material is not here: {path}")
     return path
+
+
+def observations(points: Iterable[Point]) -> list[Observation]:
+    """Recount points one by one: readings as they are, counters as increases, what was sent twice once."""
+    by_series: dict[int, dict[tuple[int, float], tuple[Series, int]]] = defaultdict(dict)
+    for made, time, start, value in points:
+        by_series[made.id][time, value] = (made, start)
+    found: list[Observation] = []
+    for received in by_series.values():
+        before: tuple[int, int, float] | None = None
+        for (time, value), (made, start) in sorted(received.items(), key=lambda item: item[0]):
+            if made.kind is not Kind.CUMULATIVE:
+                found.append((made, time, value))
+                continue
+            if before is not None and time - before[0] <= HOUR:
+                restarted = start != before[1] and start != 0 and before[1] != 0
+                again = restarted or value < before[2]
+                found.append((made, time, value if again else value - before[2]))
+            before = (time, start, value)
+    return found

@@ -1,7 +1,6 @@
 """What the published detection of outbound process traffic finds, recounted with numpy.
 
-Written from the text of the search and the manual of SPL, line by line; shares no code with the product
-but the names of the model.
+Written from the text of the search and the manual of SPL, line by line; shares no code with the product.
 """
 
 from __future__ import annotations
@@ -14,18 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from helpers import DAY, HOUR, SECOND, Observation, Point, observations
 
-from kubestray.model.metric import Kind, Series
-
-SECOND = 10**9
-HOUR = 3600 * SECOND
-DAY = 24 * HOUR
 
 BY = ("k8s.cluster.name", "source.workload.name", "source.process.name")
-
-Point = tuple[Series, int, int, float]
-Observation = tuple[Series, int, float]
-"""A series, a time, and the reading or the increase at that time."""
 
 
 @dataclass
@@ -64,26 +55,6 @@ def verdict(points: Iterable[Point], now: int) -> Verdict:
         if "" not in values:
             rows.append(((cluster, workload, process), values))
     return Verdict(_grouped(rows), close)
-
-
-def observations(points: Iterable[Point]) -> list[Observation]:
-    """Readings as they are, counters as increases; a point that was sent twice is one point."""
-    by_series: dict[int, dict[tuple[int, float], tuple[Series, int]]] = defaultdict(dict)
-    for series, time, start, value in points:
-        by_series[series.id][time, value] = (series, start)
-    found: list[Observation] = []
-    for received in by_series.values():
-        before: tuple[int, int, float] | None = None
-        for (time, value), (series, start) in sorted(received.items(), key=lambda item: item[0]):
-            if series.kind is not Kind.CUMULATIVE:
-                found.append((series, time, value))
-                continue
-            if before is not None and time - before[0] <= HOUR:
-                restarted = start != before[1] and start != 0 and before[1] != 0
-                again = restarted or value < before[2]
-                found.append((series, time, value if again else value - before[2]))
-            before = (time, start, value)
-    return found
 
 
 def _recent(

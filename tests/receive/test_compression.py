@@ -30,6 +30,7 @@ bodies = st.tuples(st.binary(max_size=200), st.sampled_from([1, 1, 10, 20_000]))
 @given(st.lists(bodies, min_size=1, max_size=3), st.sampled_from(sorted(COMPRESS)), st.integers(1, 5000))
 @example([(b"\0" * 3, MEBIBYTE)], "deflate", 1)
 @example([(b"\0" * 2, MEBIBYTE)], "gzip", 3)
+@example([(b"\0" * 2, MEBIBYTE), (b"second", 1)], "gzip", 5000)
 def test_what_went_in_comes_out_in_any_chunks(repeated, encoding, chunk):
     parts = [body * times for body, times in repeated]
     whole = b"".join(map(COMPRESS[encoding], parts))

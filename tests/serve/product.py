@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -27,8 +28,9 @@ TRACEBACK = "Traceback (most recent call last)"
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """This process's environment without settings of ours, and with ``KUBESTRAY_NAME=value`` for each."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("KUBESTRAY_")}
+    """This process's environment without settings of ours, then ``KUBESTRAY_NAME=value`` for each."""
+    ours = ("KUBESTRAY_", "PYTHONUNBUFFERED")  # the latter hides what happens to output at exit
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return plain | {f"KUBESTRAY_{name.upper()}": value for name, value in settings.items()}
 
 
@@ -54,13 +56,15 @@ class Finished:
             assert part in self.err
 
 
-def run(*arguments: object, stdin: bytes = b"", cwd: Path | None = None, **settings: str) -> Finished:
-    """Run the command to its end; keywords are settings in its environment."""
+def run(
+    *arguments: object, stdin: bytes = b"", cwd: Path | None = None, seconds: float = PATIENCE, **settings: str
+) -> Finished:
+    """Run the command to its end; further keywords are settings in its environment."""
     ended = subprocess.run(
         [COMMAND, *map(str, arguments)],
         input=stdin,
         capture_output=True,
-        timeout=PATIENCE,
+        timeout=seconds,
         env=environment(**settings),
         cwd=cwd,
         check=False,
@@ -113,10 +117,10 @@ class Serve:
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    def terminate(self) -> int:
+    def terminate(self, seconds: float = PATIENCE) -> int:
         """Ask it to stop, as an init system does; return its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(PATIENCE)
+        return self.process.wait(seconds)
 
     def kill(self) -> None:
         """End it without a word, as a power cut or the kernel does."""
@@ -187,8 +191,6 @@ class Answer:
 
 def wait_until(holds, seconds: float = PATIENCE) -> None:
     """Return when ``holds()`` is true; fail the test if that takes too long."""
-    import time
-
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "waited in vain"

@@ -5,11 +5,16 @@ from __future__ import annotations
 import grpc
 import pytest
 from metrics import encoded, gauge, line, point, rejected, request
-from product import JSON, TRACEBACK, run, search
+from product import JSON, TRACEBACK, Finished, run, search
 
 BODY = encoded(gauge("a", point(1)))
 TOKEN = "s3cr3t-t0k3n-0123456789"
 SOMEWHERE = ("--otlp-grpc=127.0.0.1:0", "--otlp-http=127.0.0.1:0", "--http=127.0.0.1:0")
+
+
+def refused(store, *flags: object, **settings: str) -> Finished:
+    """Start a server that must not start."""
+    return run("serve", "--store", store, *SOMEWHERE, *flags, seconds=20, **settings)
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -47,7 +52,7 @@ def test_flags_beat_variables_which_beat_the_file(serve, tmp_path):
 def test_a_setting_of_a_server_from_each_place(serve, tmp_path):
     file = tmp_path / "kubestray.toml"
     file.write_text('max_request = "1KiB"\n')
-    body = encoded(gauge("big", *(point(i) for i in range(100))))
+    body = encoded(gauge("big", *(point(i) for i in range(150))))
     assert 2048 < len(body) < 4096
     sizes = {
         "file": serve("--config", str(file), at=tmp_path / "1"),
@@ -75,12 +80,12 @@ def test_a_setting_of_a_server_from_each_place(serve, tmp_path):
 def test_a_bad_file_is_told(store, tmp_path, text, told):
     file = tmp_path / "kubestray.toml"
     file.write_text(text)
-    run("serve", "--store", store, *SOMEWHERE, "--config", file).failed(2, str(file), *told)
+    refused(store, "--config", file).failed(2, str(file), *told)
     assert not store.exists()
 
 
 def test_a_file_that_is_not_there(store, tmp_path):
-    run("serve", "--store", store, *SOMEWHERE, "--config", tmp_path / "none.toml").failed(2, "none.toml")
+    refused(store, "--config", tmp_path / "none.toml").failed(2, "none.toml")
 
 
 @pytest.mark.parametrize(
@@ -89,14 +94,14 @@ def test_a_file_that_is_not_there(store, tmp_path):
         ({"stoer": "/nowhere"}, ("KUBESTRAY_STOER", "KUBESTRAY_STORE")),
         ({"reciever_token": TOKEN}, ("KUBESTRAY_RECIEVER_TOKEN", "KUBESTRAY_RECEIVER_TOKEN")),
         ({"retention_raw": "-1d"}, ("KUBESTRAY_RETENTION_RAW", "-1d")),
-        ({"otlp_grpc": "4317"}, ("KUBESTRAY_OTLP_GRPC", "127.0.0.1:4317")),
+        ({"max_request": "big"}, ("KUBESTRAY_MAX_REQUEST", "64MiB")),
         ({"max_queue": "many"}, ("KUBESTRAY_MAX_QUEUE", "many")),
         ({"log_level": "loud"}, ("KUBESTRAY_LOG_LEVEL", "loud")),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_a_bad_variable_is_told(store, settings, told):
-    ended = run("serve", "--store", store, *SOMEWHERE, **settings)
+    ended = refused(store, **settings)
     ended.failed(2, *told)
     assert TOKEN not in ended.out + ended.err
 
@@ -104,7 +109,7 @@ def test_a_bad_variable_is_told(store, settings, told):
 @pytest.mark.parametrize("flag", ["--otlp-grpc", "--otlp-http"])
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0"])
 def test_other_machines_need_a_token(store, flag, address):
-    ended = run("serve", "--store", store, *SOMEWHERE, flag, address)
+    ended = refused(store, flag, address)
     ended.failed(2, address, "token")
     assert not store.exists()
 
@@ -114,20 +119,20 @@ def test_an_empty_token_is_none(store, tmp_path, flag):
     empty = tmp_path / "empty"
     empty.write_text("\n")
     address = (flag, "0.0.0.0:0")
-    run("serve", "--store", store, *SOMEWHERE, *address, receiver_token="").failed(2, "token")
-    run("serve", "--store", store, *SOMEWHERE, *address, "--receiver-token-file", empty).failed(2, "token")
+    refused(store, *address, receiver_token="").failed(2, "token")
+    refused(store, *address, "--receiver-token-file", empty).failed(2, "token")
 
 
 def test_an_empty_token_file_is_an_error_on_loopback_too(store, tmp_path):
     """Who names a file wants a token: without one everybody could send."""
     empty = tmp_path / "empty"
     empty.write_text("\n")
-    run("serve", "--store", store, *SOMEWHERE, "--receiver-token-file", empty).failed(2, str(empty))
+    refused(store, "--receiver-token-file", empty).failed(2, str(empty))
 
 
 def test_a_token_file_that_is_not_there(store, tmp_path):
     missing = tmp_path / "none"
-    run("serve", "--store", store, *SOMEWHERE, "--receiver-token-file", missing).failed(2, str(missing))
+    refused(store, "--receiver-token-file", missing).failed(2, str(missing))
 
 
 @pytest.mark.parametrize("source", ["variable", "file", "token file"])
@@ -174,16 +179,16 @@ def test_the_token_is_not_shown(store, tmp_path):
     file.write_text(f'receiver_token = "{TOKEN}"\nretention_raw = "soon"\n')
     said = [
         run("serve", "--help", receiver_token=TOKEN),
-        run("serve", "--store", store, *SOMEWHERE, "--config", file),
-        run("serve", "--store", store, *SOMEWHERE, "--receiver-token", TOKEN),
-        run("serve", "--store", store, *SOMEWHERE, "--retention-raw", "soon", receiver_token=TOKEN),
-        run("serve", "--store", "/proc/nowhere", *SOMEWHERE, "--log-level=debug", receiver_token=TOKEN),
+        refused(store, "--config", file),
+        refused(store, "--receiver-token", TOKEN),
+        refused(store, "--retention-raw", "soon", receiver_token=TOKEN),
+        refused("/proc/nowhere", "--log-level=debug", receiver_token=TOKEN),
         run("search", "--store", store, "--log-level=debug", "| nonsense", receiver_token=TOKEN),
     ]
     file.write_text(f'receiver_token = "{TOKEN}" "\n')
-    said.append(run("serve", "--store", store, *SOMEWHERE, "--config", file))
+    said.append(refused(store, "--config", file))
     file.write_text(f'receiver_tokens = "{TOKEN}"\n')
-    said.append(run("serve", "--store", store, *SOMEWHERE, "--config", file))
+    said.append(refused(store, "--config", file))
     assert [ended.code for ended in said] == [0, 2, 2, 2, 1, 3, 2, 2]
     for ended in said[:2] + said[3:]:
         assert TOKEN not in ended.out + ended.err
@@ -193,4 +198,4 @@ def test_bad_content_stops_a_server_before_it_listens(store, tmp_path):
     bad = tmp_path / "content" / "bad.yml"
     bad.parent.mkdir()
     bad.write_text("name: Bad\nsearch: '| nonsense'\ntype: TTP\n")
-    run("serve", "--store", store, *SOMEWHERE, "--content", bad.parent).failed(3, str(bad))
+    refused(store, "--content", bad.parent).failed(3, str(bad))

@@ -52,12 +52,14 @@ class _Zlib:
         self._inflate = zlib.decompressobj(window_bits)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        full = True
-        # A step that filled up may have taken all input in and still have more to give.
-        while data or full:
+        # To the end of the stream and no further: what follows it may be left in unconsumed_tail too,
+        # beside unused_data, and would be taken for more input for ever.
+        while not self._inflate.eof:
             output = self._inflate.decompress(data, _OUTPUT_STEP)
-            data, full = self._inflate.unconsumed_tail, len(output) == _OUTPUT_STEP
+            data = self._inflate.unconsumed_tail
             yield output
+            if not data and len(output) < _OUTPUT_STEP:
+                return
 
     @property
     def ended(self) -> bool:

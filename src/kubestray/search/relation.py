@@ -161,6 +161,8 @@ class Context:
     outputs: list[Output] = field(default_factory=list)
     """Lookups that the search writes."""
     plan_pipeline: Callable[[Pipeline, Context, Relation | None], Relation] | None = None
+    discover: Callable[[Relation], list[dict[str, Any]]] = lambda _: []
+    """Runs a small search of rows that the plan depends on."""
     annotations: list[Annotation] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 

@@ -93,6 +93,7 @@ def compile_search(request: Request, query: Query) -> Compiled:
         switches=request.switches,
         lookups=request.lookups,
         plan_pipeline=plan_pipeline,
+        discover=lambda relation: _run(relation, request, query),
     )
     given = given_relation(request.rows, context) if request.rows is not None else None
     relation = plan_pipeline(parser.parse(source), context, given)

@@ -1,0 +1,94 @@
+"""Every case in ``cases/`` on every engine: load, search, expect."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from case_file import NOW, Case, read_cases
+from engines.fleet import ENGINES, Fleet, emptied
+from helpers import batch
+
+from kubestray.model.errors import SearchError
+from kubestray.search.commands import MODULES
+from kubestray.search.functions import FUNCTIONS
+from kubestray.search.measures import MEASURES
+from kubestray.search.relation import Switches
+from kubestray.search.run import Request, Result, run_search
+from kubestray.search.statistics import STATISTICS
+from kubestray.store.points import Span
+from kubestray.store.store import Store
+
+FILES = sorted((Path(__file__).parent / "cases").glob("*.cases"))
+CASES = [case for file in FILES for case in read_cases(file)]
+ANSWERED = [case for case in CASES if case.refused is None]
+REFUSED = [case for case in CASES if case.refused is not None]
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request: pytest.FixtureRequest, fleet: Fleet) -> Iterator[Store]:
+    with fleet.store(request.param) as store:
+        yield store
+
+
+def run(case: Case, store: Store) -> Result:
+    store = emptied(store)
+    store.append(batch(case.points))
+    request = Request(
+        case.search,
+        NOW,
+        Span(*case.range) if case.range else Span(),
+        macros=lambda name, count: case.macros.get((name, count)),
+        switches=Switches(**case.switches),
+        rows=case.rows,
+    )
+    return run_search(request, store.query)
+
+
+@pytest.mark.parametrize("case", ANSWERED, ids=lambda case: case.id)
+def test_answered(case: Case, engine: Store) -> None:
+    assert case.expected is not None, "a case needs expect or refuse"
+    found = run(case, engine)
+    assert found.fields == case.fields
+    assert len(found.rows) == len(case.expected), found.rows
+    for row, expected in zip(found.rows, case.expected, strict=True):
+        assert row.keys() == expected.keys(), (row, expected)
+        assert all(same(row[name], expected[name]) for name in expected), (row, expected)
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.id)
+def test_refused(case: Case, embedded: Store) -> None:
+    assert case.refused is not None
+    with pytest.raises(SearchError) as raised:
+        run(case, embedded)
+    said = str(raised.value)
+    if case.refused.endswith("…"):
+        assert said.startswith(case.refused[:-1])
+    else:
+        assert said == case.refused
+
+
+def same(found: Any, expected: Any) -> bool:
+    if isinstance(expected, float):
+        is_number = isinstance(found, int | float)
+        return is_number and math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-300)
+    return bool(found == expected)
+
+
+def test_every_command_has_cases() -> None:
+    assert {file.stem for file in FILES} >= set(MODULES)
+
+
+@pytest.mark.parametrize(
+    ("known", "stem"), [(FUNCTIONS, "eval"), (STATISTICS, "stats"), (MEASURES, "mstats")]
+)
+def test_every_function_has_cases(known: dict[str, Any], stem: str) -> None:
+    written = " ".join(case.search for case in ANSWERED if case.path.stem == stem)
+    assert [name for name in known if f"{name}(" not in written] == []
+
+
+def test_names_of_cases_are_unique() -> None:
+    assert len({case.id for case in CASES}) == len(CASES)

@@ -1,0 +1,67 @@
+"""What is left when an engine fails in the middle of an append: nothing that a resend does not mend."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from helpers import NOW, batch, series
+from sqlglot import exp
+
+from kubestray.model.errors import StoreError
+from kubestray.store.engine import UNLIMITED, Limits
+from kubestray.store.store import Store
+
+
+class Failing:
+    """Keeps what is inserted; fails for one table as long as it is told to."""
+
+    url = "nowhere"
+
+    def __init__(self) -> None:
+        self.inserted: list[tuple[str, int]] = []
+        self.fails = ""
+
+    def query(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> pa.Table:
+        raise NotImplementedError
+
+    def execute(self, statement: str) -> None:
+        """Nothing to do."""
+
+    def insert(self, table: str, rows: pa.Table) -> None:
+        if table == self.fails:
+            raise StoreError("disk full")
+        self.inserted.append((table, rows.num_rows))
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+@pytest.mark.parametrize(
+    ("fails", "expected"),
+    [
+        ("series_local", [("series_local", 1), ("samples_local", 1)]),
+        ("samples_local", [("series_local", 1), ("samples_local", 1)]),
+    ],
+)
+def test_a_resend_after_a_failure_is_complete(fails: str, expected: list[tuple[str, int]]) -> None:
+    engine = Failing()
+    store = Store(engine)
+    points = batch([(series("m"), NOW, 0, 1.0)])
+    engine.fails = fails
+    with pytest.raises(StoreError, match="disk full"):
+        store.append(points)
+    engine.fails = ""
+    store.append(points)
+    assert engine.inserted == expected
+
+
+def test_an_empty_batch_writes_nothing() -> None:
+    engine = Failing()
+    Store(engine).append(batch([]))
+    assert engine.inserted == []
+
+
+def test_the_catalog_is_written_before_the_points() -> None:
+    engine = Failing()
+    Store(engine).append(batch([(series("m"), NOW, 0, 1.0)]))
+    assert engine.inserted == [("series_local", 1), ("samples_local", 1)]
