@@ -10,11 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "serve"))
 
-from metrics import SECOND, framed, gauge, point, request  # noqa: E402
-from product import run  # noqa: E402
-
-NOW = 1_763_800_020 * SECOND
-"""2025-11-22 08:27:00, a whole minute: when the points of the store ``filled`` end."""
+from metrics import HOUR_END, SECOND, framed, gauge, point, request
+from product import run
 
 
 @pytest.fixture
@@ -28,7 +25,7 @@ def filled(tmp_path_factory) -> Iterator[Path]:
     store = tmp_path_factory.mktemp("filled") / "store"
     points = []
     for minute in range(60):
-        at = NOW - (60 - minute) * 60 * SECOND
+        at = HOUR_END - (60 - minute) * 60 * SECOND
         points += [point(1, at, pod="a"), point(100 if minute >= 55 else 2, at, pod="b")]
     sent = framed(request(gauge("load", *points), cluster="c1").SerializeToString())
     assert run("ingest", "--store", store, "-", stdin=sent).json["data_points"] == 120

@@ -18,7 +18,9 @@ HEAVY = ("chdb", "sqlglot", "pyarrow", "grpc", "numpy", "starlette", "uvicorn", 
 # --- help ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("words", [[], *([name] for name in COMMANDS), ["content", "check"], ["content", "list"]])
+@pytest.mark.parametrize(
+    "words", [[], *([name] for name in COMMANDS), ["content", "check"], ["content", "list"]]
+)
 def test_help(words):
     asked = run(*words, "--help")
     assert (asked.code, asked.err) == (0, "")
@@ -149,7 +151,9 @@ def test_a_server_that_is_not_there():
     assert "s3cr3t" not in told.err
 
 
-@pytest.mark.parametrize("words", [["search", COUNT], ["detect"], ["ingest", "-"]], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "words", [["search", COUNT], ["detect"], ["ingest", "-"]], ids=lambda words: words[0]
+)
 def test_a_store_of_which_nothing_is_stored_yet(store, words):
     """The first thing that people do: everything is empty, and nothing is wrong."""
     told = run(*words, "--store", store)
@@ -190,7 +194,9 @@ def test_a_reader_that_leaves(filled, form, text):
     assert process.returncode in (0, 1)
 
 
-@pytest.mark.parametrize("words", [["--help"], ["content", "list"], ["content", "show", "Process sending far more than usual"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["content", "list"], ["content", "show", "Process sending far more than usual"]]
+)
 def test_a_reader_of_something_else_that_leaves(words):
     with subprocess.Popen(
         [COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()
@@ -202,7 +208,10 @@ def test_a_reader_of_something_else_that_leaves(words):
 def test_a_disk_that_is_full(filled):
     with open("/dev/full", "w") as full:
         told = subprocess.run(
-            [COMMAND, "search", "--store", filled, COUNT], stdout=full, stderr=subprocess.PIPE, env=environment()
+            [COMMAND, "search", "--store", filled, COUNT],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environment(),
         )
     assert told.returncode == 1
     assert TRACEBACK not in told.stderr.decode()

@@ -16,7 +16,9 @@ from product import run, search, shared, values
 
 GOLDEN = sorted(folder.glob("*.pb")) if (folder := shared("golden")) else []
 
-needs_golden = pytest.mark.skipif(not GOLDEN, reason="no recorded requests beside this checkout (../shared/golden)")
+needs_golden = pytest.mark.skipif(
+    not GOLDEN, reason="no recorded requests beside this checkout (../shared/golden)"
+)
 
 
 # --- the plain way to read a request, with the published classes ------------------------------------
@@ -46,7 +48,9 @@ def stored_values(metric: m.Metric) -> list[tuple[str, float]]:
 
 def expected(*bodies: bytes) -> Counter[tuple[str, float]]:
     requests = map(ExportMetricsServiceRequest.FromString, bodies)
-    scopes = [scope for each in requests for resource in each.resource_metrics for scope in resource.scope_metrics]
+    scopes = [
+        scope for each in requests for resource in each.resource_metrics for scope in resource.scope_metrics
+    ]
     return Counter(pair for scope in scopes for metric in scope.metrics for pair in stored_values(metric))
 
 
@@ -93,7 +97,9 @@ def histogram(name: str, count: int, **parts: float) -> m.Metric:
 
 
 def test_what_each_kind_of_metric_becomes(store):
-    ends = [m.SummaryDataPoint.ValueAtQuantile(quantile=q, value=v) for q, v in ((0.0, 1), (0.5, 2), (1.0, 9))]
+    ends = [
+        m.SummaryDataPoint.ValueAtQuantile(quantile=q, value=v) for q, v in ((0.0, 1), (0.5, 2), (1.0, 9))
+    ]
     silent = m.NumberDataPoint(time_unix_nano=10**18, as_double=5, flags=1)
     sent = request(
         gauge("reading", point(1.5, 10**18), silent),
@@ -131,9 +137,13 @@ def test_what_each_kind_of_metric_becomes(store):
 
 
 @pytest.mark.parametrize("form", ["plain", "gzip", "zstd", "two gzip members"])
-@pytest.mark.parametrize("written", [line, lambda message: framed(message.SerializeToString())], ids=["json", "proto"])
+@pytest.mark.parametrize(
+    "written", [line, lambda message: framed(message.SerializeToString())], ids=["json", "proto"]
+)
 def test_stdin_by_content(store, form, written):
-    content = written(request(gauge("a", point(1, 10**18)))) + written(request(gauge("a", point(2, 10**18 + 1000))))
+    content = written(request(gauge("a", point(1, 10**18)))) + written(
+        request(gauge("a", point(2, 10**18 + 1000)))
+    )
     half = len(content) // 2
     packed = {
         "plain": content,
@@ -148,7 +158,9 @@ def test_stdin_by_content(store, form, written):
 
 def test_twice_is_once(store, tmp_path):
     file = tmp_path / "file"
-    file.write_bytes(line(request(gauge("a", *(point(i, 10**18 + i * 1000, pod=f"p{i % 7}") for i in range(500))))))
+    file.write_bytes(
+        line(request(gauge("a", *(point(i, 10**18 + i * 1000, pod=f"p{i % 7}") for i in range(500)))))
+    )
     first, second = (run("ingest", "--store", store, file).json for _ in range(2))
     both = run("ingest", "--store", store, file, file).json
     assert first == second == {"files": 1, "data_points": 500, "rejected": 0, "series": 7}
@@ -160,7 +172,9 @@ def test_a_folder(store, tmp_path):
     folder = tmp_path / "out" / "otlp"
     folder.mkdir(parents=True)
     for number in range(3):
-        (folder / f"{number}.jsonl").write_bytes(line(request(gauge("a", point(number, 10**18 + number * 1000)))))
+        (folder / f"{number}.jsonl").write_bytes(
+            line(request(gauge("a", point(number, 10**18 + number * 1000))))
+        )
     assert run("ingest", "--store", store, tmp_path / "out").json["files"] == 3
     assert values(store, "a") == [0, 1, 2]
 

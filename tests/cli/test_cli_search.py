@@ -7,11 +7,10 @@ import io
 import json
 
 import pytest
-from conftest import NOW
-from metrics import SECOND, gauge, line, point, request
+from metrics import HOUR_END, SECOND, gauge, line, point, request
 from product import TRACEBACK, run, search
 
-END = NOW // SECOND
+END = HOUR_END // SECOND
 
 JUMPS = """
 name: Jumps
@@ -48,8 +47,9 @@ def content(tmp_path):
 
 
 def test_json_rows_are_in_the_promised_shape(filled):
-    text = '| mpreview index=* filter="metric_name=load pod=b" | eval nothing=null(), both=mvappend(pod, cluster)'
-    first, *_, last = rows = search(filled, text)
+    points = '| mpreview index=* filter="metric_name=load pod=b"'
+    rows = search(filled, f"{points} | eval nothing=null(), both=mvappend(pod, cluster)")
+    first, last = rows[0], rows[-1]
     assert len(rows) == 60
     assert (first["_time"], last["_time"]) == (END - 3600, END - 60)
     assert (first["_value"], last["_value"], type(last["_value"])) == (2, 100, int)
@@ -58,7 +58,7 @@ def test_json_rows_are_in_the_promised_shape(filled):
 
 
 def test_values_that_json_has_no_number_for(filled):
-    text = '| mstats count(load) AS n where index=* | eval inf=pow(10, 400), nan=inf-inf, half=n/7'
+    text = "| mstats count(load) AS n where index=* | eval inf=pow(10, 400), nan=inf-inf, half=n/7"
     told = run("search", "--store", filled, "--format", "json", text)
     [row] = json.loads(told.out)
     assert "NaN" not in told.out
@@ -89,7 +89,7 @@ def test_table(filled):
 
 
 def test_a_table_shows_markup_as_it_is(store):
-    sent = line(request(gauge("m", point(1, NOW, name="[red]x[/red]"))))
+    sent = line(request(gauge("m", point(1, HOUR_END, name="[red]x[/red]"))))
     run("ingest", "--store", store, "-", stdin=sent)
     told = run("search", "--store", store, "--format", "table", "| mpreview index=*")
     assert "[red]x[/red]" in told.out
@@ -150,7 +150,7 @@ def test_rows_for_an_index_and_a_lookup(store, tmp_path, option):
 
 
 def test_explain_shows_the_plan_and_the_sql(filled):
-    text = "| mstats avg(load) where index=* by pod | where pod=\"it's\""
+    text = '| mstats avg(load) where index=* by pod | where pod="it\'s"'
     told = run("search", "--store", filled, "--explain", text)
     assert told.code == 0
     assert "plan" in told.out
@@ -172,7 +172,14 @@ def test_the_published_macro_of_the_index(filled):
 
 
 def test_notes_do_not_disturb_the_result(filled):
-    told = run("search", "--store", filled, "--format=json", "--earliest=-30d", "| mstats count(load) AS n where index=*")
+    told = run(
+        "search",
+        "--store",
+        filled,
+        "--format=json",
+        "--earliest=-30d",
+        "| mstats count(load) AS n where index=*",
+    )
     assert told.code == 0
     json.loads(told.out)
 

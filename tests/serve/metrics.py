@@ -17,6 +17,8 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2 as m
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 SECOND = 10**9
+HOUR_END = 1_763_800_020 * SECOND
+"""2025-11-22 08:27:00, a whole minute: when the points of the store ``filled`` end."""
 
 
 def recent() -> int:

@@ -57,7 +57,11 @@ class Finished:
 
 
 def run(
-    *arguments: object, stdin: bytes = b"", cwd: Path | None = None, seconds: float = PATIENCE, **settings: str
+    *arguments: object,
+    stdin: bytes = b"",
+    cwd: Path | None = None,
+    seconds: float = PATIENCE,
+    **settings: str,
 ) -> Finished:
     """Run the command to its end; further keywords are settings in its environment."""
     ended = subprocess.run(
@@ -95,7 +99,7 @@ class Serve:
     def start(self) -> Serve:
         """Start it and wait until it has said where it listens."""
         listen = [f"--{name}=127.0.0.1:0" for name in ("otlp-grpc", "otlp-http", "http")]
-        self._log = tempfile.NamedTemporaryFile(prefix="kubestray-serve-", suffix=".log")
+        self._log = tempfile.NamedTemporaryFile(prefix="kubestray-serve-")  # noqa: SIM115 (`close` closes it)
         self.process = subprocess.Popen(
             [COMMAND, "serve", "--store", str(self.store), *listen, *self.flags],
             stdin=subprocess.DEVNULL,

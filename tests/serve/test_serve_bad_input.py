@@ -62,7 +62,16 @@ def test_malformed_protobuf(server, body):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b'"text"', b"\xff", b'{"resourceMetrics": {}}', b'{"resourceMetrics": [1]}', b"[" * 100_000],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'"text"',
+        b"\xff",
+        b'{"resourceMetrics": {}}',
+        b'{"resourceMetrics": [1]}',
+        b"[" * 100_000,
+    ],
     ids=["nothing", "open", "array", "text", "no UTF-8", "object", "number", "deep"],
 )
 def test_malformed_json(server, body):
@@ -145,7 +154,9 @@ def nested(depth: int) -> bytes:
     """An AnyValue: a key-value list in a key-value list, and so on; made by hand, from the inside."""
     value = length_delimited(1, b"core")
     for _ in range(depth):
-        value = length_delimited(6, length_delimited(1, length_delimited(1, b"k") + length_delimited(2, value)))
+        value = length_delimited(
+            6, length_delimited(1, length_delimited(1, b"k") + length_delimited(2, value))
+        )
     return value
 
 
@@ -291,7 +302,13 @@ def test_an_attribute_value_of_each_type(server):
     }
     server.export(encoded(gauge("typed", point(1, **kinds))))
     [row] = search(server.store, '| mpreview index=* filter="metric_name=typed"')
-    expected = {"bool": "true", "int": "-9223372036854775808", "double": "0.1", "bytes": "AP8=", "nothing": ""}
+    expected = {
+        "bool": "true",
+        "int": "-9223372036854775808",
+        "double": "0.1",
+        "bytes": "AP8=",
+        "nothing": "",
+    }
     assert {key: row.get(key) for key in kinds} == expected
 
 

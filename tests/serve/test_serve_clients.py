@@ -84,7 +84,9 @@ def test_both_protocols_feed_one_series(server):
     server.post(encoded(gauge("one.series", point(1, at, pod="a"))))
     server.post(line(request(gauge("one.series", point(2, at + 1000, pod="a")))), JSON)
     server.export(encoded(gauge("one.series", point(3, at + 2000, pod="a"))))
-    rows = search(server.store, "| mstats count(one.series) AS n latest(one.series) AS last where index=* by pod")
+    rows = search(
+        server.store, "| mstats count(one.series) AS n latest(one.series) AS last where index=* by pod"
+    )
     assert rows == [{"pod": "a", "n": 3, "last": 3}]
 
 

@@ -132,7 +132,9 @@ def test_a_store_that_lies_deep(serve, tmp_path, depth):
     assert values(deep, "kept") == [3]
 
 
-@pytest.mark.parametrize("name", ["with space", "quote'd \"twice\"", "per%20cent", "what?a=b&c", "näme-中", "#1"])
+@pytest.mark.parametrize(
+    "name", ["with space", 'quote\'d "twice"', "per%20cent", "what?a=b&c", "näme-中", "#1"]
+)
 def test_a_store_with_an_odd_name(serve, tmp_path, name):
     odd = tmp_path / name
     server = serve(at=odd)

@@ -53,11 +53,10 @@ def series_id(metric: str, kind: Kind, attributes: Attributes) -> int:
     A cryptographic hash, because attribute values (a command line, say) are chosen by whoever runs
     the process: nobody must be able to craft a value that hides in another series.
     """
-    digest = hashlib.blake2b(digest_size=8)
-    for text in (metric, kind.value, *(part for pair in attributes for part in pair)):
-        raw = text.encode("utf-8", "surrogatepass")
-        digest.update(len(raw).to_bytes(4, "little"))
-        digest.update(raw)
+    texts = (metric, kind.value, *(part for pair in attributes for part in pair))
+    raws = [text.encode("utf-8", "surrogatepass") for text in texts]
+    written = b"".join(part for raw in raws for part in (len(raw).to_bytes(4, "little"), raw))
+    digest = hashlib.blake2b(written, digest_size=8)
     return int.from_bytes(digest.digest(), "little")
 
 

@@ -89,7 +89,7 @@ def pivoted(
 def _split(
     pivot: Pivot, relation: Relation, split: str, context: Context
 ) -> tuple[Relation, dict[str, Value], list[str]]:
-    """Return each aggregate for each value, named by the value (and by the aggregate if there are several)."""
+    """Return each aggregate for each value, named by the value (and the aggregate if several)."""
     series = context.column(Shape.TEXT)
     own = relation.value(split) or NULL
     null_name, other = pivot.options.get("nullstr", "NULL"), pivot.options.get("otherstr", "OTHER")
