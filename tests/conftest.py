@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engines.fleet import ENGINES, Fleet
 
+from engines.fleet import ENGINES, Fleet
 from kubestray.store.store import Store
 
 

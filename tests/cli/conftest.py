@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ def store(tmp_path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def filled(tmp_path_factory) -> Iterator[Path]:
+def filled(tmp_path_factory) -> Path:
     """A store with an hour of one metric: pod ``a`` is calm, pod ``b`` jumps in the last five minutes."""
     store = tmp_path_factory.mktemp("filled") / "store"
     points = []
@@ -29,4 +28,4 @@ def filled(tmp_path_factory) -> Iterator[Path]:
         points += [point(1, at, pod="a"), point(100 if minute >= 55 else 2, at, pod="b")]
     sent = framed(request(gauge("load", *points), cluster="c1").SerializeToString())
     assert run("ingest", "--store", store, "-", stdin=sent).json["data_points"] == 120
-    yield store
+    return store

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from product import COMMAND, TRACEBACK, environment, run, wait_until
@@ -206,7 +207,7 @@ def test_a_reader_of_something_else_that_leaves(words):
 
 
 def test_a_disk_that_is_full(filled):
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         told = subprocess.run(
             [COMMAND, "search", "--store", filled, COUNT],
             stdout=full,

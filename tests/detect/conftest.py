@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import cache
 
 import pytest
-from helpers import NOW, Point, batch, shared
 
+from helpers import NOW, Point, batch, shared
 from kubestray.config import load_config
 from kubestray.detect.loader import load_content
 from kubestray.detect.runner import Times

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from helpers import DAY, HOUR, SECOND, Observation, Point, observations
 
+from helpers import DAY, HOUR, SECOND, Observation, Point, observations
 
 BY = ("k8s.cluster.name", "source.workload.name", "source.process.name")
 
@@ -41,7 +41,7 @@ def verdict(points: Iterable[Point], now: int) -> Verdict:
         text = ""
         if matched is not None:
             # The fields of the subsearch overwrite those of the row.
-            workload, process = matched.workload, matched.process  # noqa: PLW2901
+            workload, process = matched.workload, matched.process
             for metric in matched.metrics:
                 value = metrics.get(metric)
                 average, deviation = matched.average.get(metric), matched.deviation.get(metric)
@@ -114,7 +114,9 @@ def _deviation(values: list[float]) -> float:
 
 
 def _sentence(metric: str, value: float, average: float, deviation: float) -> str:
-    sigmas = "Null" if deviation == 0 else _number(math.floor((value - average) / deviation * 100 + 0.5) / 100)
+    sigmas = (
+        "Null" if deviation == 0 else _number(math.floor((value - average) / deviation * 100 + 0.5) / 100)
+    )
     return (
         f"{metric} higher than average by {sigmas} Standard Deviations. {metric}={_number(value)}"
         f" avg_{metric}={_number(average)} 'stdev_{metric}'={_number(deviation)}, "

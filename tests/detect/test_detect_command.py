@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import NOW, SECOND, Point, shared
 from outbound_oracle import assert_same_rows, verdict
 from test_outbound_process import hits, process, usual
 
+from helpers import NOW, SECOND, Point, shared
 from kubestray.model.metric import Kind
 
 
@@ -49,14 +49,15 @@ def points() -> list[Point]:
         *hits(reading, 6, 18.5),
         *usual(quiet, 10, 11),
         *hits(quiet, 30, 40.0),
-        *((counter, first - 7200 * SECOND + step * 10 * SECOND, 5, step * 2.0 + step % 2) for step in range(9)),
+        *(
+            (counter, first - 7200 * SECOND + step * 10 * SECOND, 5, step * 2.0 + step % 2)
+            for step in range(9)
+        ),
         *((counter, first + step * 10 * SECOND, 5, 500.0 * step) for step in range(9)),
     ]
 
 
-@pytest.mark.parametrize(
-    "folder", [("detections",), ("newer",)], ids=["2024", "2026"]
-)
+@pytest.mark.parametrize("folder", [("detections",), ("newer",)], ids=["2024", "2026"])
 def test_files_in_findings_out(tmp_path: Path, points: list[Point], folder: tuple[str]) -> None:
     file, store = tmp_path / "points.jsonl", tmp_path / "store"
     file.write_text("".join(otlp_line(point) + "\n" for point in points))

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from engines.fleet import emptied
-from helpers import DAY, HOUR, NOW, SECOND, Point, batch, series
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from outbound_oracle import assert_same_rows, verdict
 
+from engines.fleet import emptied
+from helpers import DAY, HOUR, NOW, SECOND, Point, batch, series
 from kubestray.config import load_config
 from kubestray.detect.runner import Times
 from kubestray.model.content import Content
@@ -222,7 +221,9 @@ def test_names_of_workloads_come_back_as_they_are(detect: Detect) -> None:
     odd = ["", " ", "it's", '"', "\\", "a\nb", "ü🐍", "*", "null", "0", "\x00", "-- x", "$host$", "10"]
     points: list[Point] = []
     for name in odd:
-        points += usual(process(workload=name, name=name), 1, 2, 3) + hits(process(workload=name, name=name), 6)
+        points += usual(process(workload=name, name=name), 1, 2, 3) + hits(
+            process(workload=name, name=name), 6
+        )
     expected = sorted((("c1", name, name, 6) for name in odd), key=lambda row: row[1].encode())
     assert who(detect(points)) == expected
 
@@ -237,7 +238,10 @@ SECONDS = st.integers(min_value=0, max_value=2**31)
 
 @given(seed=SECONDS)
 @settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
 )
 def test_it_agrees_with_the_oracle(store: Store, either_content: Content, seed: int) -> None:
     now, points = a_cluster(random.Random(seed))
@@ -254,14 +258,24 @@ def test_it_agrees_with_the_oracle(store: Store, either_content: Content, seed: 
 
 
 def test_the_oracle_has_something_to_say() -> None:
-    found = [verdict(points, now).rows for now, points in (a_cluster(random.Random(seed)) for seed in range(20))]
+    found = [
+        verdict(points, now).rows for now, points in (a_cluster(random.Random(seed)) for seed in range(20))
+    ]
     assert sum(1 for rows in found if rows) >= 15
     everything = str(found)
     assert "Null Standard" in everything
     assert "udp." in everything
 
 
-METRICS = ("tcp.bytes", "tcp.packets", "tcp.new_sockets", "udp.bytes", "udp.packets", "http.requests", "tcp.a, b")
+METRICS = (
+    "tcp.bytes",
+    "tcp.packets",
+    "tcp.new_sockets",
+    "udp.bytes",
+    "udp.packets",
+    "http.requests",
+    "tcp.a, b",
+)
 NAMES = ("web", "db", "a:b", "a", "b:c", "c", "it's", "ü\n🐍")
 
 
@@ -296,14 +310,18 @@ def _history(dice: random.Random, made: Series, now: int) -> list[Point]:
     if made.kind is Kind.CUMULATIVE:
         # Increases need a point before them within the hour.
         times = [base + step * 10 * SECOND for base in times[:4] for step in range(-5, 1)]
-    times += [edge for edge in (now - 30 * DAY, now - 30 * DAY - 1, now - HOUR - 1) if count and dice.random() < 0.3]
+    times += [
+        edge for edge in (now - 30 * DAY, now - 30 * DAY - 1, now - HOUR - 1) if count and dice.random() < 0.3
+    ]
     level = dice.randint(0, 50)
     return _valued(dice, made, times, lambda: level if shape == "flat" else dice.randint(0, 400) / 4)
 
 
 def _recent(dice: random.Random, made: Series, now: int) -> list[Point]:
     count = dice.choice([0, 5, 6, 7, 20])
-    times = [now - HOUR + dice.randrange(360) * 10 * SECOND + dice.choice([0, 1, 5 * SECOND]) for _ in range(count)]
+    times = [
+        now - HOUR + dice.randrange(360) * 10 * SECOND + dice.choice([0, 1, 5 * SECOND]) for _ in range(count)
+    ]
     times += [edge for edge in (now - HOUR, now - 1, now, now + SECOND) if count and dice.random() < 0.3]
     high = dice.choice([1, 20, 20])
     return _valued(dice, made, times, lambda: dice.randint(0, 400) / 4 * high)

@@ -14,7 +14,6 @@ from functools import cached_property
 from pathlib import Path
 
 from engines.http_front import HttpFront
-
 from kubestray.store.clickhouse import ClickHouseEngine
 from kubestray.store.embedded import EmbeddedEngine
 from kubestray.store.schema import _SHARD_BY, _UNIQUE, Layout

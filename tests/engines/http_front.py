@@ -91,7 +91,9 @@ class HttpFront:
         try:
             with os.fdopen(descriptor, "wb", closefd=False) as file:
                 file.write(body)
-            known = _with_settings("", {k: v for k, v in settings.items() if not k.startswith("input_format")})
+            known = _with_settings(
+                "", {k: v for k, v in settings.items() if not k.startswith("input_format")}
+            )
             rows = f"SELECT * FROM file('/proc/self/fd/{descriptor}', '{form}')"
             connection.query(f"INSERT INTO {target}{known} {rows}", "Null")
         finally:
@@ -158,10 +160,14 @@ class _Handler(BaseHTTPRequestHandler):
         parameters = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
         body = self._body()
         try:
-            raw, form = self.server.front.answer(parameters, _UNPACK[self.headers.get("Content-Encoding", "")](body))
+            raw, form = self.server.front.answer(
+                parameters, _UNPACK[self.headers.get("Content-Encoding", "")](body)
+            )
         except RuntimeError as error:
             found = _CODE.search(str(error))
-            self._send(500, str(error).encode(), {"X-ClickHouse-Exception-Code": found[1] if found else "1000"})
+            self._send(
+                500, str(error).encode(), {"X-ClickHouse-Exception-Code": found[1] if found else "1000"}
+            )
             return
         headers = {"X-ClickHouse-Format": form}
         accepted = [part.strip() for part in self.headers.get("Accept-Encoding", "").split(",")]

@@ -6,10 +6,10 @@ import threading
 
 import pyarrow as pa
 import pytest
-from engines.fleet import Fleet
-from helpers import DAY, NOW, SECOND, batch, search, series
 from sqlglot import parse_one
 
+from engines.fleet import Fleet
+from helpers import DAY, NOW, SECOND, batch, search, series
 from kubestray.model.errors import LimitExceeded, StoreError
 from kubestray.model.metric import Kind
 from kubestray.store.engine import Limits

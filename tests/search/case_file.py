@@ -33,7 +33,6 @@ from pathlib import Path
 from typing import Any
 
 from helpers import Point
-
 from kubestray.model.metric import Kind, Series
 from kubestray.search.source import Macro
 
@@ -137,7 +136,7 @@ def _points(line: str, step: int) -> list[Point]:
     for index, word in enumerate(_RANGE.sub(_expanded, found[4]).split()):
         time = START + index * step
         if word.startswith("!"):
-            start, word = time, word[1:]  # noqa: PLW2901
+            start, word = time, word[1:]
         if word != "_":
             points.append((made, time, start, float(word)))
     return points

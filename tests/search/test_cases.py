@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from case_file import NOW, Case, read_cases
+
 from engines.fleet import ENGINES, Fleet, emptied
 from helpers import batch
-
 from kubestray.model.errors import SearchError
 from kubestray.search.commands import MODULES
 from kubestray.search.functions import FUNCTIONS

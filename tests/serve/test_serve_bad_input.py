@@ -268,13 +268,14 @@ ODD_TEXTS = {
 }
 
 
-@pytest.mark.parametrize("kind", ODD_TEXTS)
-def test_odd_text_is_kept_as_it_is(server, kind):
-    name, odd = f"odd.{kind.replace(' ', '.')}", ODD_TEXTS[kind]
-    sent = encoded(gauge(name, point(1, **{f"key {odd}": "plain", "value": odd})), resource=odd)
-    server.export(sent)
-    [row] = search(server.store, f'| mpreview index=* filter="metric_name={name}"')
-    assert (row.get("value"), row.get("resource"), row.get(f"key {odd}")) == (odd, odd, "plain")
+def test_odd_text_is_kept_as_it_is(server):
+    """In the name and in the value of an attribute, of a point and of a resource."""
+    for kind, odd in ODD_TEXTS.items():
+        sent = point(1, kind=kind, value=odd, **{f"key {odd}": "x"})
+        server.export(encoded(gauge("odd", sent), resource=odd))
+    rows = search(server.store, '| mpreview index=* filter="metric_name=odd"')
+    found = {r["kind"]: (r["value"], r["resource"], r.get(f"key {ODD_TEXTS[r['kind']]}")) for r in rows}
+    assert found == {kind: (odd, odd, "x") for kind, odd in ODD_TEXTS.items()}
 
 
 def test_odd_metric_names_are_kept_as_they_are(serve):

@@ -21,32 +21,27 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def test_flags_beat_variables_which_beat_the_file(serve, tmp_path):
-    """The index's name tells which one holds: a search for another index finds nothing."""
+def test_flags_beat_variables_which_beat_the_file(store, tmp_path):
+    """The index's name tells which one holds: only a search for that one finds the point."""
     file = tmp_path / "kubestray.toml"
-    file.write_text('metric_index = "from_file"\nmax_request = "10KiB"\n')
+    file.write_text('metric_index = "from_file"\n')
+    assert run("ingest", "--store", store, "-", stdin=BODY).code == 0
+
+    def holds(name: str, instead_of: str, *flags: str, **settings: str) -> bool:
+        text = "| mstats count(a) AS n where index={}"
+        found = [
+            run("search", "--store", store, *flags, "--format=json", text.format(index), **settings)
+            for index in (name, instead_of)
+        ]
+        return found[0].json == [{"n": 1}] and found[1].out != found[0].out
+
     named = ["--config", str(file)]
-    server = serve(*named)
-    server.export(BODY)
-    big = encoded(gauge("big", *(point(i) for i in range(1000))))
-    assert server.post(big).status == 413
-
-    def index_found(*flags: str, **settings: str) -> list[str]:
-        names = ("from_file", "from_variable", "from_flag", "kubernetes_metrics")
-        found = []
-        for name in names:
-            text = f"| mstats count(a) AS n where index={name}"
-            answer = run("search", "--store", server.store, *flags, "--format=json", text, **settings)
-            if answer.code == 0 and answer.json == [{"n": 1}]:
-                found.append(name)
-        return found
-
-    assert index_found() == ["kubernetes_metrics"]
-    assert index_found(*named) == ["from_file"]
-    assert index_found(config=str(file)) == ["from_file"]
-    assert index_found(*named, metric_index="from_variable") == ["from_variable"]
-    flags = [*named, "--metric-index", "from_flag"]
-    assert index_found(*flags, metric_index="from_variable") == ["from_flag"]
+    assert holds("from_file", "kubernetes_metrics", *named)
+    assert holds("from_file", "kubernetes_metrics", config=str(file))
+    assert holds("from_variable", "from_file", *named, metric_index="from_variable")
+    assert holds(
+        "from_flag", "from_variable", *named, "--metric-index=from_flag", metric_index="from_variable"
+    )
 
 
 def test_a_setting_of_a_server_from_each_place(serve, tmp_path):
@@ -135,8 +130,10 @@ def test_a_token_file_that_is_not_there(store, tmp_path):
     refused(store, "--receiver-token-file", missing).failed(2, str(missing))
 
 
-@pytest.mark.parametrize("source", ["variable", "file", "token file"])
-@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize(
+    ("source", "host"),
+    [("variable", "0.0.0.0"), ("file", "0.0.0.0"), ("token file", "0.0.0.0"), ("variable", "127.0.0.1")],
+)
 def test_a_token_is_demanded(serve, tmp_path, source, host):
     addresses = [f"--otlp-grpc={host}:0", f"--otlp-http={host}:0", "--log-level=debug"]
     if source == "variable":

@@ -6,18 +6,21 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from engines.fleet import emptied
-from helpers import DAY, HOUR, MINUTE, NOW, SECOND, Point, batch, observations, search, series
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlglot import parse_one
 
+from engines.fleet import emptied
+from helpers import DAY, HOUR, MINUTE, NOW, SECOND, Point, batch, observations, search, series
 from kubestray.model.metric import Kind, Series
 from kubestray.store.points import Selection, Span, measured
 from kubestray.store.store import Store
 
 quick = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
 )
 
 SERIES = [
@@ -45,8 +48,13 @@ def read(store: Store, sql: str) -> list[tuple[Any, ...]]:
 
 
 @quick
-@given(sent=st.lists(st.lists(points, min_size=1, max_size=8), max_size=6), again=st.randoms(use_true_random=False))
-def test_each_point_is_kept_once_however_it_is_sent(store: Store, sent: list[list[Point]], again: Any) -> None:
+@given(
+    sent=st.lists(st.lists(points, min_size=1, max_size=8), max_size=6),
+    again=st.randoms(use_true_random=False),
+)
+def test_each_point_is_kept_once_however_it_is_sent(
+    store: Store, sent: list[list[Point]], again: Any
+) -> None:
     fresh = emptied(store)
     resent = [again.sample(part, again.randint(1, len(part))) for part in again.sample(sent, len(sent) // 2)]
     for part in sent + resent:
@@ -108,7 +116,9 @@ def test_a_counter_at_the_end_of_time(store: Store) -> None:
 
 
 def test_the_lookback_reaches_exactly_an_hour(store: Store) -> None:
-    store.append(batch([(COUNTER, NOW, 0, 5.0), (COUNTER, NOW + HOUR, 0, 7.0), (COUNTER, NOW + 2 * HOUR + 1, 0, 9.0)]))
+    store.append(
+        batch([(COUNTER, NOW, 0, 5.0), (COUNTER, NOW + HOUR, 0, 7.0), (COUNTER, NOW + 2 * HOUR + 1, 0, 9.0)])
+    )
     for earliest, expected in [(0, [2.0]), (NOW + HOUR, [2.0]), (NOW + HOUR + 1, [])]:
         tree = measured(Selection(("sent",), frozenset({Kind.CUMULATIVE}), None, Span(earliest)))
         assert [row["value"] for row in store.query(tree).to_pylist()] == expected
@@ -124,7 +134,9 @@ def test_a_late_point_changes_the_increase_after_it(store: Store) -> None:
 
 @quick
 @given(sent=st.lists(st.lists(points, min_size=1, max_size=6), min_size=1, max_size=5), restart=st.booleans())
-def test_the_catalog_knows_when_series_were_seen(store: Store, sent: list[list[Point]], restart: bool) -> None:
+def test_the_catalog_knows_when_series_were_seen(
+    store: Store, sent: list[list[Point]], restart: bool
+) -> None:
     fresh = emptied(store)
     for part in sent:
         if restart:
@@ -143,7 +155,9 @@ def test_the_catalog_knows_when_series_were_seen(store: Store, sent: list[list[P
 
 @quick
 @given(sent=st.lists(points, max_size=12), window=st.tuples(times, times).map(sorted))
-def test_a_search_over_any_range_finds_what_is_in_it(store: Store, sent: list[Point], window: list[int]) -> None:
+def test_a_search_over_any_range_finds_what_is_in_it(
+    store: Store, sent: list[Point], window: list[int]
+) -> None:
     fresh = emptied(store)
     for point in sent:
         fresh.append(batch([point]))
@@ -171,12 +185,14 @@ def test_points_at_the_edges_of_time_come_back(store: Store) -> None:
 def test_a_batch_of_scattered_days(store: Store) -> None:
     days = [*range(0, 300, 2), 20_000, 100_000, LAST // DAY]
     store.append(batch((series("m"), min(day * DAY + 5, LAST), 0, 1.0) for day in days))
-    assert read(store, "SELECT count() AS n, count(DISTINCT intDiv(time, 86400000000000)) AS d FROM samples") == [
-        (len(days), len(days))
-    ]
+    assert read(
+        store, "SELECT count() AS n, count(DISTINCT intDiv(time, 86400000000000)) AS d FROM samples"
+    ) == [(len(days), len(days))]
 
 
-@pytest.mark.parametrize("value", [1e12 + 0.1, 5e-324, 1.7976931348623157e308, 0.1, -3.5, 123456789.123456789])
+@pytest.mark.parametrize(
+    "value", [1e12 + 0.1, 5e-324, 1.7976931348623157e308, 0.1, -3.5, 123456789.123456789]
+)
 def test_values_come_back_to_the_last_bit(store: Store, value: float) -> None:
     store.append(batch([(series("m"), NOW, 0, value)]))
     (row,) = search(store, "| mstats avg(m) as a sum(m) as s max(m) as x latest(m) as l where index=*").rows

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from engines.fleet import emptied
-from helpers import DAY, NOW, SECOND, batch, series
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlglot import parse_one
 
+from engines.fleet import emptied
+from helpers import DAY, NOW, SECOND, batch, series
 from kubestray.store.retention import expire
 from kubestray.store.store import Store
 
@@ -20,11 +20,16 @@ def moments(store: Store) -> list[int]:
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
 )
 @given(
     times=st.lists(
-        st.one_of(st.integers(0, 4 * DAY), st.integers((TODAY - 3) * DAY, NOW), st.integers(0, 3).map(DAY.__mul__)),
+        st.one_of(
+            st.integers(0, 4 * DAY), st.integers((TODAY - 3) * DAY, NOW), st.integers(0, 3).map(DAY.__mul__)
+        ),
         min_size=1,
         max_size=8,
         unique=True,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
-from helpers import NOW, batch, series
 from sqlglot import exp
 
+from helpers import NOW, batch, series
 from kubestray.model.errors import StoreError
 from kubestray.store.engine import UNLIMITED, Limits
 from kubestray.store.store import Store

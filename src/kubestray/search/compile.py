@@ -141,10 +141,9 @@ def _measure(node: Measure) -> exp.Query:
     """Aggregate by series and bin, join the few results to their attributes, then merge by attributes."""
     if not node.kinds:
         return _nothing([*_keys(node), *(a.column for a in node.aggregates)])
-    metrics = tuple(dict.fromkeys(aggregate.metric for aggregate in node.aggregates))
     carries = [_carries(attribute) for attribute in node.by if attribute.fallback is None]
     series = [*carries, *([node.series] if node.series is not None else [])]
-    chosen = Selection(metrics, node.kinds, all_of(series) if series else None, node.span)
+    chosen = Selection(node.metrics, node.kinds, all_of(series) if series else None, node.span)
     bins = [named(_bin_start(node), node.bin.name)] if node.bin else []
     values = [
         _aggregate(node, aggregate.function, aggregate.metric, aggregate.column)
@@ -205,7 +204,7 @@ def _bin_start(node: Measure) -> Tree:
 
 
 def _aggregate(node: Measure, function: str, metric: str, made: Column) -> Tree:
-    is_it = call("equals", column("metric"), text(metric))
+    is_it = call("equals", column("metric"), text(metric)) if metric else exp.true()
     finish = measures.MEASURES[function].finish
     return named(finish(lambda state: measures.merged(state, is_it), node.stdev_single), made.name)
 
@@ -266,7 +265,7 @@ def _lookup_value(made: Column, field: str) -> Tree:
 def _nothing(columns: list[Column]) -> exp.Query:
     """Select no rows with these columns: what is asked for has never been seen."""
     empty = [named(call("CAST", _default(c), text(_TYPES[c.shape])), c.name) for c in columns]
-    return select(*empty).where(exp.false())
+    return select(*(empty or [named(number(1), "none")])).where(exp.false())
 
 
 def _default(made: Column) -> Tree:

@@ -69,7 +69,7 @@ def _binary(expression: syntax.Binary, relation: Relation, context: Context) -> 
 def _arithmetic(operator: str, a: exp.Expr, b: exp.Expr) -> exp.Expr:
     if operator in ("/", "%"):
         # Division by zero is null, as documented.
-        return call("divide" if operator == "/" else "fmod", a, call("nullIf", b, number(0)))
+        return call("divide" if operator == "/" else "modulo", a, call("nullIf", b, number(0)))
     return call({"-": "minus", "*": "multiply"}[operator], a, b)
 
 

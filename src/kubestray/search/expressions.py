@@ -10,7 +10,7 @@ from kubestray.search.syntax import Binary, Call, Expression, Field, Member, Num
 
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w])"
 # Dots are left out: in an expression they join texts, so a dotted field needs single quotes.
-_NAME = r"<<\w+>>|[A-Za-z_@{}][\w@{}:]*"
+_NAME = r"(?:<<\w+>>|[A-Za-z_@{}])(?:<<\w+>>|[\w@{}:])*"
 _COMPARISON = r"==|=|!=|<=|>=|<(?!<)|>"
 
 

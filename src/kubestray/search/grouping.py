@@ -10,7 +10,7 @@ from kubestray.search.statistics import STATISTICS, Rows, count_rows
 from kubestray.search.syntax import Aggregate
 from kubestray.search.values import NULL, Shape, Value, as_number, present
 from kubestray.search.wildcards import fill, parts
-from kubestray.store.trees import Tree, all_of, call
+from kubestray.store.trees import Tree, all_of, call, number
 
 
 def keyed(relation: Relation, by: tuple[str, ...], context: Context) -> tuple[Relation, list[Column]]:
@@ -25,6 +25,8 @@ def keyed(relation: Relation, by: tuple[str, ...], context: Context) -> tuple[Re
         key = context.column(value.shape if single else Shape.TEXT)
         keys.append(key)
         tree = value.tree if single else call("toNullable", call("arrayJoin", value.tree))
+        if value.shape is Shape.NUMBER:
+            tree = call("plus", tree, number(0))  # -0 is 0
         assignments.append((key, tree))
     return relation.computed(assignments), keys
 

@@ -26,8 +26,7 @@ class MeasureFunction:
 STATES: dict[str, tuple[str, tuple[str, ...]]] = {
     # name: the engine's function, and the columns of a point it takes
     "n": ("count", ()),
-    "mean": ("avg", ("value",)),
-    "total": ("sum", ("value",)),
+    "total": ("sumKahan", ("value",)),
     "least": ("min", ("value",)),
     "most": ("max", ("value",)),
     "spread": ("varSampStable", ("value",)),
@@ -42,17 +41,28 @@ def _plain(state: str) -> MeasureFunction:
     return MeasureFunction((state,), lambda merge, single: merge(state))
 
 
-def _sample(root: bool) -> MeasureFunction:
-    def finish(merge: Merge, single: float | None) -> Tree:
-        value = call("sqrt", merge("spread")) if root else merge("spread")
-        one = null() if single is None else number(single)
-        return either(call("equals", merge("n"), number(1)), one, value)
+def _mean(merge: Merge, single: float | None) -> Tree:
+    """Return the mean, kept between the least and the most: sums round, and equal values have no other mean."""
+    ratio = call("divide", merge("total"), merge("n"))
+    return call("least", call("greatest", ratio, merge("least")), merge("most"))
 
-    return MeasureFunction(("n", "spread"), finish)
+
+def _deviation(state: str, *, root: bool, sample: bool) -> MeasureFunction:
+    """Make a variance or its root; of equal values it is 0, of a single one what ``single`` says."""
+
+    def finish(merge: Merge, single: float | None) -> Tree:
+        value = call("sqrt", merge(state)) if root else merge(state)
+        equal = either(call("equals", merge("least"), merge("most")), number(0.0), value)
+        if not sample:
+            return equal
+        one = null() if single is None else number(single)
+        return either(call("equals", merge("n"), number(1)), one, equal)
+
+    return MeasureFunction(("n", state, "least", "most"), finish)
 
 
 MEASURES: dict[str, MeasureFunction] = {
-    "avg": _plain("mean"),
+    "avg": MeasureFunction(("total", "n", "least", "most"), _mean),
     "count": _plain("n"),
     "sum": _plain("total"),
     "min": _plain("least"),
@@ -60,10 +70,10 @@ MEASURES: dict[str, MeasureFunction] = {
     "range": MeasureFunction(
         ("least", "most"), lambda merge, single: call("minus", merge("most"), merge("least"))
     ),
-    "stdev": _sample(root=True),
-    "stdevp": MeasureFunction(("spread_all",), lambda merge, single: call("sqrt", merge("spread_all"))),
-    "var": _sample(root=False),
-    "varp": _plain("spread_all"),
+    "stdev": _deviation("spread", root=True, sample=True),
+    "stdevp": _deviation("spread_all", root=True, sample=False),
+    "var": _deviation("spread", root=False, sample=True),
+    "varp": _deviation("spread_all", root=False, sample=False),
     "sumsq": _plain("squares"),
     "earliest": _plain("first"),
     "latest": _plain("last"),

@@ -13,7 +13,10 @@ def parse(source: Source) -> Pipeline:
     cursor = Cursor(source, pipeline)
     if cursor.at_end():
         raise cursor.error("the search is empty", hint="for example: | mstats count(*) where index=* span=1h")
-    found = pipeline(cursor)
+    try:
+        found = pipeline(cursor)
+    except RecursionError:
+        raise cursor.error("the search nests too deeply") from None
     if not cursor.at_end():
         raise cursor.error(f"expected the next command after a pipe, found {cursor.found()}")
     return found

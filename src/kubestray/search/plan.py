@@ -64,7 +64,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class MetricAggregate:
-    """One aggregate of one metric: the result column, the function's name, the metric."""
+    """One aggregate of one metric (of all of the step's metrics where it is empty), and its column."""
 
     column: Column
     function: str
@@ -85,6 +85,7 @@ class Measure(Node):
     """Aggregates of points by attributes and time bins (``mstats``)."""
 
     aggregates: tuple[MetricAggregate, ...]
+    metrics: tuple[str, ...]
     kinds: frozenset[Kind]
     by: tuple[Attribute, ...]
     series: Tree | None
@@ -95,10 +96,9 @@ class Measure(Node):
 
     def describe(self) -> str:
         """Say in one line what the step does."""
-        metrics = sorted({aggregate.metric for aggregate in self.aggregates})
         by = ", ".join(attribute.name for attribute in self.by)
         bins = f" per {self.bin_ns / 1e9:g} s" if self.bin_ns else ""
-        what = f"measure {len(self.aggregates)} aggregates of {metrics} by ({by}){bins}"
+        what = f"measure {len(self.aggregates)} aggregates of {sorted(self.metrics)} by ({by}){bins}"
         return f"{what} over {_range(self.span)} from samples"
 
 

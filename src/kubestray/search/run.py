@@ -83,6 +83,13 @@ class Compiled:
 
 def compile_search(request: Request, query: Query) -> Compiled:
     """Compile a search; the catalog is asked where the text has wildcards."""
+    try:
+        return _compiled(request, query)
+    except RecursionError:
+        raise SearchError("the search is too long a chain of operators, or nests too deeply") from None
+
+
+def _compiled(request: Request, query: Query) -> Compiled:
     source = expand(request.text, request.macros, path=request.path, dollars=request.dollars)
     context = Context(
         source=source,

@@ -28,6 +28,8 @@ class Scope:
 
     series: Tree | None
     span: Span
+    metrics: tuple[str, ...] = ("*",)
+    """The patterns that ``metric_name`` in the clause asks for."""
 
 
 def scope(clause: Clause | None, context: Context) -> Scope:
@@ -40,7 +42,14 @@ def scope(clause: Clause | None, context: Context) -> Scope:
         else:
             rest.append(part)
     conditions = [tree for tree in (_condition(part, context) for part in rest) if tree != exp.true()]
-    return Scope(all_of(conditions) if conditions else None, _span(times, context))
+    named = [name for part in rest for name in _metric_names(part)]
+    return Scope(all_of(conditions) if conditions else None, _span(times, context), tuple(named) or ("*",))
+
+
+def _metric_names(part: Clause) -> tuple[str, ...]:
+    if isinstance(part, Term) and part.field.lower() == "metric_name" and part.operator == "=":
+        return (part.value,)
+    return part.values if isinstance(part, TermIn) and part.field.lower() == "metric_name" else ()
 
 
 def _span(times: dict[str, int], context: Context) -> Span:

@@ -18,6 +18,7 @@ _MAX_DEPTH = 32
 _MAX_LENGTH = 1 << 20
 
 _INTERESTING = re.compile(r'"(?:[^"\\]|\\.)*"|```.*?```|`|\$\$', re.DOTALL)
+_TOKEN = re.compile(r"\$(\w+)\$")
 _CALL = re.compile(r"\s*([^`\s(]+)\s*(?:\((.*)\))?\s*", re.DOTALL)
 _ARGUMENT = re.compile(r'\s*((?:"(?:[^"\\]|\\.)*"|[^,"])*)\s*(?:,|$)', re.DOTALL)
 
@@ -122,9 +123,8 @@ class _Expander:
             )
         if self.length > _MAX_LENGTH:
             raise SearchError(f"macro `{name}` makes the search too long", here, "the limit is 1 MiB of text")
-        definition = macro.definition
-        for argument, value in zip(macro.arguments, values, strict=True):
-            definition = definition.replace(f"${argument}$", value)
+        given = dict(zip(macro.arguments, values, strict=True))
+        definition = _TOKEN.sub(lambda token: given.get(token[1], token[0]), macro.definition)
         self.add(definition, macro.path or f"macro {name}", (*stack, macro.name))
         return end + 1
 

@@ -79,14 +79,28 @@ def _of_numbers(function: str) -> Build:
     return build
 
 
-def _spread(function: str) -> Build:
-    """Make a sample statistic: of a single number it is 0 (switch ``stdev_single``)."""
+def _mean(value: Value, rows: Rows) -> Value:
+    """Return the mean, kept between the least and the most: sums round, and equal values have no other mean."""
+    known = numbers(value)
+    count = aggregate("sum", call("length", known))
+    ratio = call("divide", aggregate("sumKahanOrNullArray", known), call("nullIf", count, number(0)))
+    floor = call("greatest", ratio, aggregate("minOrNullArray", known))
+    return Value(Shape.NUMBER, call("least", floor, aggregate("maxOrNullArray", known)))
+
+
+def _deviation(function: str, *, sample: bool) -> Build:
+    """Make a variance or its root: of equal values it is 0, of a single one what ``stdev_single`` says."""
 
     def build(value: Value, rows: Rows) -> Value:
         known = numbers(value)
+        least, most = aggregate("minOrNullArray", known), aggregate("maxOrNullArray", known)
+        found = aggregate(f"{function}OrNullArray", known)
+        equal = either(call("equals", least, most), number(0.0), found)
+        if not sample:
+            return Value(Shape.NUMBER, equal)
         single = number(0.0) if rows.switches.stdev_single == "0" else null()
         one = call("equals", aggregate("sum", call("length", known)), number(1))
-        return Value(Shape.NUMBER, either(one, single, aggregate(f"{function}OrNullArray", known)))
+        return Value(Shape.NUMBER, either(one, single, equal))
 
     return build
 
@@ -161,7 +175,7 @@ def _sum_of_squares(value: Value, rows: Rows) -> Value:
 
 
 STATISTICS: dict[str, Statistic] = {
-    "avg": Statistic(_of_numbers("avg"), "avg(x): the mean of the numbers"),
+    "avg": Statistic(_mean, "avg(x): the mean of the numbers"),
     "c": Statistic(_count, "c(x): the same as count(x)"),
     "count": Statistic(_count, "count(x): how many values; count alone: how many rows"),
     "dc": Statistic(_distinct, "dc(x): how many distinct values"),
@@ -176,14 +190,18 @@ STATISTICS: dict[str, Statistic] = {
     "latest": Statistic(_at_end("argMax", True), "latest(x): the value of the newest row", ordered=True),
     "list": Statistic(_list, "list(x): all values in the order of the rows, multivalue", ordered=True),
     "max": Statistic(_extreme("max"), "max(x): the largest, by number if all are numbers, else by text"),
-    "mean": Statistic(_of_numbers("avg"), "mean(x): the mean of the numbers"),
+    "mean": Statistic(_mean, "mean(x): the mean of the numbers"),
     "min": Statistic(_extreme("min"), "min(x): the smallest, by number if all are numbers, else by text"),
     "range": Statistic(_range, "range(x): the largest number less the smallest"),
-    "stdev": Statistic(_spread("stddevSampStable"), "stdev(x): sample standard deviation; 0 for one number"),
-    "stdevp": Statistic(_of_numbers("stddevPopStable"), "stdevp(x): population standard deviation"),
-    "sum": Statistic(_of_numbers("sum"), "sum(x): the sum of the numbers"),
+    "stdev": Statistic(
+        _deviation("stddevSampStable", sample=True), "stdev(x): sample standard deviation; 0 for one number"
+    ),
+    "stdevp": Statistic(
+        _deviation("stddevPopStable", sample=False), "stdevp(x): population standard deviation"
+    ),
+    "sum": Statistic(_of_numbers("sumKahan"), "sum(x): the sum of the numbers"),
     "sumsq": Statistic(_sum_of_squares, "sumsq(x): the sum of the squares"),
     "values": Statistic(_values, "values(x): the distinct values in lexicographic order, multivalue"),
-    "var": Statistic(_spread("varSampStable"), "var(x): sample variance; 0 for one number"),
-    "varp": Statistic(_of_numbers("varPopStable"), "varp(x): population variance"),
+    "var": Statistic(_deviation("varSampStable", sample=True), "var(x): sample variance; 0 for one number"),
+    "varp": Statistic(_deviation("varPopStable", sample=False), "varp(x): population variance"),
 }

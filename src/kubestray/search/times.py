@@ -49,7 +49,10 @@ def parse_time(text: str, now: int) -> int:
     if _NUMBER.fullmatch(text):
         return int(Decimal(text) * SECOND_NS)
     if text[:1] in ("-", "+", "@"):
-        return max(0, _relative(text, now))
+        try:
+            return max(0, _relative(text, now))
+        except OverflowError:
+            raise BadTime(text) from None
     return _absolute(text)
 
 
@@ -147,7 +150,7 @@ def _absolute(text: str) -> int:
 def _datetime(moment: int) -> tuple[datetime, int]:
     """Return the whole second in UTC, and the nanoseconds left over."""
     seconds, rest = divmod(max(moment, 0), SECOND_NS)
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds), rest
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds), rest  # OverflowError past 9999
 
 
 def _nanoseconds(when: datetime) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubestray.search.aggregates import aggregates
-from kubestray.search.commands.fields import field_list
+from kubestray.search.commands.fields import by_list
 from kubestray.search.cursor import Cursor
 from kubestray.search.grouping import aggregated
 from kubestray.search.relation import Context, Relation
@@ -33,7 +33,7 @@ class EventStats(Command):
 def parse(cursor: Cursor, at: int) -> EventStats:
     """Read the aggregates and the BY fields."""
     found = aggregates(cursor)
-    return EventStats(at, found, field_list(cursor, "after BY") if cursor.keyword("by") else ())
+    return EventStats(at, found, by_list(cursor))
 
 
 def plan(command: EventStats, relation: Relation | None, context: Context) -> Relation:

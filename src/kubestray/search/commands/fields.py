@@ -1,5 +1,7 @@
 """``fields [+|-] FIELD …`` keeps only these fields, or drops them with ``-``. Wildcards are known.
 
+``_time`` and ``_raw`` stay unless they are dropped by name.
+
 Example::
 
     | fields - avg_* stdev_*
@@ -13,6 +15,9 @@ from kubestray.search.cursor import Cursor
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command
 from kubestray.search.wildcards import parts
+
+# Kept unless they are dropped by name, or by a pattern that starts with an underscore.
+_INTERNAL = ("_time", "_raw")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,17 @@ def field_list(cursor: Cursor, purpose: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+def by_list(cursor: Cursor) -> tuple[str, ...]:
+    """Read the fields after BY, if there are any; wildcards would not say how many there are."""
+    if not cursor.keyword("by"):
+        return ()
+    at = cursor.skip()
+    names = field_list(cursor, "after BY")
+    if any("*" in name for name in names):
+        raise cursor.error("BY takes no wildcards", at)
+    return tuple(dict.fromkeys(names))
+
+
 def plan(command: Fields, relation: Relation | None, context: Context) -> Relation:
     """Keep or drop the fields; the rows stay."""
     if relation is None:
@@ -46,4 +62,12 @@ def plan(command: Fields, relation: Relation | None, context: Context) -> Relati
     def named(name: str) -> bool:
         return any(parts(pattern, name) is not None for pattern in command.patterns)
 
-    return relation.with_fields({n: c for n, c in relation.fields.items() if named(n) != command.drop})
+    def kept(name: str) -> bool:
+        if name in _INTERNAL:
+            return not (
+                command.drop
+                and any(p.startswith("_") and parts(p, name) is not None for p in command.patterns)
+            )
+        return named(name) != command.drop
+
+    return relation.with_fields({name: column for name, column in relation.fields.items() if kept(name)})

@@ -37,8 +37,8 @@ def parse(cursor: Cursor, at: int) -> Join:
     options = {"type": "inner", "max": "1", "overwrite": "true"}
     while found := cursor.match(r"(type|max|overwrite)\s*=\s*([\w]+)"):
         options[found[1].lower()] = found[2].lower()
-    if options["type"] not in ("inner", "left", "outer"):
-        raise cursor.error(f"join type {options['type']!r} is unknown", hint="inner, left or outer")
+        if options["type"] not in ("inner", "left", "outer"):
+            raise cursor.error(f"join type {found[2]!r} is unknown", found.start(2), "inner, left or outer")
     if not options["max"].isdigit():
         raise cursor.error("join needs a number after max=")
     keys = field_list(cursor, "to join by") if cursor.at_field() else ()

@@ -1,9 +1,10 @@
 """``mstats AGGREGATE [AS NAME] … [WHERE CLAUSE] [BY ATTRIBUTE …] [span=TIME]`` aggregates metric points.
 
 The argument of an aggregate is a metric's name; with ``*`` it is every metric that matches, and then
-the name after AS needs the same stars. Points are taken one by one, over all their series: a mean is
-a mean of points. Counters count with their increases. A point that lacks a BY attribute is in no row,
-unless ``fillnull_value=TEXT`` names a stand-in. ``span=10s`` makes one row for each 10 seconds that hold
+the name after AS needs the same stars; ``_value`` is all metrics that ``metric_name`` in the clause
+names. Points are taken one by one, over all their series: a mean is a mean of points. Counters count
+with their increases. A point that lacks a BY attribute is in no row, unless ``fillnull_value=TEXT``
+names a stand-in. ``span=10s`` makes one row for each 10 seconds that hold
 a point, with ``_time`` the start of the bin; without it there is no ``_time``. ``earliest`` and ``latest``
 in the clause replace the time range of the search; the range holds its start and not its end.
 The rows are ordered by time and then by the attributes.
@@ -32,6 +33,7 @@ from kubestray.search.times import parse_duration
 from kubestray.search.values import Shape
 from kubestray.search.wildcards import fill, parts
 
+_VALUE = "_value"
 _OPTION = r"(span|fillnull_value)\s*=\s*(\"[^\"]*\"|[^\s,|\]]+)"
 _LACKING = r"(prestats|append|backfill|update_period|every|chart)\s*="
 
@@ -109,11 +111,14 @@ def plan(command: MStats, relation: Relation | None, context: Context) -> Relati
     if relation is not None:
         raise context.error(command.at, "mstats must be the first command of a search")
     selected = scope(command.clause, context)
-    measured, kinds, fields = _expanded(command, selected, context)
+    measured, known, fields = _expanded(command, selected, context)
+    kinds = frozenset[Kind]().union(*known.values())
     bin_column = context.column(Shape.NUMBER) if command.span_ns else None
     by = tuple(Attribute(context.column(Shape.TEXT), name, command.fallback) for name in command.by)
     single = 0.0 if context.switches.stdev_single == "0" else None
-    node = Measure(measured, kinds, by, selected.series, selected.span, bin_column, command.span_ns, single)
+    node = Measure(
+        measured, tuple(known), kinds, by, selected.series, selected.span, bin_column, command.span_ns, single
+    )
     time = {"_time": bin_column} if bin_column else {}
     keys = {**time, **{attribute.name: attribute.column for attribute in by}}
     return Relation(node, {**keys, **fields}, tuple(Order(column) for column in keys.values()))
@@ -121,24 +126,24 @@ def plan(command: MStats, relation: Relation | None, context: Context) -> Relati
 
 def _expanded(
     command: MStats, selected: Scope, context: Context
-) -> tuple[tuple[MetricAggregate, ...], frozenset[Kind], dict[str, Column]]:
-    """Return one aggregate for each metric that a pattern matches, and the fields they make."""
+) -> tuple[tuple[MetricAggregate, ...], dict[str, frozenset[Kind]], dict[str, Column]]:
+    """Return one aggregate for each metric that a pattern matches, the metrics to read, and the fields."""
     patterns = [_metric(aggregate, context) for aggregate in command.aggregates]
-    known = context.catalog.metrics(patterns, selected.series, selected.span)
+    wanted = [name for p in patterns for name in (selected.metrics if p == _VALUE else (p,))]
+    known = context.catalog.metrics(wanted, selected.series, selected.span)
     measured: list[MetricAggregate] = []
     fields: dict[str, Column] = {}
     done: set[tuple[str, str]] = set()
     for aggregate, pattern in zip(command.aggregates, patterns, strict=True):
         for metric in _matching(pattern, known):
-            name = _result_name(aggregate, pattern, metric, context)
+            name = _result_name(aggregate, pattern, metric)
             if (aggregate.function, metric) in done and context.switches.duplicate_alias == "first":
                 continue
             done.add((aggregate.function, metric))
             fields[name] = context.column(Shape.NUMBER)
             measured.append(MetricAggregate(fields[name], aggregate.function, metric))
     kept = {column.number for column in fields.values()}
-    kinds = frozenset().union(*(known.get(m.metric, frozenset()) for m in measured))
-    return tuple(m for m in measured if m.column.number in kept), kinds, fields
+    return tuple(m for m in measured if m.column.number in kept), known, fields
 
 
 def _metric(aggregate: Aggregate, context: Context) -> str:
@@ -152,18 +157,19 @@ def _metric(aggregate: Aggregate, context: Context) -> str:
         raise context.error(
             aggregate.at, f"{aggregate.function}() needs a metric", "for example avg(tcp.bytes)"
         )
+    stars = aggregate.argument.count("*")
+    if stars and aggregate.name.count("*") != stars:
+        raise context.error(
+            aggregate.at, f"the name after AS needs the same wildcards as {aggregate.argument!r}"
+        )
     return aggregate.argument
 
 
 def _matching(pattern: str, known: dict[str, frozenset[Kind]]) -> list[str]:
+    if pattern == _VALUE:
+        return [""]
     return [pattern] if "*" not in pattern else [name for name in known if parts(pattern, name) is not None]
 
 
-def _result_name(aggregate: Aggregate, pattern: str, metric: str, context: Context) -> str:
-    stars = pattern.count("*")
-    default = f"{aggregate.function}({pattern})"
-    if stars and aggregate.name.count("*") != stars:
-        raise context.error(aggregate.at, f"the name after AS needs the same wildcards as {pattern!r}")
-    if not stars:
-        return aggregate.name
-    return fill(aggregate.name if aggregate.name != default else default, parts(pattern, metric) or ())
+def _result_name(aggregate: Aggregate, pattern: str, metric: str) -> str:
+    return fill(aggregate.name, parts(pattern, metric) or ()) if "*" in pattern else aggregate.name

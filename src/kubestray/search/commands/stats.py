@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubestray.search.aggregates import aggregates
-from kubestray.search.commands.fields import field_list
+from kubestray.search.commands.fields import by_list
 from kubestray.search.cursor import Cursor
 from kubestray.search.grouping import aggregated, keyed
 from kubestray.search.plan import Grouped, Order
@@ -33,8 +33,8 @@ class Stats(Command):
 def parse(cursor: Cursor, at: int) -> Stats:
     """Read the aggregates and the BY fields."""
     found = aggregates(cursor)
-    by = field_list(cursor, "after BY") if cursor.keyword("by") else ()
-    return Stats(at, found, tuple(dict.fromkeys(by)))
+    by = by_list(cursor)
+    return Stats(at, found, by)
 
 
 def plan(command: Stats, relation: Relation | None, context: Context) -> Relation:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubestray.search.aggregates import aggregates
-from kubestray.search.commands.fields import field_list
+from kubestray.search.commands.fields import by_list
 from kubestray.search.cursor import Cursor
 from kubestray.search.grouping import aggregated
 from kubestray.search.relation import Context, Relation
@@ -42,7 +42,7 @@ def parse(cursor: Cursor, at: int) -> StreamStats:
     _options(cursor, options)
     found = aggregates(cursor)
     _options(cursor, options)
-    by = field_list(cursor, "after BY") if cursor.keyword("by") else ()
+    by = by_list(cursor)
     _options(cursor, options)
     if not options["window"].isdigit():
         raise cursor.error("window is a number of rows")

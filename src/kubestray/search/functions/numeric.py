@@ -5,8 +5,17 @@ from __future__ import annotations
 from sqlglot import exp
 
 from kubestray.search.functions.base import BadArgument, Build, Environment
-from kubestray.search.values import Shape, Value, as_number, as_text
-from kubestray.store.trees import call, column, either, lambda_, null, number, text
+from kubestray.search.values import (
+    Shape,
+    Value,
+    as_number,
+    as_text,
+    choose,
+    is_literal_null,
+    looks_numeric,
+    present,
+)
+from kubestray.store.trees import Tree, any_of, call, column, either, lambda_, null, number, text
 
 
 def round_(a: list[Value], env: Environment) -> Value:
@@ -33,13 +42,24 @@ def log(a: list[Value], env: Environment) -> Value:
 
 
 def extreme(name: str) -> Build:
-    """Make ``max``/``min``: numbers only compare as numbers; null arguments are passed over."""
+    """Make ``max``/``min``; null arguments are passed over. Any text is larger than any number."""
+
+    def best(items: Tree) -> Tree:
+        known = call("arrayFilter", lambda_("x", call("isNotNull", column("x"))), items)
+        return call(name, call("arrayMap", lambda_("x", call("assumeNotNull", column("x"))), known))
 
     def build(a: list[Value], env: Environment) -> Value:
-        items = call("array", *(as_number(value) for value in a))
-        known = call("arrayFilter", lambda_("x", call("isNotNull", column("x"))), items)
-        best = call(name, call("arrayMap", lambda_("x", call("assumeNotNull", column("x"))), known))
-        return Value(Shape.NUMBER, either(call("empty", known), null(), best))
+        numbers = call("array", *(as_number(value) for value in a))
+        some = any_of([call("isNotNull", as_number(value)) for value in a])
+        by_number = Value(Shape.NUMBER, either(some, best(numbers), null()))
+        words = [value for value in a if value.shape is not Shape.NUMBER and not is_literal_null(value)]
+        if not words:
+            return by_number
+        texts = call("array", *(either(looks_numeric(value), null(), as_text(value)) for value in words))
+        worded = any_of([call("and", present(value), call("not", looks_numeric(value))) for value in words])
+        by_text = Value(Shape.TEXT, either(worded, best(texts), null()))
+        first, second = (by_text, by_number) if name == "arrayMax" else (by_number, by_text)
+        return choose([(present(first), first)], second)
 
     return build
 

@@ -1,0 +1,172 @@
+"""Result rows to risk events: fields, messages, identity; stored once on every engine."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+from sqlglot import parse_one
+
+from helpers import HOUR, NOW, Row
+from kubestray.config import load_config
+from kubestray.detect.runner import Times
+from kubestray.model.content import Content, Detection, RiskObject, ThreatObject
+from kubestray.model.errors import Position
+from kubestray.pipeline.detecting import Detector
+from kubestray.pipeline.setting_up import searching
+from kubestray.risk.events import fill, risk_events
+from kubestray.store.store import Store
+
+WINDOW = (NOW - HOUR, NOW)
+
+DETECTION = Detection(
+    name="Too much",
+    id="a-b",
+    version=1,
+    type="Anomaly",
+    status="production",
+    description="Says when it is too much.",
+    search="",
+    path="too_much.yml",
+    place=Position(1, 1),
+    schedule=None,
+    raw={},
+    message="$user$ on $k8s.node.name$ took $n$",
+    risk_objects=(RiskObject("host", "system", 25.0), RiskObject("user", "user", 10.0)),
+    threat_objects=(ThreatObject("src", "ip_address"),),
+    techniques=("T1204", "T1048"),
+    stories=("A story",),
+    security_domain="network",
+)
+
+
+def test_one_event_a_row_and_risk_object() -> None:
+    rows: list[Row] = [
+        {"host": "Node-1", "user": "u", "n": 5, "k8s.node.name": "x", "src": "10.0.0.1"},
+        {"host": "h2"},
+        {"n": 1},
+    ]
+    events = risk_events(DETECTION, rows, WINDOW, NOW)
+    assert [(e.risk_object, e.risk_object_type, e.risk_score) for e in events] == [
+        ("Node-1", "system", 25.0),
+        ("u", "user", 10.0),
+        ("h2", "system", 25.0),
+    ]
+    assert {e.time for e in events} == {NOW}
+    assert {e.detection for e in events} == {"Too much"}
+
+
+def test_the_fields_are_those_of_the_risk_index() -> None:
+    row: Row = {"host": "Node-1", "user": "u", "n": 5, "k8s.node.name": "x", "src": "10.0.0.1", "_time": 17.0}
+    event = risk_events(DETECTION, [row], WINDOW, NOW)[0]
+    assert {name for name, value in row.items() if event.fields[name] != value} == {"_time"}
+    expected = {
+        "search_name": "Too much",
+        "risk_object": "Node-1",
+        "risk_object_type": "system",
+        "risk_object_field": "host",
+        "normalized_risk_object": "node-1",
+        "risk_score": 25.0,
+        "calculated_risk_score": 25.0,
+        "risk_message": "u on x took 5",
+        "threat_object": ["10.0.0.1"],
+        "threat_object_type": ["ip_address"],
+        "analyticstories": ["A story"],
+        "annotations.mitre_attack": ["T1204", "T1048"],
+        "savedsearch_description": "Says when it is too much.",
+        "security_domain": "network",
+        "info_min_time": (NOW - HOUR) / 1e9,
+        "info_max_time": NOW / 1e9,
+        "info_search_time": NOW / 1e9,
+        "orig_time": 17.0,
+        "_time": NOW / 1e9,
+    }
+    assert {name: event.fields.get(name) for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["annotations", "annotations.analytic_story", "annotations.type", "contributing_events_search"]
+)
+def test_the_rest_of_the_fields_of_the_risk_index(name: str) -> None:
+    event = risk_events(DETECTION, [{"host": "h"}], WINDOW, NOW)[0]
+    assert event.fields.get(name)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("$a$ and $k8s.b$", "1 and x"),
+        ("$many$", "p, q"),
+        ("$gone$", "unknown"),
+        ("5$ or 6$", "5$ or 6$"),
+        ("$a$$a$", "11"),
+        ("$$", "$$"),
+        ("no tokens", "no tokens"),
+        ("$t$", "$a$"),
+    ],
+)
+def test_messages_are_filled_in(message: str, expected: str) -> None:
+    assert fill(message, {"a": 1, "k8s.b": "x", "many": ["p", "q"], "t": "$a$"}) == expected
+
+
+def test_several_values_are_several_risk_objects() -> None:
+    events = risk_events(DETECTION, [{"host": ["a", "b", "a"]}], WINDOW, NOW)
+    assert [event.risk_object for event in events] == ["a", "b"]
+
+
+def test_the_identity_is_detection_window_row_and_risk_object() -> None:
+    row: Row = {"host": "h", "user": "u", "m": ["x", "y"], "n": 0.1}
+    again: Row = dict(reversed(row.items()))
+    one = [event.id for event in risk_events(DETECTION, [row], WINDOW, NOW)]
+    assert len(set(one)) == 2
+    assert [event.id for event in risk_events(DETECTION, [again], WINDOW, NOW + 5)] == one
+    others = [
+        risk_events(dataclasses.replace(DETECTION, id="other"), [row], WINDOW, NOW),
+        risk_events(DETECTION, [row], (WINDOW[0], WINDOW[1] + 1), NOW),
+        risk_events(DETECTION, [{**row, "n": 0.2}], WINDOW, NOW),
+        risk_events(DETECTION, [{**row, "n": "0.1"}], WINDOW, NOW),
+        risk_events(DETECTION, [{**row, "m": "x, y"}], WINDOW, NOW),
+    ]
+    assert not {event.id for events in others for event in events} & set(one)
+
+
+def test_a_row_that_comes_twice_is_one_event() -> None:
+    assert len(risk_events(DETECTION, [{"host": "h"}, {"host": "h"}], WINDOW, NOW)) == 1
+
+
+def test_running_twice_stores_once(store: Store) -> None:
+    text = """| makeresults | eval host="it's ü🐍", user="u", n=0.1, src=split("a,b", ",")"""
+    detection = dataclasses.replace(DETECTION, search=text)
+    detector = Detector(store, Content(), searching(load_config({}, {}, None)))
+    first = detector.run(detection, Times(NOW))
+    second = detector.run(detection, Times(NOW))
+    assert (first.outcome.error, len(first.events)) == (None, 2)
+    assert [event.id for event in second.events] == [event.id for event in first.events]
+    query = "SELECT id, time, detection, risk_object, risk_object_type, risk_score, fields FROM risk ORDER BY risk_score"
+    stored = store.query(parse_one(query, dialect="clickhouse")).to_pylist()
+    assert [row["risk_object"] for row in stored] == ["u", "it's ü🐍"]
+    assert {row["id"] for row in stored} == {event.id for event in first.events}
+    assert {row["time"] for row in stored} == {NOW}
+    assert [json.loads(row["fields"])["src"] for row in stored] == [["a", "b"], ["a", "b"]]
+    detector.run(detection, Times(NOW + HOUR))
+    assert len(store.query(parse_one(query, dialect="clickhouse")).to_pylist()) == 4
+
+
+def test_a_failed_search_stores_nothing(store: Store) -> None:
+    detection = dataclasses.replace(DETECTION, search="| nonsense")
+    run = Detector(store, Content(), searching(load_config({}, {}, None))).run(detection, Times(NOW))
+    assert run.outcome.error is not None
+    assert "too_much.yml:1:3: unknown command 'nonsense'" in run.outcome.error
+    assert run.events == []
+    assert store.query(parse_one("SELECT id FROM risk", dialect="clickhouse")).num_rows == 0
+
+
+def test_the_json_of_a_run_is_json(embedded: Store) -> None:
+    detection = dataclasses.replace(DETECTION, search='| makeresults | eval host="h", n=1e300*1e300')
+    run = Detector(embedded, Content(), searching(load_config({}, {}, None))).run(detection, Times(NOW))
+    told = json.loads(json.dumps(run.as_json(), allow_nan=False))
+    assert told["detection"] == "Too much"
+    assert told["id"] == "a-b"
+    assert told["error"] is None
+    assert [event["risk_object"] for event in told["risk_events"]] == ["h"]

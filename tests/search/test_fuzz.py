@@ -1,0 +1,156 @@
+"""Any text is a search or a `SearchError`; and what compiles runs."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from helpers import NOW, Row, search
+from kubestray.model.errors import SearchError
+from kubestray.search.commands import MODULES
+from kubestray.search.functions import FUNCTIONS
+from kubestray.search.parser import parse
+from kubestray.search.run import Request, compile_search, no_macros
+from kubestray.search.source import Macro, expand
+from kubestray.search.statistics import STATISTICS
+from kubestray.store.points import Span
+from kubestray.store.store import Store
+
+WORDS = [
+    *MODULES, *list(FUNCTIONS)[:20], *"| | | [ ] ( ) , = == != < > <= >= + - * / % . ! ' \" ` ``` $x$ $$".split(),
+    *"by as and or not in like xor where span=10s type=left max=0 index=* earliest=-1h 'a b' \"t\" a b.c *".split(),
+    *"<<FIELD>> <<MATCHSTR>> `m` `m(1,2)` 1 2.5 1e5 -1 \\ \n \t 🐍 \x00 ; -- /* */ value=x limit=5 count avg(x) count(*)".split(" "),
+]  # fmt: skip
+
+soup = st.lists(st.sampled_from(WORDS), max_size=25).map(" ".join)
+
+
+def macros(name: str, count: int) -> Macro | None:
+    return Macro(name, "eval $x$ | `m`" if count else "eval a=", ("x", "y")[:count]) if count < 3 else None
+
+
+@settings(max_examples=1500, deadline=None, derandomize=True)
+@given(text=st.one_of(soup, st.text(max_size=40), soup.map(lambda text: "| eval a = " + text)))
+@example(text="| foreach * [")
+@example(text="`" * 5)
+@example(text="| eval a=" + "(" * 50 + "1" + ")" * 50)
+def test_any_text_parses_or_is_refused(text: str) -> None:
+    for known in (no_macros, macros):
+        try:
+            parse(expand(text, known))
+        except SearchError as error:
+            assert error.position is not None
+            assert error.message
+
+
+@pytest.mark.parametrize(
+    ("start", "opening"),
+    [
+        ("| eval a = ", "("),
+        ("| eval a = ", "-"),
+        ("| eval a = ", "len("),
+        ("| where ", "NOT "),
+        ("| search ", "("),
+        ("| search ", "NOT "),
+        ("", "| foreach * [ "),
+    ],
+)
+def test_a_search_that_nests_too_deeply_is_refused(start: str, opening: str) -> None:
+    with pytest.raises(SearchError):
+        parse(expand(start + opening * 20_000, no_macros))
+
+
+ROWS: list[Row] = [
+    {"n": 1.5, "t": "abc", "m": ["a", "b"], "d": 1, "_time": 5},
+    {"n": -2, "t": "", "m": ["10"], "d": "x", "_time": 4},
+    {"t": "7", "m": ["c", "d"], "d": ["p", "q"]},
+    {},
+]
+ATOMS = [
+    "n",
+    "t",
+    "m",
+    "d",
+    "nothing",
+    "null()",
+    "5",
+    '"lit"',
+    '"7"',
+    "n>1",
+    "-n",
+    "t.m",
+    "if(n>1, n, t)",
+    "n+t",
+]
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
+@given(text=soup.map(lambda text: "| " + text))
+def test_what_compiles_runs(embedded: Store, text: str) -> None:
+    try:
+        search(embedded, text, rows=ROWS)
+    except SearchError as error:
+        assert error.position is not None
+
+
+def calls() -> list[str]:
+    made: list[str] = []
+    for name, function in FUNCTIONS.items():
+        for count in range(function.least, min(function.most, 3) + 1):
+            # Three arguments of every kind would drown the other calls.
+            kinds = ATOMS if count < 3 else ["n", "m", "d", "null()", '"lit"']
+            made += [
+                f"{name}({', '.join(arguments)})" for arguments in itertools.product(kinds, repeat=count)
+            ]
+    for operator in ("+", "-", "*", "/", "%", "."):
+        made += [f"{a} {operator} {b}" for a, b in itertools.product(ATOMS, repeat=2)]
+    for operator in ("=", "<", "!=", "IN"):
+        made += [f'if({a} {operator} ({b}), "y", "n")' for a, b in itertools.product(ATOMS, repeat=2)]
+    return made
+
+
+def test_every_function_of_every_kind_of_value_runs(embedded: Store) -> None:
+    """A sample of all calls, many in one search; a search that fails is cut in halves to name the call."""
+    dice = random.Random(7)
+    sample = [call for call in dice.sample(calls(), 900) if _compiles(embedded, call)]
+    assert len(sample) > 200
+    refused = [
+        call for start in range(0, len(sample), 25) for call in _failing(embedded, sample[start : start + 25])
+    ]
+    assert refused == []
+
+
+def _compiles(store: Store, call: str) -> bool:
+    try:
+        compile_search(Request(f"| eval z = {call}", NOW, Span(), rows=ROWS), store.query)
+    except SearchError:
+        return False
+    return True
+
+
+def _failing(store: Store, calls: list[str]) -> list[str]:
+    try:
+        search(store, "| eval " + ", ".join(f"z{n} = {call}" for n, call in enumerate(calls)), rows=ROWS)
+    except Exception as error:  # noqa: BLE001 (told by the assertion)
+        if len(calls) == 1:
+            return [f"{calls[0]}: {error}"[:300]]
+        half = len(calls) // 2
+        return _failing(store, calls[:half]) + _failing(store, calls[half:])
+    return []
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_every_statistic_of_every_kind_of_value_runs(embedded: Store, name: str) -> None:
+    for argument in ("n", "t", "m", "d", "nothing"):
+        for by in ("", " by t", " by d m"):
+            found = search(embedded, f"| stats {name}({argument}) as z count{by}", rows=ROWS)
+            assert "z" in found.fields
