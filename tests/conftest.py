@@ -15,7 +15,7 @@ from kubestray.store.store import Store
 
 @pytest.fixture(scope="session")
 def fleet() -> Iterator[Fleet]:
-    """The one chDB directory of this process; in memory where that is a directory: fsync is most of the time."""
+    """The one chDB directory of this process, in memory if possible: fsync is most of the time."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="kubestray-tests-", dir=memory) as directory:
         fleet = Fleet(Path(directory))

@@ -185,7 +185,7 @@ def test_attackers_are_threats(tmp_path: Path) -> None:
 def test_every_problem_of_a_folder_is_told_at_once(tmp_path: Path) -> None:
     write(
         tmp_path,
-        a="name: A\nid: 1\ntype: TTP\nversion: soon\nsearch: '| x'\nschedule: {cron: every day, earliest: -1h}\n",
+        a="name: A\nid: 1\ntype: TTP\nversion: soon\nsearch: x\nschedule: {cron: every day, earliest: -1h}\n",
         b="id: 2\nsearch: [a]\n",
         c="name: C\n  broken: : :\n",
         d="just a text\n",
@@ -206,7 +206,8 @@ def test_every_problem_of_a_folder_is_told_at_once(tmp_path: Path) -> None:
         "b.yml:2:1: search: expected a text",
         "c.yml:2:9: not valid YAML: mapping values are not allowed here",
         "d.yml:1:1: expected a mapping of names to values",
-        "e.yml:1:1: is no content: expected one of the keys search, definition, narrative, scheduling or fields_list",
+        "e.yml:1:1: is no content: expected one of the keys search, definition, narrative, "
+        "scheduling or fields_list",
         "f.yml:5:1: rba.risk_objects: each entry needs field, type and score",
         "g.yml:5:1: rba: a score is a number from 0 to 100, found 101",
         "h.yml:5:1: tags: expected a mapping",

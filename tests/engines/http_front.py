@@ -72,7 +72,7 @@ class HttpFront:
         """Return what a statement gives, and the format it is in."""
         settings = {name: value for name, value in parameters.items() if name not in _NOT_SETTINGS}
         with self._connection(parameters.get("database", "default")) as connection:
-            # The statement stands in the parameters, in the body, or starts in the one and goes on in the other.
+            # The statement stands in the parameters or in the body.
             insert = _INSERT.fullmatch(parameters.get("query", ""))
             if insert:
                 return self._insert(connection, insert[1], insert[2], body, settings)

@@ -143,7 +143,7 @@ def test_running_twice_stores_once(store: Store) -> None:
     second = detector.run(detection, Times(NOW))
     assert (first.outcome.error, len(first.events)) == (None, 2)
     assert [event.id for event in second.events] == [event.id for event in first.events]
-    query = "SELECT id, time, detection, risk_object, risk_object_type, risk_score, fields FROM risk ORDER BY risk_score"
+    query = "SELECT id, time, risk_object, risk_score, fields FROM risk ORDER BY risk_score"
     stored = store.query(parse_one(query, dialect="clickhouse")).to_pylist()
     assert [row["risk_object"] for row in stored] == ["u", "it's ü🐍"]
     assert {row["id"] for row in stored} == {event.id for event in first.events}

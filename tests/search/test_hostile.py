@@ -23,10 +23,10 @@ quick = settings(
 )
 
 SNIPPETS = [
-    "'", '"', "\\", "\x00", "`", "```", "*/", "/*", "--", "#", ";", "<<MATCHSTR>>", "<<FIELD>>", "$x$", "$$", "{x:String}",
-    "%s", "%", "_", "\\'", "\\N", "\\x41", "\n", "\r", "\t", "🐍", "ü", "\u2028", "\ufeff", "|", "[", "]", "(", ")", ",", " ",
-    "' OR 1=1 --", "NULL", "nan", "0", "-1e5", "x" * 5000, "@", "?", ":1", "\x7f", "e\u0301", "𝒳", "\U0010ffff",
-]  # fmt: skip
+    *"' \" \\ ` ``` */ /* -- # ; <<MATCHSTR>> <<FIELD>> $x$ $$ {x:String} %s % _ \\' \\N \\x41".split(),
+    *"🐍 ü e\u0301 𝒳 \U0010ffff \ufeff | [ ] ( ) , NULL nan 0 -1e5 @ ? :1".split(),
+    *("\x00", "\n", "\r", "\t", "\u2028", "\x7f", " ", "' OR 1=1 --", "x" * 5000),
+]
 
 hostile = st.one_of(
     st.lists(st.sampled_from(SNIPPETS), max_size=4).map("".join),
@@ -102,8 +102,8 @@ def test_a_literal_is_itself(store: Store, text: str) -> None:
     (row,) = evaluated(
         store,
         given_rows,
-        f'| eval a={quoted(text)}, b=t."|".a, c=len(a), d=if(a==t, 1, 0), e=mvjoin(split(t, "b"), "b"), f=if(in(t, a), 1, 0), '
-        f"'g{text_in_quotes(text)}'=n",
+        f'| eval a={quoted(text)}, b=t."|".a, c=len(a), d=if(a==t, 1, 0), e=mvjoin(split(t, "b"), "b"), '
+        f"f=if(in(t, a), 1, 0), 'g{text_in_quotes(text)}'=n",
     )
     assert row["a"] == text
     assert row["b"] == f"{text}|{text}"
@@ -133,7 +133,8 @@ def test_given_rows_come_back(store: Store, texts: list[str]) -> None:
 @example(names=["it's", "<<FIELD>>", "a]b", 'a"b', "a\\"])
 def test_field_names_are_only_names(store: Store, names: list[str]) -> None:
     rows: list[Row] = [{f"avg_{name}": n for n, name in enumerate(names)}]
-    text = """| foreach avg_* [ eval out_<<MATCHSTR>> = "<<MATCHSTR>>" + "=" + tostring('<<FIELD>>') ] | fields out_*"""
+    body = """eval out_<<MATCHSTR>> = "<<MATCHSTR>>" + "=" + tostring('<<FIELD>>')"""
+    text = f"| foreach avg_* [ {body} ] | fields out_*"
     expected = {f"out_{name}": f"{name}={n}" for n, name in enumerate(names)}
     assert evaluated(store, rows, text) == [expected]
 
@@ -156,10 +157,10 @@ def test_a_text_never_changes_the_statement(embedded: Store, text: str) -> None:
 
 def shape(store: Store, text: str) -> str:
     """The statement as the engine's dialect reads it, with every literal blanked."""
+    any_text, name = quoted("t" + text), quoted("t" + text.replace("*", ""))
     written = (
-        f"| mstats max({quoted('m' + text.replace('*', ''))}) as v where index=* {quoted('k' + text.replace('*', ''))}="
-        f"{quoted('v' + text.replace('*', ''))} by {quoted('b' + text.replace('*', ''))} | eval a={quoted('t' + text)}"
-        f" | search a={quoted('t' + text.replace('*', ''))} | stats values(a) as a by v | fillnull value={quoted('t' + text)}"
+        f"| mstats max({name}) as v where index=* {name}={name} by {name} | eval a={any_text}"
+        f" | search a={name} | stats values(a) as a by v | fillnull value={any_text}"
     )
     made = compile_search(Request(written, NOW, Span()), store.query)
     tree = parse_one(render(made.statement), dialect="clickhouse")

@@ -42,7 +42,7 @@ def _plain(state: str) -> MeasureFunction:
 
 
 def _mean(merge: Merge, single: float | None) -> Tree:
-    """Return the mean, kept between the least and the most: sums round, and equal values have no other mean."""
+    """Return the mean, kept between the least and the most: sums round, and equal values are their mean."""
     ratio = call("divide", merge("total"), merge("n"))
     return call("least", call("greatest", ratio, merge("least")), merge("most"))
 

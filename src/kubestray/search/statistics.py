@@ -80,7 +80,7 @@ def _of_numbers(function: str) -> Build:
 
 
 def _mean(value: Value, rows: Rows) -> Value:
-    """Return the mean, kept between the least and the most: sums round, and equal values have no other mean."""
+    """Return the mean, kept between the least and the most: sums round, and equal values are their mean."""
     known = numbers(value)
     count = aggregate("sum", call("length", known))
     ratio = call("divide", aggregate("sumKahanOrNullArray", known), call("nullIf", count, number(0)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from kubestray.search.functions.base import Environment
+from kubestray.search.functions.base import Environment, literal_text
 from kubestray.search.functions.text import pattern
 from kubestray.search.values import NULL, Shape, Value, any_value, as_list, as_number, as_text
 from kubestray.store.trees import Tree, call, column, either, is_null, lambda_, null, number, text
@@ -13,7 +13,7 @@ from kubestray.store.trees import Tree, call, column, either, is_null, lambda_, 
 def split(a: list[Value], env: Environment) -> Value:
     """Cut a text at each delimiter; a text without one is one value."""
     shown = as_text(a[0])
-    cut = call("splitByString", call("assumeNotNull", as_text(a[1])), call("assumeNotNull", shown))
+    cut = call("splitByString", text(literal_text(a[1], 1, "the delimiter")), call("assumeNotNull", shown))
     return Value(Shape.MULTI, either(is_null(shown), as_list(NULL), cut))
 
 
@@ -24,7 +24,7 @@ def mvcount(a: list[Value], env: Environment) -> Value:
 
 def mvjoin(a: list[Value], env: Environment) -> Value:
     values = as_list(a[0])
-    joined = call("arrayStringConcat", values, call("assumeNotNull", as_text(a[1])))
+    joined = call("arrayStringConcat", values, text(literal_text(a[1], 1, "the delimiter")))
     return Value(Shape.TEXT, either(call("empty", values), null(), joined))
 
 
