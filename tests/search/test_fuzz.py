@@ -25,7 +25,7 @@ WORDS = [
     *MODULES,
     *list(FUNCTIONS)[:20],
     *"| | | [ ] ( ) , = == != < > <= >= + - * / % . ! ' \" ` ``` $x$ $$ ; -- /* */ \\ 🐍 \x00".split(),
-    *"by as and or not in like xor where span=10s type=left max=0 index=* earliest=-1h value=x limit=5".split(),
+    *"by as and or not in like xor where span=10s type=left max=0 index=* earliest=-1h value=x".split(),
     *"'a b' \"t\" a b.c * <<FIELD>> <<MATCHSTR>> `m` `m(1,2)` 1 2.5 1e5 -1 count avg(x) count(*)".split(),
     "\n",
     "\t",

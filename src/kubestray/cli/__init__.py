@@ -33,15 +33,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run a command line and exit."""
     arguments = _joined(list(sys.argv[1:] if argv is None else argv))
     try:
-        sys.exit(_run(arguments))
+        code = _run(arguments)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        sys.exit(code)
     except KubestrayError as error:
         print(f"kubestray: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("kubestray: interrupted", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader (head, less) has seen enough; say nothing more to it, also not at exit.
+    except OSError as error:
+        # The reader (head, less) has seen enough, or the output cannot be written (a full disk).
+        if not isinstance(error, BrokenPipeError):
+            print(f"kubestray: the output cannot be written: {error.strerror or error}", file=sys.stderr)
+        # What is still buffered would fail once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
 
@@ -59,7 +65,12 @@ def _run(arguments: list[str]) -> int:
         if name == wanted:
             module = importlib.import_module(f"kubestray.cli.{name}")
             module.arguments(sub)
-    parsed = parser.parse_args(arguments)
+    try:
+        parsed = parser.parse_args(arguments)
+    except SystemExit:
+        if sys.stdout is not None:
+            sys.stdout.flush()  # --help to a reader that has gone fails here, where it is caught
+        raise
     assert module is not None
     return int(module.run(parsed))
 

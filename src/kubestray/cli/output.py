@@ -15,7 +15,7 @@ FORMATS = ("json", "table", "csv")
 
 def chosen_format(asked: str | None) -> str:
     """Return the format that was asked for, else a table on a terminal and JSON elsewhere."""
-    return asked or ("table" if sys.stdout.isatty() else "json")
+    return asked or ("table" if sys.stdout is not None and sys.stdout.isatty() else "json")
 
 
 def print_rows(rows: list[Row], fields: list[str], form: str) -> None:

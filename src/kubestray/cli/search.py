@@ -44,6 +44,8 @@ def run(parsed: argparse.Namespace) -> int:
     now, span = setting_up.time_range(parsed.now, parsed.earliest, parsed.latest)
     content = setting_up.content_of(config)
     rows = _rows(parsed.rows) if parsed.rows else None
+    for warning in content.warnings:
+        output.note(f"warning: {warning}")
     make = setting_up.searching(config, switches(parsed.set))
     with setting_up.opened(config) as store:
         lookups = setting_up.lookups_of(store, content)

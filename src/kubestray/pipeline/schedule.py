@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 from sqlglot import exp
@@ -43,6 +44,7 @@ class Scheduler:
         self._patience, self._newest, self._expire = patience, newest, expire
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="scheduler", daemon=True)
+        self._runner = ThreadPoolExecutor(1, thread_name_prefix="detection")
         self._next_expiry = 0.0
         self._reached: dict[str, int] = {}
 
@@ -61,7 +63,10 @@ class Scheduler:
     def stop(self) -> None:
         """Stop after the run that is under way."""
         self._stopping.set()
-        self._thread.join()
+        while self._thread.is_alive():
+            self._store.engine.cancel_all()
+            self._thread.join(timeout=0.2)
+        self._runner.shutdown()
 
     def pass_once(self, clock: int) -> int:
         """Run everything that is due at this time of the clock (ns); return how many runs there were."""
@@ -83,14 +88,29 @@ class Scheduler:
         return [s for s in (*enabled, *self._content.baselines.values()) if self._content.schedule_of(s)]
 
     def _run(self, search: Search, when: int) -> None:
-        run = self._detector.run(search, Times(when))
+        rows, error = self._outcome(search, when)
+        if error and self._stopping.is_set():
+            return  # cancelled because the server stops: it is due again when one starts
         self._reached[search.id] = when
-        error = run.outcome.error or ""
         if error:
             logger.error("%s at %d: %s", search.name, when // SECOND_NS, error)
-        elif run.events:
+        self._store.record("runs", _run_row(search, when, rows, error))
+
+    def _outcome(self, search: Search, when: int) -> tuple[int, str]:
+        """Run a search; return how many rows it gave, and what went wrong.
+
+        It runs in a thread of its own, whose future keeps whatever it raises: a fault in one detection
+        must not end the schedule of all others.
+        """
+        future = self._runner.submit(self._detector.run, search, Times(when))
+        fault = future.exception()
+        if fault is not None:
+            logger.error("%s at %d failed", search.name, when // SECOND_NS, exc_info=fault)
+            return 0, f"{type(fault).__name__}: {fault}"
+        run = future.result()
+        if run.events:
             logger.info("%s: %d rows, %d risk events", search.name, len(run.outcome.rows), len(run.events))
-        self._store.record("runs", _run_row(search, when, len(run.outcome.rows), error))
+        return len(run.outcome.rows), run.outcome.error or ""
 
     def _loop(self) -> None:
         while not self._stopping.wait(_LOOK_EVERY):

@@ -76,8 +76,8 @@ class Server:
         self._stop()
 
     def _start(self) -> None:
-        self._listen_health()
         store = self._open_store()
+        self._listen_health()
         commit = GroupCommit(
             self._newest.after(store.append),
             max_points=self._config["max_queue"],
@@ -180,9 +180,12 @@ def _token(config: Config) -> str:
     if not path:
         return str(config["receiver_token"])
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise UsageError(f"receiver_token_file {path}: cannot be read: {error.strerror}") from error
+        token = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"receiver_token_file {path}: cannot be read: {error}") from error
+    if not token:
+        raise UsageError(f"receiver_token_file {path}: holds no token")
+    return token
 
 
 def _check_exposure(config: Config, token: str) -> None:

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     UNIT_TOO_LONG = "unit_too_long"
     TOO_MANY_ATTRIBUTES = "too_many_attributes"
     ATTRIBUTE_TOO_LONG = "attribute_too_long"
+    ATTRIBUTE_TOO_DEEP = "attribute_too_deep"
     TOO_MANY_SERIES = "too_many_series"
     NOT_FINITE = "not_finite"
     OLDER_THAN_RETENTION = "older_than_retention"

@@ -63,8 +63,8 @@ def frames(stream: ByteStream, max_message: int = MAX_MESSAGE) -> Iterator[Frame
 
 
 def _reader(stream: ByteStream, first: int) -> Callable[[ByteStream, int], Iterator[Frame]]:
-    if _begins_as_json(stream):
-        return _json_messages
+    if _begins_as_json(stream) or not stream.peek(4096).strip():
+        return _json_messages  # which passes over blank lines
     if first < _REQUEST_TAG or (first == _REQUEST_TAG and _begins_with_long_frame(stream)):
         return _framed_messages
     return _one_message if first == _REQUEST_TAG else _unknown

@@ -38,6 +38,11 @@ class _Protocol(H11Protocol):
         super().data_received(data)
         self._expect_headers()
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Keep the way back open for the answer to a client that has said all it has to say."""
+        super().eof_received()
+        return self.cycle is not None and not self.cycle.response_complete
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         super().connection_lost(exc)

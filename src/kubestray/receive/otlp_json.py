@@ -20,7 +20,7 @@ import orjson
 from kubestray.model.errors import MalformedRequest
 from kubestray.model.metric import Kind
 from kubestray.receive.attributes import Value, attribute_text
-from kubestray.receive.catalog import Catalog, Encoded, Limits, SeriesCache
+from kubestray.receive.catalog import Catalog, Encoded, Limits, Reason, Rejected, SeriesCache
 from kubestray.receive.points import (
     Bounds,
     Decoded,
@@ -167,7 +167,7 @@ def _key_values(holder: Object, name: str, depth: int) -> dict[str, Value]:
 
 def _value(value: Object, depth: int) -> Value:
     if depth > _DEEPEST_VALUE:
-        raise MalformedRequest(f"an attribute value nests more than {_DEEPEST_VALUE} levels")
+        raise Rejected(Reason.ATTRIBUTE_TOO_DEEP)
     for name, read in _VALUES.items():
         if _get(value, name) is not None:
             return read(value, name, depth)

@@ -17,7 +17,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from kubestray.model.errors import MalformedRequest
 from kubestray.model.metric import Kind
 from kubestray.receive.attributes import Value, attribute_text
-from kubestray.receive.catalog import Catalog, Encoded, Limits
+from kubestray.receive.catalog import Catalog, Encoded, Limits, Reason, Rejected
 from kubestray.receive.otlp_layout import Layouts, OtlpCache, find_layout, learn_layout
 from kubestray.receive.otlp_wire import wire
 from kubestray.receive.points import (
@@ -133,7 +133,13 @@ def _read_point(encoded: Encoded) -> dict[str, str]:
 
 
 def _texts(attributes: Iterable[KeyValue]) -> dict[str, str]:
-    return {sys.intern(each.key): attribute_text(_value(each.value)) for each in attributes}
+    try:
+        return {sys.intern(each.key): attribute_text(_value(each.value)) for each in attributes}
+    except DecodeError as error:
+        # Bytes that are no attribute make the request malformed; one that nests too deeply costs its point.
+        if "MaxDepth" in str(error):
+            raise Rejected(Reason.ATTRIBUTE_TOO_DEEP) from error
+        raise
 
 
 def _value(value: AnyValue) -> Value:

@@ -71,6 +71,9 @@ class ClickHouseEngine:
         except self._errors as error:
             raise failure(str(error), self.url) from error
 
+    def cancel_all(self) -> None:
+        """Do nothing: the server ends queries at their time limit."""
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()

@@ -6,6 +6,7 @@ Several connections to it run side by side, one statement each, so each caller b
 
 from __future__ import annotations
 
+import fcntl
 import os
 import queue
 import secrets
@@ -33,7 +34,7 @@ class EmbeddedEngine:
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._open: list[Any] = []
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="query")
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _prepare(directory)
         first = self._connect()
         _run(first, f"CREATE DATABASE IF NOT EXISTS {database}", self.url)
         _run(first, f"USE {database}", self.url)
@@ -62,6 +63,10 @@ class EmbeddedEngine:
         except KeyboardInterrupt:
             self.cancel(tag)
             raise
+
+    def cancel_all(self) -> None:
+        """Stop every query that is running."""
+        self.execute("KILL QUERY WHERE Settings['log_comment'] != '' ASYNC")
 
     def cancel(self, tag: str) -> None:
         """Stop the query that was tagged so, wherever it runs."""
@@ -108,8 +113,6 @@ class EmbeddedEngine:
         try:
             connection: Any = chdb.connect(self._dsn)  # type: ignore[no-untyped-call]
         except RuntimeError as error:
-            if "Cannot lock file" in str(error):
-                raise StoreBusy(f"the store {self._directory} is held by another process") from error
             raise failure(str(error), self.url) from error
         self._open.append(connection)
         return connection
@@ -125,6 +128,27 @@ class EmbeddedEngine:
             yield connection
         finally:
             self._idle.put(connection)
+
+
+def _prepare(directory: Path) -> None:
+    """Make the directory; raise `StoreError` if it cannot hold a store, `StoreBusy` if a process holds it."""
+    if "?" in str(directory):
+        raise StoreError(
+            f"the store {directory}: the engine takes no '?' in a path; choose another directory"
+        )
+    # What the engine writes, at any time and from any thread, is for this user only.
+    os.umask(0o077)
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        status = directory / "status"
+        if not status.exists():
+            return
+        with status.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise StoreBusy(f"the store {directory} is held by another process") from error
+    except OSError as error:
+        raise StoreError(f"the store {directory} cannot be used: {error.strerror}") from error
 
 
 def _run(connection: Any, sql: str, url: str, output: str = "Null") -> Any:

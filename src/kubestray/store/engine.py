@@ -53,6 +53,10 @@ class Engine(Protocol):
         """Append rows; when it returns they survive the death of the process."""
         ...
 
+    def cancel_all(self) -> None:
+        """Stop the queries of this process that are running, as far as the engine can."""
+        ...
+
     def close(self) -> None:
         """Let go of the store."""
         ...

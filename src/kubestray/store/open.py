@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 import time
 from collections.abc import Iterator
@@ -101,7 +102,7 @@ def _served(directory: Path) -> SocketEngine | None:
         return None
     try:
         return SocketEngine(directory)
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return None  # left behind by a process that died
 
 

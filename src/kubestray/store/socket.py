@@ -69,7 +69,9 @@ class StoreSocket:
         """Stop listening and take the socket away."""
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
-            self._thread.join(timeout=10)
+            while self._thread.is_alive():
+                self._engine.cancel_all()  # whoever asked hears that the search was cancelled
+                self._thread.join(timeout=0.2)
             self._path.unlink(missing_ok=True)
             os.close(self._directory)
 
@@ -113,7 +115,11 @@ class StoreSocket:
         table = request.path_params["table"]
 
         def insert() -> bytes:
-            self._engine.insert(table, pa.ipc.open_stream(body).read_all())
+            try:
+                rows = pa.ipc.open_stream(body).read_all()
+            except pa.ArrowInvalid as error:
+                raise StoreError(f"rows to insert are not an Arrow stream: {error}") from error
+            self._engine.insert(table, rows)
             return b""
 
         return await _answer(insert)
@@ -137,8 +143,11 @@ class SocketEngine:
         self._path = directory
         self._directory = os.open(directory, os.O_RDONLY)
         try:
-            self.pid = int(json.loads(self._ask("GET", "/hello"))["pid"])
-        except OSError:
+            status, raw = self._exchange("GET", "/hello", b"", {})
+            if status != http.client.OK:
+                raise ConnectionRefusedError(f"the socket answers with status {status}")
+            self.pid = int(json.loads(raw)["pid"])
+        except (OSError, http.client.HTTPException):
             os.close(self._directory)
             raise
 
@@ -166,19 +175,28 @@ class SocketEngine:
             os.close(self._directory)
             self._directory = -1
 
-    def _ask(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None) -> bytes:
-        connection = _UnixConnection(self._directory)
+    def cancel_all(self) -> None:
+        """Do nothing: a query over there ends when we go away."""
+
+    def _ask(self, method: str, path: str, body: bytes, headers: dict[str, str] | None = None) -> bytes:
         try:
-            connection.request(method, path, body, headers or {})
-            response = connection.getresponse()
-            raw = response.read()
-        except http.client.HTTPException as error:
-            raise StoreError(f"the process that serves {self.url} broke off: {error!r}") from error
-        finally:
-            connection.close()
-        if response.status == 200:
+            status, raw = self._exchange(method, path, body, headers or {})
+        except (OSError, http.client.HTTPException) as error:
+            raise StoreError(
+                f"process {self.pid}, which served {self.url}, has gone away; run the command again"
+            ) from error
+        if status == http.client.OK:
             return raw
         raise _error(raw)
+
+    def _exchange(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        connection = _UnixConnection(self._directory)
+        try:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
 
 
 def _error(raw: bytes) -> StoreError | LimitExceeded:
