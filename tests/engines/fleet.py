@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from unittest.mock import patch
 
 from engines.http_front import HttpFront
 from kubestray.store.clickhouse import ClickHouseEngine
@@ -71,14 +72,16 @@ class Fleet:
     @cached_property
     def admin(self) -> EmbeddedEngine:
         """The connection that outlives those of the tests."""
-        return self.embedded("admin")
+        return EmbeddedEngine(self.directory / "data", database="admin", config=self.config)
 
     @cached_property
     def front(self) -> HttpFront:
         return HttpFront(f"{self.directory / 'data'}?config-file={self.config}")
 
     def embedded(self, database: str) -> EmbeddedEngine:
-        return EmbeddedEngine(self.directory / "data", database=database, config=self.config)
+        """One more engine on the directory; its lock is ours already, and a second look would find it taken."""
+        with patch("kubestray.store.embedded._prepare"):
+            return EmbeddedEngine(self.directory / "data", database=database, config=self.config)
 
     @contextmanager
     def store(self, engine: str) -> Iterator[Store]:

@@ -442,12 +442,21 @@ def nested(depth: int) -> dict:
     return value
 
 
-@pytest.mark.parametrize("depth", [60, 100, 300, 2000])
-def test_json_nested_too_deeply_is_malformed(depth):
+def json_nested(depth: int) -> str:
     deep = '{"arrayValue":{"values":[' * depth + "{}" + "]}}" * depth
-    text = json_point(attributes=[{"key": "k", "value": "DEEP"}]).replace('"DEEP"', deep)
+    return json_point(attributes=[{"key": "k", "value": "DEEP"}]).replace('"DEEP"', deep)
+
+
+@pytest.mark.parametrize("depth", [60, 100, 300])
+def test_json_nested_too_deeply_costs_the_point(depth):
+    decoded = decode_as_text(json_nested(depth))
+    assert decoded.rejected == {"attribute_too_deep": 1}
+    assert decoded.data_points == 0
+
+
+def test_json_nested_beyond_reading_is_malformed():
     with pytest.raises(MalformedRequest):
-        decode_as_text(text)
+        decode_as_text(json_nested(2000))
 
 
 def test_json_nested_within_reason():

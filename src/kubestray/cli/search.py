@@ -26,6 +26,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="rows that enter the search's first command: a JSON array or JSON lines",
     )
     parser.add_argument(
+        "--index",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="the events of index=NAME; repeatable",
+    )
+    parser.add_argument(
+        "--lookup", action="append", default=[], metavar="NAME=FILE", help="the rows of a lookup; repeatable"
+    )
+    parser.add_argument(
         "--explain", action="store_true", help="show the plan and the SQL instead of the result"
     )
     parser.add_argument(
@@ -43,13 +53,16 @@ def run(parsed: argparse.Namespace) -> int:
     config = options.configure(parsed)
     now, span = setting_up.time_range(parsed.now, parsed.earliest, parsed.latest)
     content = setting_up.content_of(config)
-    rows = _rows(parsed.rows) if parsed.rows else None
+    rows = _rows("--rows", parsed.rows) if parsed.rows else None
+    indexes, given = _named_rows("--index", parsed.index), _named_rows("--lookup", parsed.lookup)
     for warning in content.warnings:
         output.note(f"warning: {warning}")
     make = setting_up.searching(config, switches(parsed.set))
     with setting_up.opened(config) as store:
-        lookups = setting_up.lookups_of(store, content)
-        request = make(parsed.text, now, span, macros=macros_of(content), rows=rows, lookups=lookups)
+        lookups = setting_up.lookups_of(store, content, given)
+        request = make(
+            parsed.text, now, span, macros=macros_of(content), rows=rows, indexes=indexes, lookups=lookups
+        )
         if parsed.explain:
             print(compile_search(request, store.query).explain())
             return 0
@@ -76,7 +89,17 @@ def switches(pairs: list[str]) -> Any:
     return Switches(**chosen)
 
 
-def _rows(name: str) -> list[dict[str, Any]]:
+def _named_rows(flag: str, pairs: list[str]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for pair in pairs:
+        name, equals, path = pair.partition("=")
+        if not (name and equals and path):
+            raise UsageError(f"{flag} {pair}: expected NAME=FILE")
+        found[name] = _rows(flag, path)
+    return found
+
+
+def _rows(flag: str, name: str) -> list[dict[str, Any]]:
     import json
 
     try:
@@ -88,9 +111,9 @@ def _rows(name: str) -> list[dict[str, Any]]:
             else [json.loads(line) for line in text.splitlines() if line.strip()]
         )
     except OSError as error:
-        raise UsageError(f"--rows {name}: cannot be read: {error.strerror}") from error
+        raise UsageError(f"{flag} {name}: cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise UsageError(f"--rows {name}: not JSON: {error}") from error
+        raise UsageError(f"{flag} {name}: not JSON: {error}") from error
     if not all(isinstance(row, dict) for row in found):
-        raise UsageError(f"--rows {name}: expected objects, one a row")
+        raise UsageError(f"{flag} {name}: expected objects, one a row")
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,10 +63,12 @@ def searching(config: Config, switches: Switches | None = None) -> Callable[...,
     return make
 
 
-def lookups_of(store: Store, content: Content) -> StoreLookups:
-    """Return the lookups of a store, with those that the content declares."""
+def lookups_of(
+    store: Store, content: Content, given: Mapping[str, list[dict[str, Any]]] | None = None
+) -> StoreLookups:
+    """Return the lookups of a store, with those that the content declares and those that were given."""
     declared = {lookup.name: lookup.fields for lookup in content.lookups.values()}
-    return StoreLookups(store.query, store.record, declared)
+    return StoreLookups(store.query, store.record, declared, given)
 
 
 def moment(text: str, flag: str, now: int | None = None) -> int:

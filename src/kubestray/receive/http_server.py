@@ -8,6 +8,7 @@ import threading
 import time
 from typing import Any
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -41,7 +42,8 @@ class _Protocol(H11Protocol):
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keep the way back open for the answer to a client that has said all it has to say."""
         super().eof_received()
-        return self.cycle is not None and not self.cycle.response_complete
+        complete = self.conn.their_state is not h11.SEND_BODY
+        return complete and self.cycle is not None and not self.cycle.response_complete
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()

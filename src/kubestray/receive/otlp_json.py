@@ -139,6 +139,10 @@ def _circumstances(point: Object) -> tuple[Encoded, int, int, int]:
 # --- attributes -------------------------------------------------------------------------------------
 
 
+_TOO_DEEP: Encoded = (b"",)
+"""Stands for attributes that nest more deeply than can be encoded; no attributes are encoded so."""
+
+
 def _encoded_attributes(holder: Object) -> Encoded:
     """Return the attributes in the form that `catalog` knows them by."""
     attributes = _get(holder, "attributes")
@@ -147,10 +151,14 @@ def _encoded_attributes(holder: Object) -> Encoded:
     try:
         return (orjson.dumps(attributes),)
     except orjson.JSONEncodeError as error:
+        if "ecursion" in str(error):
+            return _TOO_DEEP
         raise MalformedRequest(f"attributes: {error}") from error
 
 
 def _read_attributes(encoded: Encoded) -> dict[str, str]:
+    if encoded == _TOO_DEEP:
+        raise Rejected(Reason.ATTRIBUTE_TOO_DEEP)
     return {
         sys.intern(name): attribute_text(value)
         for part in encoded

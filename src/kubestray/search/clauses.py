@@ -79,3 +79,12 @@ def _bare(cursor: Cursor, wanted: str) -> str:
     if not found:
         raise cursor.error(f"expected {wanted}, found {cursor.found()}")
     return found[0]
+
+
+def conjuncts(clause: Clause | None) -> list[Clause]:
+    """Return the parts of a clause that must all hold."""
+    if clause is None:
+        return []
+    if isinstance(clause, Junction) and clause.operator == "and":
+        return [inner for operand in clause.operands for inner in conjuncts(operand)]
+    return [clause]

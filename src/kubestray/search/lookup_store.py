@@ -24,13 +24,25 @@ Record = Callable[[str, pa.Table], None]
 
 
 class StoreLookups:
-    """The lookups of a store. ``declared`` maps those that content defines to their listed fields."""
+    """The lookups of a store. ``declared`` maps those that content defines to their listed fields.
 
-    def __init__(self, query: Query, record: Record, declared: Mapping[str, Sequence[str]]) -> None:
+    ``given`` are lookups that come with a search and stand before stored ones.
+    """
+
+    def __init__(
+        self,
+        query: Query,
+        record: Record,
+        declared: Mapping[str, Sequence[str]],
+        given: Mapping[str, list[Row]] | None = None,
+    ) -> None:
         self._query, self._record, self._declared = query, record, declared
+        self._given = given or {}
 
     def find(self, name: str) -> LookupTable | None:
         """Return the current version of a lookup; one that is only declared has no rows yet."""
+        if name in self._given:
+            return LookupTable(name, None, {}, self._given[name])
         wanted = exp.EQ(this=column("name"), expression=text(name))
         tree = select(column("version"), column("fields")).from_("lookups").where(wanted)
         found = self._query(tree).to_pylist()
@@ -44,7 +56,7 @@ class StoreLookups:
     def names(self) -> list[str]:
         """Return the names of all lookups, written or declared."""
         written = self._query(select(column("name")).from_("lookups")).column("name").to_pylist()
-        return sorted({*written, *self._declared})
+        return sorted({*written, *self._declared, *self._given})
 
     def listed_fields(self, name: str) -> Sequence[str]:
         """Return the fields that content lists for a lookup; none if it lists none."""

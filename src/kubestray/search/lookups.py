@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kubestray.search.cursor import nearest
+from kubestray.search.given import given_relation
 from kubestray.search.plan import LookupRows, Order, Rows
 from kubestray.search.relation import Context, LookupTable, Relation
 from kubestray.search.values import Shape
@@ -22,6 +23,8 @@ def find_lookup(name: str, at: int, context: Context) -> LookupTable:
 
 def lookup_relation(table: LookupTable, context: Context) -> Relation:
     """Return the rows of a lookup, in the order in which they were written."""
+    if table.rows is not None:
+        return given_relation(table.rows, context)
     place = context.column(Shape.NUMBER)
     fields = {name: context.column(shape) for name, shape in table.fields.items()}
     if table.version is None:

@@ -114,6 +114,8 @@ class LookupTable:
     name: str
     version: int | None
     fields: Mapping[str, Shape]
+    rows: list[dict[str, Any]] | None = None
+    """The rows, where they were given with the search instead of stored."""
 
 
 class Lookups(Protocol):
@@ -157,6 +159,8 @@ class Context:
     catalog: Catalog
     metric_indexes: tuple[str, ...]
     switches: Switches = field(default_factory=Switches)
+    indexes: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Indexes of events that were given with the search, by name."""
     lookups: Lookups | None = None
     outputs: list[Output] = field(default_factory=list)
     """Lookups that the search writes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,7 @@ class Request:
     limits: Limits = UNLIMITED
     lookups: Lookups | None = None
     rows: list[Row] | None = None
+    indexes: Mapping[str, list[Row]] = field(default_factory=dict)
     path: str | None = None
     dollars: bool = False
     """Whether ``$$`` in the text is ``$``, as in content files."""
@@ -98,6 +99,7 @@ def _compiled(request: Request, query: Query) -> Compiled:
         catalog=StoreCatalog(lambda tree: query(tree, request.limits)),
         metric_indexes=request.metric_indexes,
         switches=request.switches,
+        indexes=request.indexes,
         lookups=request.lookups,
         plan_pipeline=plan_pipeline,
         discover=lambda relation: _run(relation, request, query),

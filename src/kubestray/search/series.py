@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from kubestray.search.clauses import conjuncts
 from kubestray.search.matching import wildcard
 from kubestray.search.relation import Context
 from kubestray.search.syntax import Clause, Junction, Negation, Term, TermIn, Word
@@ -36,7 +37,7 @@ def scope(clause: Clause | None, context: Context) -> Scope:
     """Read a clause; without a time in it, the range is the search's own."""
     times: dict[str, int] = {}
     rest: list[Clause] = []
-    for part in _conjuncts(clause):
+    for part in conjuncts(clause):
         if isinstance(part, Term) and part.field.lower() in _TIMES:
             times[part.field.lower()] = _time(part, context)
         else:
@@ -57,14 +58,6 @@ def _span(times: dict[str, int], context: Context) -> Span:
     if not times:
         return context.span
     return Span(times.get("earliest", context.span.earliest), times.get("latest", context.now))
-
-
-def _conjuncts(clause: Clause | None) -> list[Clause]:
-    if clause is None:
-        return []
-    if isinstance(clause, Junction) and clause.operator == "and":
-        return [inner for operand in clause.operands for inner in _conjuncts(operand)]
-    return [clause]
 
 
 def _time(term: Term, context: Context) -> int:

@@ -6,7 +6,6 @@ Several connections to it run side by side, one statement each, so each caller b
 
 from __future__ import annotations
 
-import fcntl
 import os
 import queue
 import secrets
@@ -20,7 +19,8 @@ from typing import Any
 import pyarrow as pa
 from sqlglot import exp
 
-from kubestray.model.errors import StoreBusy, StoreError
+from kubestray.model.errors import StoreError
+from kubestray.store.directory import DirectoryLock
 from kubestray.store.engine import READ_SETTINGS, UNLIMITED, Limits, render, with_settings
 from kubestray.store.failures import failure
 
@@ -34,7 +34,7 @@ class EmbeddedEngine:
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._open: list[Any] = []
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="query")
-        _prepare(directory)
+        self._lock = DirectoryLock(directory)
         first = self._connect()
         _run(first, f"CREATE DATABASE IF NOT EXISTS {database}", self.url)
         _run(first, f"USE {database}", self.url)
@@ -106,6 +106,7 @@ class EmbeddedEngine:
         self._worker.shutdown()
         while self._open:
             self._open.pop().close()
+        self._lock.release()
 
     def _connect(self) -> Any:
         import chdb  # heavy: only when a store is opened
@@ -128,27 +129,6 @@ class EmbeddedEngine:
             yield connection
         finally:
             self._idle.put(connection)
-
-
-def _prepare(directory: Path) -> None:
-    """Make the directory; raise `StoreError` if it cannot hold a store, `StoreBusy` if a process holds it."""
-    if "?" in str(directory):
-        raise StoreError(
-            f"the store {directory}: the engine takes no '?' in a path; choose another directory"
-        )
-    # What the engine writes, at any time and from any thread, is for this user only.
-    os.umask(0o077)
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        status = directory / "status"
-        if not status.exists():
-            return
-        with status.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise StoreBusy(f"the store {directory} is held by another process") from error
-    except OSError as error:
-        raise StoreError(f"the store {directory} cannot be used: {error.strerror}") from error
 
 
 def _run(connection: Any, sql: str, url: str, output: str = "Null") -> Any:

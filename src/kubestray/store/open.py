@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import http.client
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from kubestray.model.errors import StoreBusy, UsageError
+from kubestray.store.directory import holder
 from kubestray.store.embedded import EmbeddedEngine
 from kubestray.store.schema import Layout
 from kubestray.store.socket import SOCKET_NAME, SocketEngine, StoreSocket
@@ -108,15 +108,6 @@ def _served(directory: Path) -> SocketEngine | None:
 
 def _busy(directory: Path) -> StoreBusy:
     return StoreBusy(
-        f"the store {directory} is held by process {_holder(directory)}, which does not serve it; "
+        f"the store {directory} is held by process {holder(directory)}, which does not serve it; "
         "wait for it or stop it"
     )
-
-
-def _holder(directory: Path) -> str:
-    """Return the process id that the engine wrote beside its lock."""
-    try:
-        found = re.search(r"PID: (\d+)", (directory / "status").read_text())
-    except OSError:
-        found = None
-    return found[1] if found else "unknown"
