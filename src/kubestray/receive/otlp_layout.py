@@ -14,6 +14,7 @@ holds for these numbers holds for all.
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -31,6 +32,9 @@ _LARGEST = 256 * 1024
 """Bytes of a message: with thousands of points it is rarely twice the same, and not worth its memory."""
 
 _START_BYTES = 9
+
+_UNGUESSABLE = 2**48 + secrets.randbits(47)
+"""Where the numbers of probes begin: were they known, a message could be made that holds them already."""
 
 _WITH_START = re.compile(rb"(\x11.{8}\x19.{8}[\x21\x31].{8})", re.DOTALL).split
 """Cuts out start, time and value: for points that all have a start time."""
@@ -113,8 +117,9 @@ def _is_cut_right(parts: Sequence[bytes], heads: Sequence[bytes], offset: int) -
 
 
 def _probe(number: int) -> bytes:
-    """Return the head of a point as no other number gives it."""
-    return HEAD.pack(START_TAG, 3 * number + 1, TIME_TAG, 3 * number + 2, DOUBLE_TAG, 3 * number + 3)
+    """Return the head of a point as no other number gives it, nor anything that a sender can know."""
+    first = _UNGUESSABLE + 3 * number
+    return HEAD.pack(START_TAG, first, TIME_TAG, first + 1, DOUBLE_TAG, first + 2)
 
 
 def _numbers(message: bytes) -> list[bytes]:
