@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from unittest.mock import patch
 
 from engines.http_front import HttpFront
 from kubestray.store.clickhouse import ClickHouseEngine
@@ -79,9 +78,8 @@ class Fleet:
         return HttpFront(f"{self.directory / 'data'}?config-file={self.config}")
 
     def embedded(self, database: str) -> EmbeddedEngine:
-        """One more engine on the directory; its lock is ours already, and a second look would find it taken."""
-        with patch("kubestray.store.embedded._prepare"):
-            return EmbeddedEngine(self.directory / "data", database=database, config=self.config)
+        """One more engine on the directory, which this process holds."""
+        return EmbeddedEngine(self.directory / "data", database=database, config=self.config)
 
     @contextmanager
     def store(self, engine: str) -> Iterator[Store]:

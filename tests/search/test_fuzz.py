@@ -105,6 +105,9 @@ ATOMS = [
     derandomize=True,
 )
 @given(text=soup.map(lambda text: "| " + text))
+@example(text="| rare n n")
+@example(text="| stats count by n n")
+@example(text="| stats earliest(d) as e")
 def test_what_compiles_runs(embedded: Store, text: str) -> None:
     assert problem(lambda: search(embedded, text, rows=ROWS)) != ""
 

@@ -5,47 +5,43 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import threading
 from pathlib import Path
+from typing import TextIO
 
 from kubestray.model.errors import StoreBusy, StoreError
 
 _LOCK_NAME = "kubestray.lock"
 
+_held: dict[Path, tuple[TextIO, int]] = {}
+"""The directories this process holds: the locked file, and how many engines share it."""
+_guard = threading.Lock()
 
-class DirectoryLock:
-    """Holds a directory for this process; the lock dies with the process, however that ends.
 
-    The engine has a lock of its own, but can neither tell that it is taken from other troubles nor be
-    asked who has it.
+def take(directory: Path) -> None:
+    """Hold a directory for this process until every `release` of it; makes it if it is not there.
+
+    The lock dies with the process, however that ends. (The engine has one of its own, but can neither
+    tell a taken lock from other troubles nor say who has it.) Raises `StoreBusy` if another process holds
+    the directory, `StoreError` if it is no use.
     """
+    if "?" in str(directory):
+        raise StoreError(
+            f"the store {directory}: the engine takes no '?' in a path; choose another directory"
+        )
+    with _guard:
+        file, count = _held.get(directory, (None, 0))
+        _held[directory] = (file or _locked(directory), count + 1)
 
-    def __init__(self, directory: Path) -> None:
-        """Make the directory and take it; raise `StoreBusy` if a process has it, else `StoreError`."""
-        if "?" in str(directory):
-            raise StoreError(
-                f"the store {directory}: the engine takes no '?' in a path; choose another directory"
-            )
-        # What the engine writes, at any time and from any thread, is for this user only.
-        os.umask(0o077)
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(PermissionError):  # somebody else's folder that we may write to
-                directory.chmod(0o700)
-            self._file = (directory / _LOCK_NAME).open("a+", encoding="ascii")
-        except OSError as error:
-            raise StoreError(f"the store {directory} cannot be used: {error.strerror}") from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._file.close()
-            raise StoreBusy(f"the store {directory} is held by another process") from error
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
 
-    def release(self) -> None:
-        """Let others have the directory."""
-        self._file.close()
+def release(directory: Path) -> None:
+    """Give up one hold of a directory; with the last one others may have it."""
+    with _guard:
+        file, count = _held.pop(directory)
+        if count > 1:
+            _held[directory] = (file, count - 1)
+        else:
+            file.close()
 
 
 def holder(directory: Path) -> str:
@@ -54,3 +50,24 @@ def holder(directory: Path) -> str:
         return (directory / _LOCK_NAME).read_text(encoding="ascii").strip() or "unknown"
     except OSError:
         return "unknown"
+
+
+def _locked(directory: Path) -> TextIO:
+    # What the engine writes, at any time and from any thread, is for this user only.
+    os.umask(0o077)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(PermissionError):  # somebody else's folder that we may write to
+            directory.chmod(0o700)
+        file = (directory / _LOCK_NAME).open("a+", encoding="ascii")
+    except OSError as error:
+        raise StoreError(f"the store {directory} cannot be used: {error.strerror}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise StoreBusy(f"the store {directory} is held by another process") from error
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file

@@ -19,8 +19,8 @@ from typing import Any
 import pyarrow as pa
 from sqlglot import exp
 
-from kubestray.model.errors import StoreError
-from kubestray.store.directory import DirectoryLock
+from kubestray.model.errors import KubestrayError, StoreError
+from kubestray.store import directory as directory_lock
 from kubestray.store.engine import READ_SETTINGS, UNLIMITED, Limits, render, with_settings
 from kubestray.store.failures import failure
 
@@ -33,11 +33,16 @@ class EmbeddedEngine:
         self._dsn = f"{directory}?config-file={config}" if config else str(directory)
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._open: list[Any] = []
+        self._closed = False
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="query")
-        self._lock = DirectoryLock(directory)
-        first = self._connect()
-        _run(first, f"CREATE DATABASE IF NOT EXISTS {database}", self.url)
-        _run(first, f"USE {database}", self.url)
+        directory_lock.take(directory)
+        try:
+            first = self._connect()
+            _run(first, f"CREATE DATABASE IF NOT EXISTS {database}", self.url)
+            _run(first, f"USE {database}", self.url)
+        except KubestrayError:
+            self.close()
+            raise
         self._idle.put(first)
 
     @property
@@ -106,7 +111,9 @@ class EmbeddedEngine:
         self._worker.shutdown()
         while self._open:
             self._open.pop().close()
-        self._lock.release()
+        if not self._closed:
+            self._closed = True
+            directory_lock.release(self._directory)
 
     def _connect(self) -> Any:
         import chdb  # heavy: only when a store is opened
