@@ -32,6 +32,7 @@ from kubestray.model.content import (
     ThreatObject,
 )
 from kubestray.model.errors import ContentError, Diagnostic, Position, UsageError
+from kubestray.search.times import BadTime, parse_time
 
 _SYSTEM_TYPES = {"hostname", "endpoint", "ip address", "system"}
 _ATTACKERS = {"attacker"}
@@ -159,6 +160,12 @@ def _schedule(file: YamlFile, key: str, values: dict[str, Any]) -> Schedule | No
     if not earliest:
         file.problem(key, "earliest is missing")
         return None
+    for name, time in (("earliest", earliest), ("latest", latest)):
+        try:
+            parse_time(time, 0)
+        except BadTime as error:
+            file.problem(key, f"{name}: {error}")
+            return None
     return Schedule(cron, earliest, latest)
 
 

@@ -62,14 +62,12 @@ def read_yaml(path: Path) -> YamlFile:
         raise ContentError([Diagnostic(Position(1, 1, shown), f"cannot be read: {error}")]) from error
     if len(raw) > _MOST_BYTES:
         raise ContentError([Diagnostic(Position(1, 1, shown), "is too large for a content file (4 MiB)")])
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         values = loader.construct_document(node) if node else None
     except yaml.YAMLError as error:
         raise ContentError([_diagnostic(error, shown)]) from error
-    finally:
-        loader.dispose()
     if node is None or not isinstance(values, dict):
         raise ContentError([Diagnostic(Position(1, 1, shown), "expected a mapping of names to values")])
     places = {

@@ -55,8 +55,7 @@ def _term(cursor: Cursor) -> Clause:
     name = quoted if quoted is not None else _bare(cursor, "a field or a word to search for")
     if found := cursor.match(_OPERATOR):
         return Term(at, name, "=" if found[0] == "==" else found[0], _value(cursor))
-    if quoted is None and cursor.keyword("in"):
-        cursor.expect("(", "after IN")
+    if cursor.match(r"in\s*\("):
         return TermIn(at, name, _values(cursor))
     return Word(at, name)
 

@@ -72,7 +72,7 @@ def plan_frequency(command: Frequency, relation: Relation | None, context: Conte
     """Count the combinations, order by count, keep the first of each BY group."""
     if relation is None:
         raise context.error(command.at, "there are no rows to count", "start the search with | mstats")
-    names = (*command.by, *command.fields)
+    names = tuple(dict.fromkeys((*command.by, *command.fields)))
     relation, keys = keyed(relation, names, context)
     groups = {name: context.column(key.shape) for name, key in zip(names, keys, strict=True)}
     count, percent = context.column(Shape.NUMBER), context.column(Shape.NUMBER)

@@ -34,15 +34,26 @@ def keyed(relation: Relation, by: tuple[str, ...], context: Context) -> tuple[Re
 def aggregated(
     aggregates: tuple[Aggregate, ...], relation: Relation, context: Context
 ) -> tuple[Relation, dict[str, Value]]:
-    """Return the rows, with their order as a column if an aggregate needs it, and each aggregate's value."""
+    """Return the rows, with the columns that the aggregates need, and each aggregate's value."""
     wanted = [one for aggregate in aggregates for one in _expanded(aggregate, relation)]
+    arguments: list[Value] = []
+    for one in wanted:
+        relation, argument = _argument(one, relation, context)
+        arguments.append(argument)
     rank: Tree | None = None
     if any(_is_ordered(one) for one in wanted):
         relation, place = relation.ranked(context)
         rank = place.value().tree
     time = relation.value("_time")
     rows = Rows(context.switches, rank, as_number(time) if time else None)
-    return relation, {one.name: _value(one, relation, rows, context) for one in wanted}
+    values = [_value(one, argument, rows, context) for one, argument in zip(wanted, arguments, strict=True)]
+    return relation, {one.name: value for one, value in zip(wanted, values, strict=True)}
+
+
+def _argument(aggregate: Aggregate, relation: Relation, context: Context) -> tuple[Relation, Value]:
+    if aggregate.argument is None or isinstance(aggregate.argument, str):
+        return relation, relation.value(aggregate.argument or "") or NULL
+    return evaluate(aggregate.argument, relation, context)
 
 
 def _is_ordered(aggregate: Aggregate) -> bool:
@@ -63,7 +74,7 @@ def _expanded(aggregate: Aggregate, relation: Relation) -> list[Aggregate]:
     ]
 
 
-def _value(aggregate: Aggregate, relation: Relation, rows: Rows, context: Context) -> Value:
+def _value(aggregate: Aggregate, argument: Value, rows: Rows, context: Context) -> Value:
     if aggregate.argument is None:
         if aggregate.function not in ("count", "c"):
             raise context.error(aggregate.at, f"{aggregate.function}() needs a field")
@@ -75,8 +86,4 @@ def _value(aggregate: Aggregate, relation: Relation, rows: Rows, context: Contex
             f"unknown aggregate {aggregate.function}()",
             nearest(aggregate.function, STATISTICS) or "docs/spl.md lists the aggregates",
         )
-    if isinstance(aggregate.argument, str):
-        value = relation.value(aggregate.argument) or NULL
-    else:
-        value = evaluate(aggregate.argument, relation, context)
-    return statistic.build(value, rows)
+    return statistic.build(argument, rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -112,7 +113,7 @@ def _compiled(request: Request, query: Query) -> Compiled:
 def run_search(request: Request, query: Query) -> Result:
     """Compile a search and run it; the lookups that it writes are written when this returns."""
     compiled = compile_search(request, query)
-    rows = rows_of(query(compiled.statement, request.limits), compiled.relation)
+    rows = rows_of(query(compiled.statement, _limits(request, compiled.statement)), compiled.relation)
     for output in compiled.outputs:
         same = output.relation == compiled.relation
         written = rows if same else _run(output.relation, request, query)
@@ -120,8 +121,16 @@ def run_search(request: Request, query: Query) -> Result:
     return Result(list(compiled.relation.fields), rows, compiled.annotations)
 
 
+_MANY_STEPS = 24
+
+
+def _limits(request: Request, statement: exp.Select) -> Limits:
+    return dataclasses.replace(request.limits, many_steps=len(statement.ctes) > _MANY_STEPS)
+
+
 def _run(relation: Relation, request: Request, query: Query) -> list[Row]:
-    return rows_of(query(compile_relation(relation), request.limits), relation)
+    statement = compile_relation(relation)
+    return rows_of(query(statement, _limits(request, statement)), relation)
 
 
 def _write(output: Output, rows: list[Row], request: Request, query: Query) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from kubestray.search.relation import Switches
 from kubestray.search.values import (
+    NULL,
     Shape,
     Value,
     as_list,
@@ -136,7 +137,7 @@ def _at_end(function: str, by_time: bool) -> Build:
     def build(value: Value, rows: Rows) -> Value:
         assert rows.rank is not None
         if by_time and rows.time is None:
-            return Value(value.shape, aggregate(f"{function}OrNullIf", value.tree, rows.rank, number(0)))
+            return NULL
         known = [present(value)]
         place: Tree = rows.rank
         if by_time and rows.time is not None:

@@ -19,6 +19,8 @@ class Limits:
     seconds: float = 0
     memory: int = 0
     rows: int = 0
+    many_steps: bool = False
+    """The statement has many steps: merging their expressions, the engine's habit, takes cubic time."""
 
     def settings(self) -> dict[str, int | float]:
         """Return them as engine settings; a result over ``rows`` is an error, never cut silently."""
@@ -27,7 +29,8 @@ class Limits:
             "max_memory_usage": self.memory,
             "max_result_rows": self.rows,
         }
-        return {name: value for name, value in wanted.items() if value}
+        chosen = {name: value for name, value in wanted.items() if value}
+        return {**chosen, "query_plan_merge_expressions": 0} if self.many_steps else chosen
 
 
 UNLIMITED = Limits()
@@ -70,7 +73,9 @@ def render(tree: exp.Expr, *, pretty: bool = False) -> str:
 # Deep foreach bodies nest one subquery a field; the engine's default of 100 is for typing errors.
 READ_SETTINGS: dict[str, int | float] = {
     "max_subquery_depth": 1000,
-    "max_query_size": 16 << 20,
+    "max_query_size": 64 << 20,
+    "max_ast_elements": 1_000_000,
+    "max_expanded_ast_elements": 10_000_000,
     # A series' points share their partition (the day), so FINAL need not look across partitions.
     "do_not_merge_across_partitions_select_final": 1,
     # NULLs from an outer join, not default values.

@@ -11,6 +11,7 @@ Requests are HTTP: ``POST /query`` (SQL in, Arrow stream out), ``POST /insert/TA
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import http.client
 import json
 import os
@@ -158,7 +159,7 @@ class SocketEngine:
 
     def query(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> pa.Table:
         """Run a SELECT over there and return its Arrow table."""
-        wanted = json.dumps({"seconds": limits.seconds, "memory": limits.memory, "rows": limits.rows})
+        wanted = json.dumps(dataclasses.asdict(limits))
         raw = self._ask("POST", "/query", render(tree).encode(), {_LIMITS_HEADER: wanted})
         return pa.ipc.open_stream(pa.BufferReader(raw)).read_all()
 

@@ -63,7 +63,7 @@ def plan(command: Eval, relation: Relation | None, context: Context) -> Relation
     if relation is None:
         raise context.error(command.at, "eval has no rows to work on", "start the search with | mstats")
     for assignment in command.assignments:
-        value = evaluate(assignment.expression, relation, context)
+        relation, value = evaluate(assignment.expression, relation, context)
         if value.shape is Shape.BOOLEAN:
             raise context.error(
                 assignment.expression.at,

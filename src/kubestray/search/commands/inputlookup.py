@@ -45,5 +45,6 @@ def plan(command: InputLookup, relation: Relation | None, context: Context) -> R
         )
     rows = lookup_relation(find_lookup(command.lookup, command.at, context), context)
     if command.condition is not None:
-        rows = rows.with_node(Filter(rows.node, condition(command.condition, rows, context)))
+        rows, holds = condition(command.condition, rows, context)
+        rows = rows.with_node(Filter(rows.node, holds))
     return rows if relation is None else stacked([relation, rows], context)

@@ -36,4 +36,5 @@ def plan(command: Where, relation: Relation | None, context: Context) -> Relatio
     """Filter the rows."""
     if relation is None:
         raise context.error(command.at, "where has no rows to work on", "start the search with | mstats")
-    return relation.with_node(Filter(relation.node, condition(command.condition, relation, context)))
+    relation, holds = condition(command.condition, relation, context)
+    return relation.with_node(Filter(relation.node, holds))
