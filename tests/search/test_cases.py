@@ -15,6 +15,7 @@ from helpers import batch
 from kubestray.model.errors import SearchError
 from kubestray.search.commands import MODULES
 from kubestray.search.functions import FUNCTIONS
+from kubestray.search.lookup_store import StoreLookups
 from kubestray.search.measures import MEASURES
 from kubestray.search.relation import Switches
 from kubestray.search.run import Request, Result, run_search
@@ -44,6 +45,7 @@ def run(case: Case, store: Store) -> Result:
         macros=lambda name, count: case.macros.get((name, count)),
         switches=Switches(**case.switches),
         rows=case.rows,
+        lookups=StoreLookups(store.query, store.record, {}),
     )
     return run_search(request, store.query)
 

@@ -65,6 +65,9 @@ def _event(
         "calculated_risk_score": wanted.score,
         "risk_message": fill(detection.message, row),
         "analyticstories": list(detection.stories),
+        "annotations": _annotations(detection),
+        "annotations.analytic_story": list(detection.stories),
+        "annotations.type": detection.type,
         "annotations.mitre_attack": list(detection.techniques),
         "annotations.mitre_attack.mitre_technique_id": list(detection.techniques),
         "savedsearch_description": detection.description,
@@ -73,12 +76,29 @@ def _event(
         "info_max_time": window[1] / 1e9,
         "info_search_time": now / 1e9,
         "orig_time": row.get("_time", now / 1e9),
+        "contributing_events_search": _contributing(detection, wanted, row),
     }
     if threats:
         fields["threat_object"] = [_shown(value) for _, value in threats]
         fields["threat_object_type"] = [threat.type for threat, _ in threats]
     identity = _identity(detection, row, wanted, name, window)
     return RiskEvent(identity, now, detection.name, name, wanted.type, wanted.score, fields)
+
+
+def _annotations(detection: Detection) -> str:
+    """Return the annotations as Splunk writes them, in one JSON text."""
+    told = {
+        "analytic_story": list(detection.stories),
+        "mitre_attack": list(detection.techniques),
+        "type": detection.type,
+    }
+    return json.dumps({name: value for name, value in told.items() if value})
+
+
+def _contributing(detection: Detection, wanted: RiskObject, row: Row) -> str:
+    """Return the search that shows what an event was made of."""
+    value = _shown(row.get(wanted.field)).replace("\\", "\\\\").replace('"', '\\"')
+    return f'| savedsearch "{detection.name}" | search {wanted.field}="{value}"'
 
 
 def _identity(detection: Detection, row: Row, wanted: RiskObject, name: str, window: tuple[int, int]) -> str:
