@@ -137,7 +137,7 @@ def _at_end(function: str, by_time: bool) -> Build:
     def build(value: Value, rows: Rows) -> Value:
         assert rows.rank is not None
         if by_time and rows.time is None:
-            return NULL
+            return Value(Shape.TEXT, aggregate("anyOrNull", NULL.tree))
         known = [present(value)]
         place: Tree = rows.rank
         if by_time and rows.time is not None:
