@@ -26,7 +26,7 @@ def test_pages_made_from_code_are_current(page, make):
 def test_places_that_pages_name_exist(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     named = set(re.findall(r"\]\(((?!http)[\w./-]+)\)", text))
-    for place in re.findall(r"`([\w./-]+/[\w./-]*|config\.py)`", text):
+    for place in re.findall(r"`(\w[\w./-]*/[\w./-]*|config\.py)`", text):
         named.add(place if place.split("/")[0] in ROOTS else f"src/kubestray/{place}")
     assert named
     assert [place for place in named if not (ROOT / place).exists()] == []
