@@ -108,17 +108,7 @@ def _named(content: Content, word: str) -> Iterable[Search]:
 
 
 def _from_path(content: Content, path: Path) -> list[Search]:
-    found: list[Search] = []
-    problems: list[Diagnostic] = []
-    for file in content_files(path):
-        try:
-            item = load_item(file)
-        except ContentError as error:
-            problems += error.diagnostics
-            continue
-        content.add(item)
-        if isinstance(item, Detection | Baseline):
-            found.append(item)
+    found, problems = _taken_in(content, content_files(path))
     if problems:
         raise ContentError(problems)
     if not found:
@@ -126,13 +116,10 @@ def _from_path(content: Content, path: Path) -> list[Search]:
     return found
 
 
-def check_content(config: Config, paths: Sequence[Path]) -> tuple[list[Diagnostic], int]:
-    """Return every problem of content folders (by default the built-in one) and the number of files."""
-    folders = list(paths) or [built_in()]
-    files = [file for folder in folders for file in content_files(folder)]
+def _taken_in(content: Content, files: Iterable[Path]) -> tuple[list[Search], list[Diagnostic]]:
+    """Take files into a content; return the searches among them, and every problem."""
+    found: list[Search] = []
     problems: list[Diagnostic] = []
-    content = content_of(config)
-    searches: list[Search] = []
     for file in files:
         try:
             item = load_item(file)
@@ -141,7 +128,16 @@ def check_content(config: Config, paths: Sequence[Path]) -> tuple[list[Diagnosti
             continue
         content.add(item)
         if isinstance(item, Detection | Baseline):
-            searches.append(item)
+            found.append(item)
+    return found, problems
+
+
+def check_content(config: Config, paths: Sequence[Path]) -> tuple[list[Diagnostic], int]:
+    """Return every problem of content folders (by default the built-in one) and the number of files."""
+    folders = list(paths) or [built_in()]
+    files = [file for folder in folders for file in content_files(folder)]
+    content = content_of(config)
+    searches, problems = _taken_in(content, files)
     problems += [problem for search in searches for problem in _parsed(search, content)]
     return problems, len(files)
 

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -50,7 +51,7 @@ class Server:
         self._content = content_of(config)
         self._ready = threading.Event()
         self._newest = Newest()
-        self._stops: list[Callable[[], None]] = []
+        self._started = ExitStack()
         self._ports: dict[str, Address] = {}
         self.url = ""
 
@@ -63,11 +64,11 @@ class Server:
         return self._ports[name].port
 
     def __enter__(self) -> Self:
-        try:
+        # What was started is stopped in the other order, also if the next thing does not start.
+        with ExitStack() as started:
+            self._started = started
             self._start()
-        except BaseException:
-            self._stop()
-            raise
+            self._started = started.pop_all()
         return self
 
     def __exit__(
@@ -83,22 +84,21 @@ class Server:
             max_points=self._config["max_queue"],
             interval=self._config["commit_interval"] / SECOND_NS,
         )
-        self._stops.append(commit.close)
+        self._started.callback(commit.close)
         self._schedule(store)
         self._receive(commit)
         self._ready.set()
 
     def _stop(self) -> None:
         self._ready.clear()
-        while self._stops:
-            self._stops.pop()()
+        self._started.close()
 
     def _open_store(self) -> Store:
         store, shared = hold_store(self._config["store"])
-        self._stops.append(store.close)
+        self._started.callback(store.close)
         if shared:
             shared.start()
-            self._stops.append(shared.stop)
+            self._started.callback(shared.stop)
         self.url = store.engine.url
         return store
 
@@ -113,7 +113,7 @@ class Server:
             lambda clock: expire(store, clock - config["retention_raw"]),
         )
         scheduler.start()
-        self._stops.append(scheduler.stop)
+        self._started.callback(scheduler.stop)
 
     def _receive(self, commit: GroupCommit) -> None:
         intake = Intake(
@@ -134,7 +134,7 @@ class Server:
 
     def _listen(self, name: str, start: Callable[[], int], stop: Callable[[], None]) -> None:
         self._ports[name] = Address(self._config[name].host, start())
-        self._stops.append(stop)
+        self._started.callback(stop)
 
     def _bounds(self) -> Bounds:
         clock = time.time_ns()
