@@ -62,10 +62,6 @@ def _none() -> Tree:
     return call("CAST", array([]), text("Array(String)"))
 
 
-def _at(values: Tree, index: int) -> Tree:
-    return call("arrayElement", values, exp.Literal.number(index))
-
-
 def as_number(value: Value) -> Tree:
     """Return the value as ``Nullable(Float64)``; null where it does not look like a number."""
     match value.shape:
