@@ -68,10 +68,8 @@ def _shown(options: dict[str, str], switch: str, rename: str, default: str) -> s
     return options.get(rename, default)
 
 
-def plan_frequency(command: Frequency, relation: Relation | None, context: Context) -> Relation:
+def plan_frequency(command: Frequency, relation: Relation, context: Context) -> Relation:
     """Count the combinations, order by count, keep the first of each BY group."""
-    if relation is None:
-        raise context.error(command.at, "there are no rows to count", "start the search with | mstats")
     names = tuple(dict.fromkeys((*command.by, *command.fields)))
     relation, keys = keyed(relation, names, context)
     groups = {name: context.column(key.shape) for name, key in zip(names, keys, strict=True)}

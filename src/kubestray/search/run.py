@@ -21,7 +21,7 @@ from kubestray.search.lookups import lookup_relation
 from kubestray.search.plan import outline
 from kubestray.search.relation import Annotation, Context, Lookups, Output, Relation, Switches
 from kubestray.search.source import MacroLookup, expand
-from kubestray.search.syntax import Pipeline
+from kubestray.search.syntax import Command, Pipeline, Place
 from kubestray.search.values import Shape
 from kubestray.store.engine import UNLIMITED, Limits, render
 from kubestray.store.points import Span
@@ -159,9 +159,17 @@ def plan_pipeline(pipeline: Pipeline, context: Context, relation: Relation | Non
         name = type(command).__module__.rpartition(".")[2]
         module = commands.find(name)
         assert module, name
+        _check_place(command, name, relation, context)
         relation = module.plan(command, relation, context)
     assert relation is not None
     return relation
+
+
+def _check_place(command: Command, name: str, relation: Relation | None, context: Context) -> None:
+    if relation is None and command.place is Place.AFTER_ROWS:
+        raise context.error(command.at, f"{name} has no rows to work on", "start the search with | mstats")
+    if relation is not None and command.place is Place.FIRST:
+        raise context.error(command.at, f"{name} must be the first command of a search")
 
 
 def rows_of(table: pa.Table, relation: Relation) -> list[Row]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from enum import Enum
+from typing import Any, ClassVar, TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +127,19 @@ class Aggregate(Node):
     name: str
 
 
+class Place(Enum):
+    """Where in a pipeline a command can stand."""
+
+    AFTER_ROWS = "after rows"
+    FIRST = "first"
+    ANYWHERE = "anywhere"
+
+
 @dataclass(frozen=True, slots=True)
 class Command(Node):
     """One command of a pipeline; each command's module derives its own."""
+
+    place: ClassVar[Place] = Place.AFTER_ROWS
 
 
 @dataclass(frozen=True, slots=True)

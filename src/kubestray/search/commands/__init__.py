@@ -87,8 +87,11 @@ class CommandModule(Protocol):
         """Read what follows the command's name, which stood at ``at``."""
         ...
 
-    def plan(self, command: Any, relation: Relation | None, context: Context) -> Relation:
-        """Return the rows after the command; ``relation`` is None for the first one."""
+    def plan(self, command: Any, relation: Any, context: Context) -> Relation:
+        """Return the rows after the command.
+
+        ``relation`` is None only where the command's ``place`` lets it stand first.
+        """
         ...
 
 

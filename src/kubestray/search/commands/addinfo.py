@@ -29,10 +29,8 @@ def parse(_cursor: Cursor, at: int) -> AddInfo:
     return AddInfo(at)
 
 
-def plan(command: AddInfo, relation: Relation | None, context: Context) -> Relation:
+def plan(_: AddInfo, relation: Relation, context: Context) -> Relation:
     """Add the fields."""
-    if relation is None:
-        raise context.error(command.at, "addinfo has no rows to work on", "start the search with | mstats")
     span = context.span
     times = {"info_min_time": span.earliest, "info_max_time": span.latest, "info_search_time": context.now}
     made: list[tuple[str, Column, Tree]] = []

@@ -11,11 +11,12 @@ Example::
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from kubestray.search.cursor import Cursor
 from kubestray.search.relation import Context, Relation
 from kubestray.search.stacking import stacked
-from kubestray.search.syntax import Command, Pipeline
+from kubestray.search.syntax import Command, Pipeline, Place
 
 _OPTION = r"(extendtimerange|maxtime|maxout|timeout)\s*=\s*\w+"
 
@@ -23,6 +24,8 @@ _OPTION = r"(extendtimerange|maxtime|maxout|timeout)\s*=\s*\w+"
 @dataclass(frozen=True, slots=True)
 class Append(Command):
     """The ``append`` command."""
+
+    place: ClassVar = Place.ANYWHERE
 
     subsearch: Pipeline
 

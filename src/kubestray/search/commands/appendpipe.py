@@ -28,8 +28,6 @@ def parse(cursor: Cursor, at: int) -> AppendPipe:
     return AppendPipe(at, cursor.subsearch("to start the commands of appendpipe"))
 
 
-def plan(command: AppendPipe, relation: Relation | None, context: Context) -> Relation:
+def plan(command: AppendPipe, relation: Relation, context: Context) -> Relation:
     """Put the result after the rows."""
-    if relation is None:
-        raise context.error(command.at, "appendpipe has no rows to work on", "start the search with | mstats")
     return stacked([relation, context.continued(command.body, relation)], context)

@@ -51,10 +51,8 @@ def _options(cursor: Cursor, options: dict[str, str]) -> None:
         options["span"] = found[2]
 
 
-def plan(command: Bin, relation: Relation | None, context: Context) -> Relation:
+def plan(command: Bin, relation: Relation, context: Context) -> Relation:
     """Put the values into bins."""
-    if relation is None:
-        raise context.error(command.at, "bin has no rows to work on", "start the search with | mstats")
     value = relation.value(command.field)
     if value is None:
         return relation

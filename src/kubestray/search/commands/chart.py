@@ -43,10 +43,8 @@ def parse(cursor: Cursor, at: int) -> Chart:
     return Chart(at, pivot, rows, columns)
 
 
-def plan(command: Chart, relation: Relation | None, context: Context) -> Relation:
+def plan(command: Chart, relation: Relation, context: Context) -> Relation:
     """Make the table."""
-    if relation is None:
-        raise context.error(command.at, "chart has no rows to work on", "start the search with | mstats")
     key = relation.value(command.rows) or NULL
     relation = relation.present_only(key)
     return pivoted(command.pivot, relation, (command.rows, key), command.columns, context)[0]

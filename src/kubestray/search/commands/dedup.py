@@ -58,10 +58,8 @@ def parse(cursor: Cursor, at: int) -> Dedup:
     )
 
 
-def plan(command: Dedup, relation: Relation | None, context: Context) -> Relation:
+def plan(command: Dedup, relation: Relation, context: Context) -> Relation:
     """Keep the first rows of each combination."""
-    if relation is None:
-        raise context.error(command.at, "dedup has no rows to work on", "start the search with | mstats")
     values = [relation.value(name) or NULL for name in command.fields]
     complete = all_of([present(value) for value in values])
     key, place = context.column(Shape.MULTI), context.column(Shape.NUMBER)

@@ -58,10 +58,8 @@ def _assignment(cursor: Cursor) -> Assignment:
     return Assignment(at, name, expression(cursor))
 
 
-def plan(command: Eval, relation: Relation | None, context: Context) -> Relation:
+def plan(command: Eval, relation: Relation, context: Context) -> Relation:
     """Add or overwrite the fields, one after the other."""
-    if relation is None:
-        raise context.error(command.at, "eval has no rows to work on", "start the search with | mstats")
     for assignment in command.assignments:
         relation, value = evaluate(assignment.expression, relation, context)
         if value.shape is Shape.BOOLEAN:

@@ -36,10 +36,8 @@ def parse(cursor: Cursor, at: int) -> EventStats:
     return EventStats(at, found, by_list(cursor))
 
 
-def plan(command: EventStats, relation: Relation | None, context: Context) -> Relation:
+def plan(command: EventStats, relation: Relation, context: Context) -> Relation:
     """Add the aggregates as fields."""
-    if relation is None:
-        raise context.error(command.at, "eventstats has no rows to work on", "start the search with | mstats")
     relation, values = aggregated(command.aggregates, relation, context)
     keys = [relation.value(name) or NULL for name in command.by]
     made = []

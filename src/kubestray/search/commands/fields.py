@@ -54,10 +54,8 @@ def by_list(cursor: Cursor) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def plan(command: Fields, relation: Relation | None, context: Context) -> Relation:
+def plan(command: Fields, relation: Relation, _: Context) -> Relation:
     """Keep or drop the fields; the rows stay."""
-    if relation is None:
-        raise context.error(command.at, "fields has no rows to work on", "start the search with | mstats")
 
     def named(name: str) -> bool:
         return any(parts(pattern, name) is not None for pattern in command.patterns)

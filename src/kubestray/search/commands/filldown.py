@@ -32,10 +32,8 @@ def parse(cursor: Cursor, at: int) -> FillDown:
     return FillDown(at, field_list(cursor, "to fill") if cursor.at_field() else ("*",))
 
 
-def plan(command: FillDown, relation: Relation | None, context: Context) -> Relation:
+def plan(command: FillDown, relation: Relation, context: Context) -> Relation:
     """Carry values down."""
-    if relation is None:
-        raise context.error(command.at, "filldown has no rows to work on", "start the search with | mstats")
     relation, rank = relation.ranked(context)
     made = []
     for name, column in relation.fields.items():

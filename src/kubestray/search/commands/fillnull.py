@@ -39,10 +39,8 @@ def parse(cursor: Cursor, at: int) -> FillNull:
     return FillNull(at, value, field_list(cursor, "to fill") if cursor.at_field() else ())
 
 
-def plan(command: FillNull, relation: Relation | None, context: Context) -> Relation:
+def plan(command: FillNull, relation: Relation, context: Context) -> Relation:
     """Fill the fields, all at once: whether a field is filled can depend on all rows."""
-    if relation is None:
-        raise context.error(command.at, "fillnull has no rows to work on", "start the search with | mstats")
     made: list[tuple[str, Column, Tree]] = []
     for name in command.fields or tuple(relation.fields):
         value = relation.value(name) or NULL

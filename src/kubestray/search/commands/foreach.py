@@ -45,10 +45,8 @@ def parse(cursor: Cursor, at: int) -> ForEach:
     return ForEach(at, tuple(patterns), cursor.subsearch("to start the commands of foreach"))
 
 
-def plan(command: ForEach, relation: Relation | None, context: Context) -> Relation:
+def plan(command: ForEach, relation: Relation, context: Context) -> Relation:
     """Run the commands for each field there is when the command starts."""
-    if relation is None:
-        raise context.error(command.at, "foreach has no rows to work on", "start the search with | mstats")
     names = list(relation.fields)
     for pattern in command.patterns:
         for name in names:

@@ -29,8 +29,6 @@ def parse(cursor: Cursor, at: int) -> Head:
     return Head(at, int(found[0]) if found else 10)
 
 
-def plan(command: Head, relation: Relation | None, context: Context) -> Relation:
+def plan(command: Head, relation: Relation, _: Context) -> Relation:
     """Keep the first rows in the order that they have."""
-    if relation is None:
-        raise context.error(command.at, "head has no rows to work on", "start the search with | mstats")
     return relation.with_node(Limited(relation.node, relation.order, command.count))

@@ -8,6 +8,7 @@ Example::
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from kubestray.search.cursor import Cursor
 from kubestray.search.evaluate import condition
@@ -16,12 +17,14 @@ from kubestray.search.lookups import find_lookup, lookup_relation
 from kubestray.search.plan import Filter
 from kubestray.search.relation import Context, Relation
 from kubestray.search.stacking import stacked
-from kubestray.search.syntax import Command, Expression
+from kubestray.search.syntax import Command, Expression, Place
 
 
 @dataclass(frozen=True, slots=True)
 class InputLookup(Command):
     """The ``inputlookup`` command."""
+
+    place: ClassVar = Place.ANYWHERE
 
     lookup: str
     append: bool

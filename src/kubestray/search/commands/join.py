@@ -49,10 +49,8 @@ def parse(cursor: Cursor, at: int) -> Join:
     return Join(at, keys, options["type"] != "inner", int(options["max"]), overwrite, inner)
 
 
-def plan(command: Join, relation: Relation | None, context: Context) -> Relation:
+def plan(command: Join, relation: Relation, context: Context) -> Relation:
     """Join the rows."""
-    if relation is None:
-        raise context.error(command.at, "join has no rows to work on", "start the search with | mstats")
     found = context.subsearch(command.subsearch)
     keys = [(name, found.value(name)) for name in command.keys]
     fields = {

@@ -54,10 +54,8 @@ def _pairs(cursor: Cursor) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def plan(command: Lookup, relation: Relation | None, context: Context) -> Relation:
+def plan(command: Lookup, relation: Relation, context: Context) -> Relation:
     """Join the rows to the lookup's."""
-    if relation is None:
-        raise context.error(command.at, "lookup has no rows to work on", "start the search with | mstats")
     rows = lookup_relation(find_lookup(command.lookup, command.at, context), context)
     looked_up = {theirs for theirs, _ in command.keys}
     outputs = command.outputs or tuple((name, name) for name in rows.fields if name not in looked_up)

@@ -39,10 +39,8 @@ def parse(cursor: Cursor, at: int) -> MakeMv:
     return MakeMv(at, cursor.field("to cut"), options.get("delim", " "), options.get("tokenizer"), empty)
 
 
-def plan(command: MakeMv, relation: Relation | None, context: Context) -> Relation:
+def plan(command: MakeMv, relation: Relation, context: Context) -> Relation:
     """Cut the field."""
-    if relation is None:
-        raise context.error(command.at, "makemv has no rows to work on", "start the search with | mstats")
     value = relation.value(command.field)
     if value is None:
         return relation

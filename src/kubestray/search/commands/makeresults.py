@@ -8,11 +8,12 @@ Example::
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from kubestray.search.cursor import Cursor
 from kubestray.search.given import given_relation
 from kubestray.search.relation import Context, Relation
-from kubestray.search.syntax import Command
+from kubestray.search.syntax import Command, Place
 
 _OPTION = r"(count|annotate|splunk_server|splunk_server_group)\s*=\s*(\w+)"
 _MOST = 1_000_000
@@ -21,6 +22,8 @@ _MOST = 1_000_000
 @dataclass(frozen=True, slots=True)
 class MakeResults(Command):
     """The ``makeresults`` command."""
+
+    place: ClassVar = Place.FIRST
 
     count: int
 
@@ -36,9 +39,7 @@ def parse(cursor: Cursor, at: int) -> MakeResults:
     return MakeResults(at, count)
 
 
-def plan(command: MakeResults, relation: Relation | None, context: Context) -> Relation:
+def plan(command: MakeResults, _: None, context: Context) -> Relation:
     """Make the rows."""
-    if relation is not None:
-        raise context.error(command.at, "makeresults must be the first command of a search")
     seconds = context.now // 10**9
     return given_relation([{"_time": seconds}] * command.count, context)

@@ -13,13 +13,14 @@ Example::
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from kubestray.search.clauses import clause
 from kubestray.search.cursor import Cursor
 from kubestray.search.plan import Attribute, Column, Limited, Order, Received
 from kubestray.search.relation import Context, Relation
 from kubestray.search.series import scope
-from kubestray.search.syntax import Clause, Command, Junction
+from kubestray.search.syntax import Clause, Command, Junction, Place
 from kubestray.search.values import NULL_NUMBER, Shape, Value, choose
 from kubestray.store.trees import Tree, call, column, text
 
@@ -31,6 +32,8 @@ _MOST_COLUMNS = 1000
 @dataclass(frozen=True, slots=True)
 class MPreview(Command):
     """The ``mpreview`` command."""
+
+    place: ClassVar = Place.FIRST
 
     clause: Clause | None
     per_series: int
@@ -59,10 +62,8 @@ def _stop(cursor: Cursor) -> bool:
     return bool(ends)
 
 
-def plan(command: MPreview, relation: Relation | None, context: Context) -> Relation:
+def plan(command: MPreview, _: None, context: Context) -> Relation:
     """Show the points."""
-    if relation is not None:
-        raise context.error(command.at, "mpreview must be the first command of a search")
     selected = scope(command.clause, context)
     known = context.catalog.metrics(["*"], selected.series, selected.span)
     names = context.catalog.attributes(known, selected.series, selected.span)

@@ -19,6 +19,7 @@ Example::
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from kubestray.model.metric import Kind
 from kubestray.search.aggregates import aggregates
@@ -28,7 +29,7 @@ from kubestray.search.measures import MEASURES
 from kubestray.search.plan import Attribute, Column, Measure, MetricAggregate, Order
 from kubestray.search.relation import Context, Relation
 from kubestray.search.series import Scope, scope
-from kubestray.search.syntax import Aggregate, Clause, Command
+from kubestray.search.syntax import Aggregate, Clause, Command, Place
 from kubestray.search.times import parse_duration
 from kubestray.search.values import Shape
 from kubestray.search.wildcards import fill, parts
@@ -41,6 +42,8 @@ _LACKING = r"(prestats|append|backfill|update_period|every|chart)\s*="
 @dataclass(frozen=True, slots=True)
 class MStats(Command):
     """The ``mstats`` command."""
+
+    place: ClassVar = Place.FIRST
 
     aggregates: tuple[Aggregate, ...]
     clause: Clause | None
@@ -106,10 +109,8 @@ def _span(cursor: Cursor, options: dict[str, str]) -> int:
     return duration
 
 
-def plan(command: MStats, relation: Relation | None, context: Context) -> Relation:
+def plan(command: MStats, _: None, context: Context) -> Relation:
     """Aggregate the points."""
-    if relation is not None:
-        raise context.error(command.at, "mstats must be the first command of a search")
     selected = scope(command.clause, context)
     measured, known, fields = _expanded(command, selected, context)
     kinds = frozenset[Kind]().union(*known.values())

@@ -32,10 +32,8 @@ def parse(cursor: Cursor, at: int) -> MvCombine:
     return MvCombine(at, cursor.field("to combine"))
 
 
-def plan(command: MvCombine, relation: Relation | None, context: Context) -> Relation:
+def plan(command: MvCombine, relation: Relation, context: Context) -> Relation:
     """Group by all other fields; the groups stand where their first row stood."""
-    if relation is None:
-        raise context.error(command.at, "mvcombine has no rows to work on", "start the search with | mstats")
     value = relation.value(command.field)
     if value is None:
         return relation

@@ -35,10 +35,8 @@ def parse(cursor: Cursor, at: int) -> MvExpand:
     return MvExpand(at, field, int(found[1]) if found else 0)
 
 
-def plan(command: MvExpand, relation: Relation | None, context: Context) -> Relation:
+def plan(command: MvExpand, relation: Relation, context: Context) -> Relation:
     """Repeat each row for each value."""
-    if relation is None:
-        raise context.error(command.at, "mvexpand has no rows to work on", "start the search with | mstats")
     value = relation.value(command.field)
     if value is None:
         return relation

@@ -28,10 +28,8 @@ def parse(cursor: Cursor, at: int) -> NoMv:
     return NoMv(at, cursor.field("to join"))
 
 
-def plan(command: NoMv, relation: Relation | None, context: Context) -> Relation:
+def plan(command: NoMv, relation: Relation, context: Context) -> Relation:
     """Join the values."""
-    if relation is None:
-        raise context.error(command.at, "nomv has no rows to work on", "start the search with | mstats")
     value = relation.value(command.field)
     if value is None or value.shape in (Shape.NUMBER, Shape.TEXT):
         return relation

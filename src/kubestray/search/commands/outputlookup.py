@@ -38,9 +38,7 @@ def parse(cursor: Cursor, at: int) -> OutputLookup:
     return OutputLookup(at, cursor.field("of a lookup"), append)
 
 
-def plan(command: OutputLookup, relation: Relation | None, context: Context) -> Relation:
+def plan(command: OutputLookup, relation: Relation, context: Context) -> Relation:
     """Note that the rows are to be written; they are when the search has run."""
-    if relation is None:
-        raise context.error(command.at, "outputlookup has no rows to write", "start the search with | mstats")
     context.outputs.append(Output(command.lookup, relation, command.append))
     return relation

@@ -28,6 +28,6 @@ def parse(cursor: Cursor, at: int) -> Frequency:
     return parse_frequency(cursor, at, Rare)
 
 
-def plan(command: Frequency, relation: Relation | None, context: Context) -> Relation:
+def plan(command: Frequency, relation: Relation, context: Context) -> Relation:
     """Count, least frequent first."""
     return plan_frequency(command, relation, context)

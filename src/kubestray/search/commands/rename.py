@@ -52,10 +52,8 @@ def _pair(cursor: Cursor) -> Pair:
     return Pair(at, old, new)
 
 
-def plan(command: Rename, relation: Relation | None, context: Context) -> Relation:
+def plan(command: Rename, relation: Relation, _: Context) -> Relation:
     """Rename the fields; the rows stay."""
-    if relation is None:
-        raise context.error(command.at, "rename has no rows to work on", "start the search with | mstats")
     fields = dict(relation.fields)
     for pair in command.pairs:
         targets = {

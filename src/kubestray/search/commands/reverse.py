@@ -26,10 +26,8 @@ def parse(_cursor: Cursor, at: int) -> Reverse:
     return Reverse(at)
 
 
-def plan(command: Reverse, relation: Relation | None, context: Context) -> Relation:
+def plan(_: Reverse, relation: Relation, context: Context) -> Relation:
     """Turn the order around."""
-    if relation is None:
-        raise context.error(command.at, "reverse has no rows to work on", "start the search with | mstats")
     return reversed_rows(relation, context)
 
 

@@ -60,10 +60,8 @@ def parse(cursor: Cursor, at: int) -> Rex:
     return Rex(at, options["field"], regex, int(options["max_match"]), options["mode"].lower() == "sed")
 
 
-def plan(command: Rex, relation: Relation | None, context: Context) -> Relation:
+def plan(command: Rex, relation: Relation, context: Context) -> Relation:
     """Take the fields out, or replace."""
-    if relation is None:
-        raise context.error(command.at, "rex has no rows to work on", "start the search with | mstats")
     value = relation.value(command.field) or NULL
     if command.sed:
         return _replaced(command, relation, value, context)

@@ -13,6 +13,7 @@ Example::
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from kubestray.search.clauses import clause, conjuncts
 from kubestray.search.cursor import Cursor
@@ -21,13 +22,15 @@ from kubestray.search.matching import matches
 from kubestray.search.plan import Filter
 from kubestray.search.relation import Context, Relation
 from kubestray.search.stacking import stacked
-from kubestray.search.syntax import Clause, Command, Junction, Term, Word
+from kubestray.search.syntax import Clause, Command, Junction, Place, Term, Word
 from kubestray.search.wildcards import parts
 
 
 @dataclass(frozen=True, slots=True)
 class Search(Command):
     """The ``search`` command."""
+
+    place: ClassVar = Place.ANYWHERE
 
     clause: Clause
 

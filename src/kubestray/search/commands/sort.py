@@ -66,10 +66,8 @@ def _key(cursor: Cursor) -> Key:
     return Key(at, name, descending, found[1].lower() if found else "auto")
 
 
-def plan(command: Sort, relation: Relation | None, context: Context) -> Relation:
+def plan(command: Sort, relation: Relation, context: Context) -> Relation:
     """Order the rows; the order they had decides between equals."""
-    if relation is None:
-        raise context.error(command.at, "sort has no rows to work on", "start the search with | mstats")
     order: list[Order] = []
     for key in command.keys:
         value = relation.value(key.field)

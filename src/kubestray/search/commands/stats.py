@@ -37,10 +37,8 @@ def parse(cursor: Cursor, at: int) -> Stats:
     return Stats(at, found, by)
 
 
-def plan(command: Stats, relation: Relation | None, context: Context) -> Relation:
+def plan(command: Stats, relation: Relation, context: Context) -> Relation:
     """Group the rows."""
-    if relation is None:
-        raise context.error(command.at, "stats has no rows to work on", "start the search with | mstats")
     relation, values = aggregated(command.aggregates, relation, context)
     relation, keys = keyed(relation, command.by, context)
     groups = {name: context.column(key.shape) for name, key in zip(command.by, keys, strict=True)}

@@ -61,12 +61,8 @@ def _options(cursor: Cursor, options: dict[str, str]) -> None:
         raise cursor.error(f"streamstats option {lacking[1]!r} is known in SPL but not supported here")
 
 
-def plan(command: StreamStats, relation: Relation | None, context: Context) -> Relation:
+def plan(command: StreamStats, relation: Relation, context: Context) -> Relation:
     """Add the running aggregates as fields."""
-    if relation is None:
-        raise context.error(
-            command.at, "streamstats has no rows to work on", "start the search with | mstats"
-        )
     relation, _ = relation.ranked(context)
     relation, values = aggregated(command.aggregates, relation, context)
     keys = [relation.value(name) or NULL for name in command.by]

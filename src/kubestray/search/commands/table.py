@@ -28,9 +28,7 @@ def parse(cursor: Cursor, at: int) -> Table:
     return Table(at, field_list(cursor, "to show"))
 
 
-def plan(command: Table, relation: Relation | None, context: Context) -> Relation:
+def plan(command: Table, relation: Relation, _: Context) -> Relation:
     """Keep the fields, in the order of the command."""
-    if relation is None:
-        raise context.error(command.at, "table has no rows to work on", "start the search with | mstats")
     order = [n for pattern in command.patterns for n in relation.fields if parts(pattern, n) is not None]
     return relation.with_fields({name: relation.fields[name] for name in order})

@@ -29,9 +29,7 @@ def parse(cursor: Cursor, at: int) -> Tail:
     return Tail(at, int(found[0]) if found else 10)
 
 
-def plan(command: Tail, relation: Relation | None, context: Context) -> Relation:
+def plan(command: Tail, relation: Relation, context: Context) -> Relation:
     """Keep the first rows of the reversed order."""
-    if relation is None:
-        raise context.error(command.at, "tail has no rows to work on", "start the search with | mstats")
     backwards = reversed_rows(relation, context)
     return backwards.with_node(Limited(backwards.node, backwards.order, command.count))

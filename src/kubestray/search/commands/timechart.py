@@ -46,10 +46,8 @@ def parse(cursor: Cursor, at: int) -> TimeChart:
     return TimeChart(at, pivot, columns)
 
 
-def plan(command: TimeChart, relation: Relation | None, context: Context) -> Relation:
+def plan(command: TimeChart, relation: Relation, context: Context) -> Relation:
     """Make the table."""
-    if relation is None:
-        raise context.error(command.at, "timechart has no rows to work on", "start the search with | mstats")
     time = relation.value("_time")
     if time is None:
         raise context.error(command.at, "timechart needs _time", "give mstats a span, for example span=1m")

@@ -30,6 +30,6 @@ def parse(cursor: Cursor, at: int) -> Frequency:
     return parse_frequency(cursor, at, Top)
 
 
-def plan(command: Frequency, relation: Relation | None, context: Context) -> Relation:
+def plan(command: Frequency, relation: Relation, context: Context) -> Relation:
     """Count, most frequent first."""
     return plan_frequency(command, relation, context)

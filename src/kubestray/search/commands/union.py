@@ -10,11 +10,12 @@ Example::
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from kubestray.search.cursor import Cursor
 from kubestray.search.relation import Context, Relation
 from kubestray.search.stacking import stacked
-from kubestray.search.syntax import Command, Pipeline
+from kubestray.search.syntax import Command, Pipeline, Place
 
 _OPTION = r"(maxtime|maxout|timeout)\s*=\s*\w+"
 
@@ -22,6 +23,8 @@ _OPTION = r"(maxtime|maxout|timeout)\s*=\s*\w+"
 @dataclass(frozen=True, slots=True)
 class Union(Command):
     """The ``union`` command."""
+
+    place: ClassVar = Place.ANYWHERE
 
     subsearches: tuple[Pipeline, ...]
 

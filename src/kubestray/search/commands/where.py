@@ -32,9 +32,7 @@ def parse(cursor: Cursor, at: int) -> Where:
     return Where(at, expression(cursor))
 
 
-def plan(command: Where, relation: Relation | None, context: Context) -> Relation:
+def plan(command: Where, relation: Relation, context: Context) -> Relation:
     """Filter the rows."""
-    if relation is None:
-        raise context.error(command.at, "where has no rows to work on", "start the search with | mstats")
     relation, holds = condition(command.condition, relation, context)
     return relation.with_node(Filter(relation.node, holds))
