@@ -10,6 +10,11 @@
     rows                                 # instead of load: the rows that enter the first command
         host | n
         a    | 1
+    index main                           # the events of index=main; `lookup NAME` in the same way
+        host | n
+        a    | 1
+    before | makeresults | collect index=seen    # a search that runs first
+    note the subsearch of append …       # an annotation of the result
     macro usual(x) = avg($x$)
     set tostring_null=null
     range 1800000000 1800003600          # where the text gives no time; default is all time
@@ -58,6 +63,10 @@ class Case:
     name: str
     points: list[Point] = field(default_factory=list)
     rows: list[Row] | None = None
+    indexes: dict[str, list[Row]] = field(default_factory=dict)
+    lookups: dict[str, list[Row]] = field(default_factory=dict)
+    before: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     macros: dict[tuple[str, int], Macro] = field(default_factory=dict)
     switches: dict[str, str] = field(default_factory=dict)
     range: tuple[int, int] | None = None
@@ -104,6 +113,13 @@ def _read(case: Case, word: str, rest: str, block: list[str]) -> None:
             case.points += _points(line, int(rest[:-1]) * _UNITS[rest[-1]] * 10**9)
     elif word == "rows":
         _, case.rows = _table(filled)
+    elif word in ("index", "lookup"):
+        given = case.indexes if word == "index" else case.lookups
+        _, given[rest.strip()] = _table(filled)
+    elif word == "before":
+        case.before.append(text)
+    elif word == "note":
+        case.notes.append(text)
     elif word == "expect":
         case.fields, case.expected = _table(filled)
     elif word == "search":

@@ -14,6 +14,7 @@ from engines.fleet import ENGINES, Fleet, emptied
 from helpers import batch
 from kubestray.model.errors import SearchError
 from kubestray.search.commands import MODULES
+from kubestray.search.events import StoredEvents
 from kubestray.search.functions import FUNCTIONS
 from kubestray.search.lookup_store import StoreLookups
 from kubestray.search.measures import MEASURES
@@ -38,16 +39,23 @@ def engine(request: pytest.FixtureRequest, fleet: Fleet) -> Iterator[Store]:
 def run(case: Case, store: Store) -> Result:
     store = emptied(store)
     store.append(batch(case.points))
-    request = Request(
-        case.search,
+    for text in case.before:
+        run_search(request_of(case, text, store), store.query)
+    return run_search(request_of(case, case.search, store), store.query)
+
+
+def request_of(case: Case, text: str, store: Store) -> Request:
+    return Request(
+        text,
         NOW,
         Span(*case.range) if case.range else Span(),
         macros=lambda name, count: case.macros.get((name, count)),
         switches=Switches(**case.switches),
         rows=case.rows,
-        lookups=StoreLookups(store.query, store.record, {}),
+        lookups=StoreLookups(store.query, store.record, {}, case.lookups),
+        events=StoredEvents(store.query, store.record),
+        indexes=case.indexes,
     )
-    return run_search(request, store.query)
 
 
 @pytest.mark.parametrize("case", ANSWERED, ids=lambda case: case.id)
@@ -55,6 +63,7 @@ def test_answered(case: Case, engine: Store) -> None:
     assert case.expected is not None, "a case needs expect or refuse"
     found = run(case, engine)
     assert found.fields == case.fields
+    assert [str(note) for note in found.annotations] == case.notes
     assert len(found.rows) == len(case.expected), found.rows
     for row, expected in zip(found.rows, case.expected, strict=True):
         assert row.keys() == expected.keys(), (row, expected)

@@ -52,11 +52,11 @@ def test_a_lookup_written_in_the_middle_holds_the_rows_of_that_place(store: Stor
     assert search(store, "| inputlookup L | stats count") == [{"count": 3}]
 
 
-def test_a_row_gets_the_fields_of_the_first_match(store: Store) -> None:
+def test_a_row_gets_the_fields_of_all_matches(store: Store) -> None:
     search(store, "| outputlookup L", ROWS)
     asked: list[Row] = [{"key": "a"}, {"key": "B"}, {"n": 4}, {"key": "b", "n": 9}]
     assert search(store, "| lookup L key", asked) == [
-        {"key": "a", "n": 1, "m": ["x", "y"]},
+        {"key": "a", "n": ["1", "7"], "m": ["x", "y"], "t": "z"},
         {"key": "B"},
         {"n": 4},
         {"key": "b", "n": 2.5},

@@ -61,7 +61,14 @@ def run(parsed: argparse.Namespace) -> int:
     with setting_up.opened(config) as store:
         lookups = setting_up.lookups_of(store, content, given)
         request = make(
-            parsed.text, now, span, macros=macros_of(content), rows=rows, indexes=indexes, lookups=lookups
+            parsed.text,
+            now,
+            span,
+            macros=macros_of(content),
+            rows=rows,
+            indexes=indexes,
+            lookups=lookups,
+            events=setting_up.events_of(store),
         )
         if parsed.explain:
             print(compile_search(request, store.query).explain())

@@ -18,7 +18,7 @@ from kubestray.detect.runner import Outcome, Times, macros_of, run_once
 from kubestray.model.content import Baseline, Content, Detection, Search
 from kubestray.model.errors import ContentError, Diagnostic, SearchError, UsageError
 from kubestray.model.risk import RiskEvent
-from kubestray.pipeline.setting_up import built_in, content_of, lookups_of
+from kubestray.pipeline.setting_up import built_in, content_of, events_of, lookups_of
 from kubestray.risk.events import risk_events
 from kubestray.search.parser import parse
 from kubestray.search.run import Request
@@ -60,7 +60,8 @@ class Detector:
 
     def run(self, search: Search, times: Times) -> Run:
         """Run one search; its risk events are in the store when this returns, each once."""
-        make = partial(self._make, lookups=lookups_of(self._store, self._content))
+        lookups = lookups_of(self._store, self._content)
+        make = partial(self._make, lookups=lookups, events=events_of(self._store))
         outcome = run_once(search, self._content, times, self._store.query, make)
         events: list[RiskEvent] = []
         if isinstance(search, Detection) and outcome.error is None:

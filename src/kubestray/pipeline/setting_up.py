@@ -12,6 +12,7 @@ from kubestray.config import SECOND_NS, Config
 from kubestray.detect.loader import load_content
 from kubestray.model.content import Content
 from kubestray.model.errors import UsageError
+from kubestray.search.events import StoredEvents
 from kubestray.search.lookup_store import StoreLookups
 from kubestray.search.relation import Switches
 from kubestray.search.run import Request
@@ -69,6 +70,11 @@ def lookups_of(
     """Return the lookups of a store, with those that the content declares and those that were given."""
     declared = {lookup.name: lookup.fields for lookup in content.lookups.values()}
     return StoreLookups(store.query, store.record, declared, given)
+
+
+def events_of(store: Store) -> StoredEvents:
+    """Return the events of a store: risk events, and what searches have collected."""
+    return StoredEvents(store.query, store.record)
 
 
 def moment(text: str, flag: str, now: int | None = None) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from sqlglot import exp
 
 from kubestray.search import measures
+from kubestray.search.events import chosen, field_of
 from kubestray.search.plan import (
     Attribute,
     Column,
+    Events,
     Extend,
     Filter,
     Grouped,
@@ -87,6 +89,8 @@ class _Steps:
                 return self._stacked(node)
             case LookupRows():
                 return _lookup_rows(node)
+            case Events():
+                return _events(node)
             case Filter():
                 return select(exp.Star()).from_(self.add(node.source)).where(node.condition)
             case Grouped():
@@ -124,17 +128,33 @@ class _Steps:
 
     def _joined(self, node: Joined) -> exp.Query:
         left, right = self.add(node.left), self.add(node.right)
-        theirs = [column(c.name) for c in node.carried]
         keys = [column(key.name) for _, key in node.keys]
+        theirs = [part for c in node.carried for part in _parts(c)]
         matching = select(*theirs, *keys, named(call("toNullable", number(1)), node.matched.name)).from_(
             right
         )
         on = all_of([exp.EQ(this=column(a.name), expression=column(b.name)) for a, b in node.keys])
-        shown = [exp.Column(this=exp.Star(), table=exp.to_identifier("ours"))]
-        shown += [exp.column(c.name, table="theirs") for c in (*node.carried, node.matched)]
+        shown: list[Tree] = [exp.Column(this=exp.Star(), table=exp.to_identifier("ours"))]
+        shown += [_whole(c) for c in (*node.carried, node.matched)]
         query = select(*shown).from_(table(select(exp.Star()).from_(left), "ours"))
         kind = "left" if node.outer else "inner"
         return query.join(table(matching, "theirs"), on=on, join_type=kind, copy=False)
+
+
+def _parts(made: Column) -> list[Tree]:
+    """Return a column on the right of a join; a tuple by its parts, as a row without a match has no tuple."""
+    if made.shape is not Shape.DYNAMIC:
+        return [column(made.name)]
+    parts = [call("tupleElement", column(made.name), number(index)) for index in (1, 2)]
+    return [named(part, f"{made.name}_{index}") for index, part in enumerate(parts, 1)]
+
+
+def _whole(made: Column) -> Tree:
+    """Return a column of the right side of a join after it."""
+    if made.shape is not Shape.DYNAMIC:
+        return exp.column(made.name, table="theirs")
+    parts = [exp.column(f"{made.name}_{index}", table="theirs") for index in (1, 2)]
+    return named(call("tuple", *parts), made.name)
 
 
 def _measure(node: Measure) -> exp.Query:
@@ -260,6 +280,13 @@ def _lookup_value(made: Column, field: str) -> Tree:
         first = call("toNullable", call("arrayElement", texts, number(1)))
         return either(call("notEmpty", texts), first, null())
     return texts if made.shape is Shape.MULTI else call("tuple", own_value, texts)
+
+
+def _events(node: Events) -> exp.Query:
+    shown = [named(field_of(made, name), made.name) for made, name in node.columns]
+    moment = named(call("toNullable", call("divide", column("time"), number(1e9))), node.time.name)
+    key = named(call("toNullable", column("id")), node.id.name)
+    return select(moment, key, *shown).from_(node.table).where(chosen(node.index, node.span))
 
 
 def _nothing(columns: list[Column]) -> exp.Query:

@@ -8,6 +8,7 @@ from kubestray.search import functions, syntax
 from kubestray.search.compare import compare, is_member
 from kubestray.search.cursor import nearest
 from kubestray.search.relation import Context, Relation
+from kubestray.search.subsearches import resolved_expression
 from kubestray.search.values import NULL, Shape, Value, as_number, as_text, choose, looks_numeric
 from kubestray.store.trees import call, number, text
 
@@ -61,6 +62,8 @@ class _Scope:
                 return Value(Shape.BOOLEAN, is_member(operand, options, self._context.switches))
             case syntax.Call():
                 return self._call(expression)
+            case syntax.Subsearch():
+                return self.value(resolved_expression(expression, self._context))
 
     def condition(self, expression: syntax.Expression) -> exp.Expr:
         """Return an expression that must be a condition."""

@@ -6,7 +6,7 @@ Binding, loosest first: XOR, OR, AND, NOT, comparison, ``+ - .``, ``* / %``, una
 from __future__ import annotations
 
 from kubestray.search.cursor import Cursor
-from kubestray.search.syntax import Binary, Call, Expression, Field, Member, Number, String, Unary
+from kubestray.search.syntax import Binary, Call, Expression, Field, Member, Number, String, Subsearch, Unary
 
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w])"
 # Dots are left out: in an expression they join texts, so a dotted field needs single quotes.
@@ -92,6 +92,8 @@ def _primary(cursor: Cursor) -> Expression:
         return Field(at, name)
     if found := cursor.match(_NUMBER):
         return Number(at, float(found[0]))
+    if cursor.looking_at("["):
+        return Subsearch(at, cursor.subsearch("to start a subsearch"))
     if cursor.take("("):
         inner = expression(cursor)
         cursor.expect(")", "to close the parenthesis")

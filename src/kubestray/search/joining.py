@@ -23,11 +23,13 @@ def join_first(
     outer: bool,
     overwrite: bool,
     most: int = 1,
+    clear: bool = False,
 ) -> Relation:
     """Return our rows with the fields of their first ``most`` matching rows (all with 0).
 
     Keys compare as texts, so that numbers and texts that look alike match; a null key matches nothing.
     With ``overwrite`` a field of theirs replaces ours where it has a value, else it fills in only nulls.
+    With ``clear`` too, a row without a match loses the fields that a match would have overwritten.
     """
     left, left_keys = _with_keys(ours, [ours.value(name) for name, _ in keys], context)
     right, right_keys = _with_keys(theirs, [value for _, value in keys], context)
@@ -39,7 +41,7 @@ def join_first(
     pairs = tuple(zip(left_keys, right_keys, strict=True))
     node = Joined(left.node, right.node, pairs, outer, matched, carried)
     joined = dataclasses.replace(ours, node=node, order=(*ours.order, *right.order))
-    return _merged(joined, right, matched, context, overwrite=overwrite)
+    return _merged(joined, right, matched, context, overwrite=overwrite, clear=clear)
 
 
 def _with_keys(
@@ -51,7 +53,7 @@ def _with_keys(
 
 
 def _merged(
-    joined: Relation, right: Relation, matched: Column, context: Context, *, overwrite: bool
+    joined: Relation, right: Relation, matched: Column, context: Context, *, overwrite: bool, clear: bool
 ) -> Relation:
     made: list[tuple[str, Column, Tree]] = []
     fields = dict(joined.fields)
@@ -61,7 +63,9 @@ def _merged(
         if ours is None:
             fields[name] = column_
             continue
-        if overwrite:
+        if overwrite and clear:
+            value = choose([(all_of([is_matched, present(theirs)]), theirs), (is_matched, ours)], NULL)
+        elif overwrite:
             value = choose([(all_of([is_matched, present(theirs)]), theirs)], ours)
         else:
             value = choose([(present(ours), ours)], theirs)

@@ -249,6 +249,23 @@ class LookupRows(Node):
         return f"rows of the lookup {self.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class Events(Node):
+    """The stored events of an index in a time range: a column for each field of them that is read."""
+
+    table: str
+    index: str | None
+    """The index within the table; None where the table is the index."""
+    span: Span
+    columns: tuple[tuple[Column, str], ...]
+    time: Column
+    id: Column
+
+    def describe(self) -> str:
+        """Say in one line what the step does."""
+        return f"events of the index {self.index or self.table} over {_range(self.span)}"
+
+
 def outline(node: Node, depth: int = 0) -> Iterator[str]:
     """Yield the plan as indented lines, the last step first."""
     yield f"{'  ' * depth}{node.describe()}"

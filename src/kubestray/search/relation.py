@@ -96,6 +96,8 @@ class Switches:
     duplicate_alias: str = "both"
     stdev_single: str = "0"
     kv_fields_list: str = "off"
+    subsearch_limits: str = "off"
+    lookup_no_match: str = "keep"
 
 
 SWITCH_VALUES = {
@@ -104,6 +106,8 @@ SWITCH_VALUES = {
     "duplicate_alias": ("both", "first"),
     "stdev_single": ("0", "null"),
     "kv_fields_list": ("off", "on"),
+    "subsearch_limits": ("off", "on"),
+    "lookup_no_match": ("keep", "clear"),
 }
 
 
@@ -138,13 +142,28 @@ class Lookups(Protocol):
         ...
 
 
+class Events(Protocol):
+    """The events of the store that a search can read and add to."""
+
+    def names(self) -> list[str]:
+        """Return the names of all indexes."""
+        ...
+
+    def relation(self, index: str, span: Span, context: Context) -> Relation:
+        """Return the events of an index in a range, the newest first."""
+        ...
+
+    def collect(self, index: str, rows: Sequence[dict[str, Any]], now: int) -> None:
+        """Add rows to an index, once for the same ``now`` (ns)."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Rows that a search writes to a lookup, in place of those it has or after them."""
+    """Rows that a search writes somewhere, and what writes them when it has run."""
 
-    lookup: str
     relation: Relation
-    append: bool
+    write: Callable[[list[dict[str, Any]]], None]
 
 
 @dataclass(slots=True)
@@ -163,7 +182,8 @@ class Context:
     """Indexes of events that were given with the search, by name."""
     lookups: Lookups | None = None
     outputs: list[Output] = field(default_factory=list)
-    """Lookups that the search writes."""
+    """What the search writes to lookups and indexes."""
+    events: Events | None = None
     plan_pipeline: Callable[[Pipeline, Context, Relation | None], Relation] | None = None
     discover: Callable[[Relation], list[dict[str, Any]]] = lambda _: []
     """Runs a small search of rows that the plan depends on."""

@@ -16,10 +16,8 @@ from kubestray.search import commands, parser
 from kubestray.search.catalog import StoreCatalog
 from kubestray.search.compile import compile_relation
 from kubestray.search.given import given_relation
-from kubestray.search.lookup_store import joined_fields
-from kubestray.search.lookups import lookup_relation
 from kubestray.search.plan import outline
-from kubestray.search.relation import Annotation, Context, Lookups, Output, Relation, Switches
+from kubestray.search.relation import Annotation, Context, Events, Lookups, Output, Relation, Switches
 from kubestray.search.source import MacroLookup, expand
 from kubestray.search.syntax import Command, Pipeline, Place
 from kubestray.search.values import Shape
@@ -48,6 +46,7 @@ class Request:
     switches: Switches = field(default_factory=Switches)
     limits: Limits = UNLIMITED
     lookups: Lookups | None = None
+    events: Events | None = None
     rows: list[Row] | None = None
     indexes: Mapping[str, list[Row]] = field(default_factory=dict)
     path: str | None = None
@@ -102,6 +101,7 @@ def _compiled(request: Request, query: Query) -> Compiled:
         switches=request.switches,
         indexes=request.indexes,
         lookups=request.lookups,
+        events=request.events,
         plan_pipeline=plan_pipeline,
         discover=lambda relation: _run(relation, request, query),
     )
@@ -111,13 +111,13 @@ def _compiled(request: Request, query: Query) -> Compiled:
 
 
 def run_search(request: Request, query: Query) -> Result:
-    """Compile a search and run it; the lookups that it writes are written when this returns."""
+    """Compile a search and run it; the lookups and indexes that it writes are written when this returns."""
     compiled = compile_search(request, query)
     rows = rows_of(query(compiled.statement, _limits(request, compiled.statement)), compiled.relation)
     for output in compiled.outputs:
         same = output.relation == compiled.relation
         written = rows if same else _run(output.relation, request, query)
-        _write(output, written, request, query)
+        output.write(written)
     return Result(list(compiled.relation.fields), rows, compiled.annotations)
 
 
@@ -133,39 +133,17 @@ def _run(relation: Relation, request: Request, query: Query) -> list[Row]:
     return rows_of(query(statement, _limits(request, statement)), relation)
 
 
-def _write(output: Output, rows: list[Row], request: Request, query: Query) -> None:
-    """Write rows to a lookup, after those it has if asked to."""
-    lookups = request.lookups
-    if lookups is None:
-        raise SearchError(f"lookups cannot be written here: {output.lookup}")
-    fields = {name: column.shape for name, column in output.relation.fields.items()}
-    listed = lookups.listed_fields(output.lookup)
-    if listed and request.switches.kv_fields_list == "on":
-        fields = {name: shape for name, shape in fields.items() if name in listed}
-        rows = [{name: value for name, value in row.items() if name in fields} for row in rows]
-    before = lookups.find(output.lookup) if output.append else None
-    if before is not None and before.version is not None:
-        context = Context(
-            expand("", no_macros), 0, Span(), StoreCatalog(lambda tree: query(tree, UNLIMITED)), ()
-        )
-        rows = [*_run(lookup_relation(before, context), request, query), *rows]
-        fields = joined_fields(before.fields, fields)
-    lookups.write(output.lookup, fields, rows)
-
-
 def plan_pipeline(pipeline: Pipeline, context: Context, relation: Relation | None) -> Relation:
     """Plan commands in order; the first has no rows before it unless some are given."""
     for command in pipeline.commands:
-        name = type(command).__module__.rpartition(".")[2]
-        module = commands.find(name)
-        assert module, name
-        _check_place(command, name, relation, context)
-        relation = module.plan(command, relation, context)
+        _check_place(command, relation, context)
+        relation = commands.module_of(command).plan(command, relation, context)
     assert relation is not None
     return relation
 
 
-def _check_place(command: Command, name: str, relation: Relation | None, context: Context) -> None:
+def _check_place(command: Command, relation: Relation | None, context: Context) -> None:
+    name = type(command).__name__.lower()
     if relation is None and command.place is Place.AFTER_ROWS:
         raise context.error(command.at, f"{name} has no rows to work on", "start the search with | mstats")
     if relation is not None and command.place is Place.FIRST:

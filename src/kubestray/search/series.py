@@ -14,7 +14,8 @@ from sqlglot import exp
 from kubestray.search.clauses import conjuncts
 from kubestray.search.matching import wildcard
 from kubestray.search.relation import Context
-from kubestray.search.syntax import Clause, Junction, Negation, Term, TermIn, Word
+from kubestray.search.subsearches import resolved
+from kubestray.search.syntax import Clause, Junction, Negation, Subsearch, Term, TermIn, Word
 from kubestray.search.times import BadTime, parse_time
 from kubestray.search.wildcards import parts
 from kubestray.store.points import Span
@@ -37,7 +38,7 @@ def scope(clause: Clause | None, context: Context) -> Scope:
     """Read a clause; without a time in it, the range is the search's own."""
     times: dict[str, int] = {}
     rest: list[Clause] = []
-    for part in conjuncts(clause):
+    for part in conjuncts(resolved(clause, context) if clause else None):
         if isinstance(part, Term) and part.field.lower() in _TIMES:
             times[part.field.lower()] = _time(part, context)
         else:
@@ -49,7 +50,7 @@ def scope(clause: Clause | None, context: Context) -> Scope:
 
 def _metric_names(part: Clause) -> tuple[str, ...]:
     if isinstance(part, Term) and part.field.lower() == "metric_name" and part.operator == "=":
-        return (part.value,)
+        return (_text(part),)
     return part.values if isinstance(part, TermIn) and part.field.lower() == "metric_name" else ()
 
 
@@ -64,9 +65,14 @@ def _time(term: Term, context: Context) -> int:
     if term.operator != "=":
         raise context.error(term.at, f"{term.field} takes a single time", f"write {term.field}={term.value}")
     try:
-        return parse_time(term.value, context.now)
+        return parse_time(_text(term), context.now)
     except BadTime as error:
         raise context.error(term.at, f"{term.field}: {error}") from error
+
+
+def _text(term: Term) -> str:
+    assert isinstance(term.value, str)  # subsearches are resolved before
+    return term.value
 
 
 def _condition(clause: Clause, context: Context) -> Tree:
@@ -87,6 +93,8 @@ def _condition(clause: Clause, context: Context) -> Tree:
             return exp.true()
         case Word():
             raise context.error(clause.at, f"expected attribute=value, found {clause.value!r}")
+        case Subsearch():
+            raise AssertionError("subsearches are resolved before")
 
 
 def _term(term: Term, context: Context) -> Tree:
@@ -96,7 +104,7 @@ def _term(term: Term, context: Context) -> Tree:
             term.at, f"{name} must be joined to the rest by AND", "times cannot stand under OR or NOT"
         )
     if name == "index":
-        known = any(parts(term.value, index) is not None for index in context.metric_indexes)
+        known = any(parts(_text(term), index) is not None for index in context.metric_indexes)
         return exp.true() if known == (term.operator == "=") else exp.false()
     if name == "metric_name":
         return _compare(column("metric"), exp.true(), term, context)
@@ -106,12 +114,12 @@ def _term(term: Term, context: Context) -> Tree:
 
 def _compare(value: Tree, exists: Tree, term: Term, context: Context) -> Tree:
     if term.operator in ("=", "!="):
-        same = _same(value, term.value)
+        same = _same(value, _text(term))
         return all_of([exists, same if term.operator == "=" else call("not", same)])
-    if not re.fullmatch(r"[+-]?\d+(\.\d+)?", term.value):
+    if not re.fullmatch(r"[+-]?\d+(\.\d+)?", _text(term)):
         raise context.error(term.at, f"{term.operator} compares numbers, found {term.value!r}")
     function = {"<": "less", "<=": "lessOrEquals", ">": "greater", ">=": "greaterOrEquals"}[term.operator]
-    holds = call(function, call("toFloat64OrNull", value), number(float(term.value)))
+    holds = call(function, call("toFloat64OrNull", value), number(float(_text(term))))
     return all_of([exists, call("ifNull", holds, number(0))])
 
 

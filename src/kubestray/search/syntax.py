@@ -18,9 +18,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Number(Node):
-    """A number literal."""
+    """A number literal; ``written`` is how it stood there, as zeros at its end tell how precise it is."""
 
     value: float
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +71,27 @@ class Member(Node):
     options: tuple[Expression, ...]
 
 
-Expression = Number | String | Field | Call | Unary | Binary | Member
+@dataclass(frozen=True, slots=True)
+class Subsearch(Node):
+    """``[ commands ]`` where a clause, a value or an expression stands; its result is what is meant."""
+
+    pipeline: Pipeline
+
+
+Expression = Number | String | Field | Call | Unary | Binary | Member | Subsearch
 
 
 @dataclass(frozen=True, slots=True)
 class Term(Node):
-    """``field operator value`` in a search clause; ``value`` may hold wildcards where not quoted away."""
+    """``field operator value`` in a search clause; ``value`` may hold wildcards.
+
+    ``cased`` is set for ``CASE(value)``.
+    """
 
     field: str
     operator: str
-    value: str
+    value: str | Subsearch
+    cased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +104,10 @@ class TermIn(Node):
 
 @dataclass(frozen=True, slots=True)
 class Word(Node):
-    """A bare word or phrase in a search clause; ``*`` matches everything."""
+    """A bare word or phrase in a search clause; ``*`` matches everything. ``cased`` as in `Term`."""
 
     value: str
+    cased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +125,7 @@ class Negation(Node):
     operand: Clause
 
 
-Clause = Term | TermIn | Word | Junction | Negation
+Clause = Term | TermIn | Word | Junction | Negation | Subsearch
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ read             what
 ``series``       series_id, metric, kind, unit, attributes, first_seen, last_seen: the catalog
 ``runs``         which detection ran for which scheduled time, and how it ended
 ``risk``         risk events: JSON of all fields beside the columns that searches filter by
+``events``       rows that searches have collected into indexes, the fields as JSON
 ``lookups``      each lookup's current version, its fields and their shapes (JSON)
 ``lookup_rows``  the rows of all versions of lookups, numbers and texts apart
 ===============  ===================================================================================
@@ -76,6 +77,18 @@ ORDER BY (detection, id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """
 
+_EVENTS = """
+CREATE TABLE IF NOT EXISTS events_local{on} (
+    index_name LowCardinality(String),
+    id String,
+    time UInt64,
+    fields String CODEC(ZSTD(3)),
+    recorded UInt64
+) ENGINE = ReplacingMergeTree(recorded)
+ORDER BY (index_name, time, id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+"""
+
 _LOOKUPS = """
 CREATE TABLE IF NOT EXISTS lookups_local{on} (
     name String,
@@ -99,7 +112,7 @@ ORDER BY (name, version, place)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """
 
-_TABLES = (_SAMPLES, _SERIES, _RUNS, _RISK, _LOOKUPS, _LOOKUP_ROWS)
+_TABLES = (_SAMPLES, _SERIES, _RUNS, _RISK, _EVENTS, _LOOKUPS, _LOOKUP_ROWS)
 
 _UNIQUE = {
     "samples": "SELECT metric, series_id, time, start, value FROM samples_local FINAL",
@@ -115,6 +128,7 @@ _UNIQUE = {
         "SELECT id, time, detection, risk_object, risk_object_type, risk_score, fields, recorded "
         "FROM risk_local FINAL"
     ),
+    "events": "SELECT index_name, id, time, fields, recorded FROM events_local FINAL",
 }
 
 _SHARD_BY = {
@@ -124,6 +138,7 @@ _SHARD_BY = {
     "lookup_rows": "place",
     "runs": "cityHash64(detection)",
     "risk": "cityHash64(detection)",
+    "events": "cityHash64(id)",
 }
 
 

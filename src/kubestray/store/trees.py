@@ -94,13 +94,20 @@ def is_null(value: Tree) -> Tree:
     return call("isNull", value)
 
 
+_MANY = 20  # conditions above which a chain of operators would nest too deeply to walk or parse
+
+
 def all_of(conditions: Sequence[Tree]) -> Tree:
     """AND of any number of conditions; true when there are none."""
+    if len(conditions) > _MANY:
+        return call("and", *conditions)
     return exp.and_(*conditions) if conditions else exp.true()
 
 
 def any_of(conditions: Sequence[Tree]) -> Tree:
     """OR of any number of conditions; false when there are none."""
+    if len(conditions) > _MANY:
+        return call("or", *conditions)
     return exp.or_(*conditions) if conditions else exp.false()
 
 

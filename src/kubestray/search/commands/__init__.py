@@ -25,6 +25,7 @@ MODULES = {
     "bin": "bin",
     "bucket": "bin",
     "chart": "chart",
+    "collect": "collect",
     "dedup": "dedup",
     "eval": "eval",
     "eventstats": "eventstats",
@@ -32,6 +33,7 @@ MODULES = {
     "filldown": "filldown",
     "fillnull": "fillnull",
     "foreach": "foreach",
+    "format": "format",
     "head": "head",
     "inputlookup": "inputlookup",
     "join": "join",
@@ -46,6 +48,7 @@ MODULES = {
     "outputlookup": "outputlookup",
     "rare": "rare",
     "rename": "rename",
+    "return": "return_",
     "reverse": "reverse",
     "rex": "rex",
     "search": "search",
@@ -93,6 +96,11 @@ class CommandModule(Protocol):
         ``relation`` is None only where the command's ``place`` lets it stand first.
         """
         ...
+
+
+def module_of(command: Command) -> CommandModule:
+    """Return the module that a command was read by."""
+    return cast(CommandModule, importlib.import_module(type(command).__module__))
 
 
 def find(name: str) -> CommandModule | None:

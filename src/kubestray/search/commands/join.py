@@ -19,6 +19,7 @@ from kubestray.search.cursor import Cursor
 from kubestray.search.joining import join_first
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command, Pipeline
+from kubestray.search.truncation import MOST_OF_SUBSEARCH, cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def parse(cursor: Cursor, at: int) -> Join:
 
 def plan(command: Join, relation: Relation, context: Context) -> Relation:
     """Join the rows."""
-    found = context.subsearch(command.subsearch)
+    found = cut(context.subsearch(command.subsearch), context, MOST_OF_SUBSEARCH, "the subsearch of join")
     keys = [(name, found.value(name)) for name in command.keys]
     fields = {
         name: column

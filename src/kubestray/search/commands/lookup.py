@@ -1,8 +1,10 @@
 """``lookup NAME FIELD [AS OURS] … [OUTPUT|OUTPUTNEW FIELD [AS OURS] …]`` adds fields from a lookup.
 
-A row gets the fields of the first row of the lookup that has the same values. Values compare as texts
-and with their case. Without OUTPUT all other fields of the lookup are added. ``OUTPUT`` overwrites what
-the row has, ``OUTPUTNEW`` does not. A row without a match is unchanged.
+A row gets the fields of the rows of the lookup that have the same values: a field has several values
+where several rows match (the first 1,000 of them). Values compare as texts and with their case. Without
+OUTPUT all other fields of the lookup are added. ``OUTPUT`` overwrites what the row has, ``OUTPUTNEW`` does
+not. A row without a match is unchanged; with the switch ``lookup_no_match=clear`` it loses the fields that
+OUTPUT names.
 
 Example::
 
@@ -11,12 +13,11 @@ Example::
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 from kubestray.search.cursor import Cursor
 from kubestray.search.joining import join_first
-from kubestray.search.lookups import find_lookup, lookup_relation
+from kubestray.search.lookups import all_matches, find_lookup, lookup_relation
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command
 
@@ -56,10 +57,12 @@ def _pairs(cursor: Cursor) -> tuple[tuple[str, str], ...]:
 
 def plan(command: Lookup, relation: Relation, context: Context) -> Relation:
     """Join the rows to the lookup's."""
-    rows = lookup_relation(find_lookup(command.lookup, command.at, context), context)
+    table = find_lookup(command.lookup, command.at, context)
+    rows = lookup_relation(table, context)
     looked_up = {theirs for theirs, _ in command.keys}
     outputs = command.outputs or tuple((name, name) for name in rows.fields if name not in looked_up)
     shown = {ours: rows.fields[theirs] for theirs, ours in outputs if theirs in rows.fields}
-    keys = [(ours, rows.value(theirs)) for theirs, ours in command.keys]
-    found = dataclasses.replace(rows, fields=shown)
-    return join_first(relation, found, keys, context, outer=True, overwrite=command.overwrite)
+    found, values = all_matches(rows, [theirs for theirs, _ in command.keys], shown, context)
+    keys = [(ours, value) for (_, ours), value in zip(command.keys, values, strict=True)]
+    clear = context.switches.lookup_no_match == "clear"
+    return join_first(relation, found, keys, context, outer=True, overwrite=command.overwrite, clear=clear)

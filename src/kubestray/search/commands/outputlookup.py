@@ -13,7 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubestray.search.cursor import Cursor
-from kubestray.search.relation import Context, Output, Relation
+from kubestray.search.lookups import writing
+from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command
 
 _OPTION = r"(append|create_empty|override_if_empty|max|key_field|createinapp|output_format)\s*=\s*([\w.]+)"
@@ -40,5 +41,5 @@ def parse(cursor: Cursor, at: int) -> OutputLookup:
 
 def plan(command: OutputLookup, relation: Relation, context: Context) -> Relation:
     """Note that the rows are to be written; they are when the search has run."""
-    context.outputs.append(Output(command.lookup, relation, command.append))
+    context.outputs.append(writing(command.lookup, relation, context, append=command.append))
     return relation

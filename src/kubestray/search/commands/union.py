@@ -16,8 +16,7 @@ from kubestray.search.cursor import Cursor
 from kubestray.search.relation import Context, Relation
 from kubestray.search.stacking import stacked
 from kubestray.search.syntax import Command, Pipeline, Place
-
-_OPTION = r"(maxtime|maxout|timeout)\s*=\s*\w+"
+from kubestray.search.truncation import MOST_OF_SUBSEARCH, cut, first, read_maxout
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +26,27 @@ class Union(Command):
     place: ClassVar = Place.ANYWHERE
 
     subsearches: tuple[Pipeline, ...]
+    most: int
 
 
 def parse(cursor: Cursor, at: int) -> Union:
-    """Read the subsearches; options that cut them off are passed over, as nothing is cut off here."""
-    while cursor.match(_OPTION):
-        pass
+    """Read the options and the subsearches."""
+    most = read_maxout(cursor)
     found = [cursor.subsearch("to start a subsearch of union")]
     while cursor.take(",") or cursor.looking_at("["):
         found.append(cursor.subsearch("to start a subsearch of union"))
-    return Union(at, tuple(found))
+    return Union(at, tuple(found), most)
 
 
 def plan(command: Union, relation: Relation | None, context: Context) -> Relation:
     """Put the rows one after the other."""
-    more = [context.subsearch(subsearch) for subsearch in command.subsearches]
+    more = [
+        cut(
+            first(context.subsearch(subsearch), command.most),
+            context,
+            MOST_OF_SUBSEARCH,
+            "a subsearch of union",
+        )
+        for subsearch in command.subsearches
+    ]
     return stacked([*([relation] if relation else []), *more], context)
