@@ -15,25 +15,29 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import sqlglot
 
-from kubestray.config import load_config
-from kubestray.detect.runner import Times
+from kubestray.config import Config, load_config
+from kubestray.detect.runner import Times, macros_of
 from kubestray.pipeline.detecting import Detector, wanted_searches
-from kubestray.pipeline.setting_up import content_of, searching
+from kubestray.pipeline.setting_up import content_of, lookups_of, searching
 from kubestray.receive.otlp import decode_json, decode_protobuf
 from kubestray.receive.points import Bounds
+from kubestray.search.run import compile_search
 from kubestray.simulate import SimulationConfig, simulate
 from kubestray.store.open import open_store
+from kubestray.store.points import Span
 from kubestray.store.store import Store
 
 SECOND = 10**9
 DAY = 86_400 * SECOND
 NOW = 1_795_000_000 * SECOND
 START = NOW - 30 * DAY
+PUBLISHED = Path(__file__).parents[2] / "shared" / "escu"
 METRICS = ("tcp.bytes", "tcp.packets", "tcp.new_sockets", "udp.bytes", "udp.packets")
 
 
@@ -85,7 +89,7 @@ def _decoding(simulation: Any) -> dict[str, float]:
     }
 
 
-def _store(simulation: Any, folder: Path) -> dict[str, float]:
+def _store(simulation: Any, folder: Path) -> dict[str, Any]:
     """Append 30 days of edges at a point a minute, then run the published method over them."""
     store = open_store(str(folder / "store"))
     batches = list(simulation.batches(START, NOW - 3600 * SECOND, 60, ("network",), METRICS))
@@ -96,14 +100,33 @@ def _store(simulation: Any, folder: Path) -> dict[str, float]:
     append = time.perf_counter() - start
     for batch in simulation.batches(NOW - 3600 * SECOND, NOW, 10, ("network",), METRICS):
         store.append(batch)
-    figures = {"append_points_per_second": round(points / append), **_size(store)}
+    figures: dict[str, Any] = {"append_points_per_second": round(points / append), **_size(store)}
     config = load_config({"store": str(folder / "store")}, {}, None)
     content = content_of(config)
     detector = Detector(store, content, searching(config))
     search = wanted_searches(content, ["Process sending far more than usual"])[0]
     figures["detection_seconds"] = round(best(lambda: detector.run(search, Times(NOW, "-1h", "now"))), 3)
     figures["detection_points"] = points
+    figures["compile_milliseconds"] = _compiling(store, config)
     store.close()
+    return figures
+
+
+def _compiling(store: Store, config: Config) -> dict[str, float]:
+    """Return what compiling each search takes: ours, and the published ones where they are at hand."""
+    content = content_of(config, [PUBLISHED] if PUBLISHED.is_dir() else [])
+    request = partial(
+        searching(config),
+        now=NOW,
+        span=Span(),
+        macros=macros_of(content),
+        lookups=lookups_of(store, content),
+        dollars=True,
+    )
+    figures = {}
+    for search in (*content.detections.values(), *content.baselines.values()):
+        taken = best(lambda: compile_search(request(search.search), store.query))  # noqa: B023 (called at once)
+        figures[search.name] = round(1000 * taken, 1)
     return figures
 
 

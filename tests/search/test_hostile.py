@@ -150,6 +150,22 @@ def test_fields_of_any_name_can_be_renamed(embedded: Store, old: str, new: str) 
 
 
 @quick
+@given(name=named, values=st.lists(starless, min_size=2, max_size=5, unique_by=str.lower))
+@example(name="a b", values=['x" OR y="1', "x"])
+@example(name="search", values=["`x`", "$y$"])
+def test_what_a_subsearch_returns_is_compared_and_nothing_else(
+    store: Store, name: str, values: list[str]
+) -> None:
+    field = f"f{name}"
+    rows: list[Row] = [{field: value, "n": n} for n, value in enumerate(values)]
+    wanted = [row for row in rows if row["n"] % 2 == 0]
+    for text in ("| search [ search index=wanted | format ]", "| search [ search index=wanted ]"):
+        assert search(store, text, rows=rows, indexes={"wanted": wanted}).rows == wanted
+    evaluated_too = "| where [ search index=wanted | fields - _x ]"
+    assert search(store, evaluated_too, rows=rows, indexes={"wanted": wanted}).rows == wanted
+
+
+@quick
 @given(text=hostile)
 def test_a_text_never_changes_the_statement(embedded: Store, text: str) -> None:
     assert shape(embedded, text) == shape(embedded, "harmless")
