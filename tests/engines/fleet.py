@@ -17,6 +17,7 @@ from engines.http_front import HttpFront
 from kubestray.store.clickhouse import ClickHouseEngine
 from kubestray.store.embedded import EmbeddedEngine
 from kubestray.store.schema import _SHARD_BY, _UNIQUE, Layout
+from kubestray.store.socket import SocketEngine, StoreSocket
 from kubestray.store.store import Store
 
 ENGINES = ("embedded", "http", "distributed")
@@ -83,11 +84,16 @@ class Fleet:
 
     @contextmanager
     def store(self, engine: str) -> Iterator[Store]:
-        """A store with tables of its own, empty, on one of `ENGINES`."""
+        """A store with tables of its own, empty, on one of `ENGINES`, or on ``socket``."""
         database = f"test_{next(self._names)}"
         self.admin.execute(f"CREATE DATABASE {database}")
         if engine == "http":
             store = Store(ClickHouseEngine(f"{self.front.url}/{database}"))
+        elif engine == "socket":
+            with self._served(database) as store:
+                yield store
+            self.admin.execute(f"DROP DATABASE {database}")
+            return
         else:
             layout = TwoShards() if engine == "distributed" else Layout()
             store = Store(self.embedded(database), layout)
@@ -97,6 +103,23 @@ class Fleet:
         finally:
             store.close()
             self.admin.execute(f"DROP DATABASE {database}")
+
+    @contextmanager
+    def _served(self, database: str) -> Iterator[Store]:
+        """A store as a command beside a server sees it: another process, but for the process."""
+        directory = self.directory / database
+        directory.mkdir()
+        engine = self.embedded(database)
+        Store(engine).create()
+        server = StoreSocket(engine, directory)
+        server.start()
+        client = SocketEngine(directory)
+        try:
+            yield Store(client)
+        finally:
+            client.close()
+            server.stop()
+            engine.close()
 
     def close(self) -> None:
         if "front" in self.__dict__:

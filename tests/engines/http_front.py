@@ -1,13 +1,16 @@
 """Just enough of ClickHouse's HTTP interface, in front of chDB, for clickhouse-connect to talk to.
 
 Reads: the statement in the body or in ``?query=``, settings as parameters, FORMAT at its end, the answer
-compressed as the client accepts it. Writes: the statement in ``?query=``, the rows in the body, compressed.
+compressed as the client accepts it; ArrowStream as it comes, in chunks. Writes: the statement in ``?query=``,
+the rows in the body, compressed.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gzip
+import io
+import itertools
 import os
 import queue
 import re
@@ -20,6 +23,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import chdb
 import lz4.frame
+import pyarrow as pa
 import zstandard
 
 _NOT_SETTINGS = set(
@@ -29,6 +33,8 @@ _NOT_SETTINGS = set(
 _FORMAT = re.compile(r"\s+FORMAT\s+(\w+)\s*$", re.IGNORECASE)
 _INSERT = re.compile(r"\s*INSERT\s+INTO\s+(.+?)\s+FORMAT\s+(\w+)\s*", re.IGNORECASE | re.DOTALL)
 _CODE = re.compile(r"Code: (\d+)")
+_OWN_SETTINGS = re.compile(r"\bSETTINGS\s+(?=(?:\w+ = (?:'[^']*'|[\w.]+)(?:, )?)+$)")
+_TAG = "dasmdxowlutnaejz"
 
 _UNPACK: dict[str, Callable[[bytes], bytes]] = {
     "": lambda raw: raw,
@@ -51,6 +57,8 @@ class HttpFront:
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._open: list[Any] = []
         self.statements: list[str] = []
+        self.breaks = "tagged"
+        """How an error in the middle of an answer is told: one of `_LAST_WORDS`."""
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.front = self
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -76,12 +84,35 @@ class HttpFront:
             insert = _INSERT.fullmatch(parameters.get("query", ""))
             if insert:
                 return self._insert(connection, insert[1], insert[2], body, settings)
-            sql = parameters.get("query", "") + body.decode()
-            self.statements.append(sql)
-            form = _FORMAT.search(sql)
-            wanted = form[1] if form else "TabSeparated"
-            sql = _with_settings(_FORMAT.sub("", sql), settings)
+            sql, wanted = self._statement(parameters, body, settings)
             return connection.query(sql, wanted).bytes() or b"", wanted
+
+    def stream(self, parameters: dict[str, str], body: bytes) -> Iterator[bytes]:
+        """Give what a statement gives as it comes, as one Arrow stream."""
+        settings = {name: value for name, value in parameters.items() if name not in _NOT_SETTINGS}
+        with self._connection(parameters.get("database", "default")) as connection:
+            sql, wanted = self._statement(parameters, body, settings)
+            assert wanted == "ArrowStream"
+            sink, writer = _Sink(), None
+            with connection.send_query(sql, wanted) as chunks:
+                for chunk in chunks:
+                    rows = pa.ipc.open_stream(chunk.bytes()).read_all()
+                    writer = writer or pa.ipc.new_stream(sink, rows.schema)
+                    writer.write_table(rows)
+                    yield sink.taken()
+            if writer is None:
+                yield connection.query(sql, wanted).bytes()
+            else:
+                writer.close()
+                yield sink.taken()
+
+    def _statement(
+        self, parameters: dict[str, str], body: bytes, settings: dict[str, str]
+    ) -> tuple[str, str]:
+        sql = parameters.get("query", "") + body.decode()
+        self.statements.append(sql)
+        form = _FORMAT.search(sql)
+        return _with_settings(_FORMAT.sub("", sql), settings), form[1] if form else "TabSeparated"
 
     def _insert(
         self, connection: Any, target: str, form: str, body: bytes, settings: dict[str, str]
@@ -107,11 +138,37 @@ class HttpFront:
         except queue.Empty:
             connection = chdb.connect(self._dsn)
             self._open.append(connection)
+        ended = False
         try:
             connection.query(f"USE {database}", "Null")
             yield connection
+            ended = True
         finally:
-            self._idle.put(connection)
+            # After a failure a connection still holds what its statement had written.
+            (self._idle.put if ended else self._drop)(connection)
+
+    def _drop(self, connection: Any) -> None:
+        self._open.remove(connection)
+        connection.close()
+
+
+class _Sink(io.RawIOBase):
+    """Bytes on their way from a writer to a client."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._held: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._held.append(bytes(data))
+        return len(self._held[-1])
+
+    def taken(self) -> bytes:
+        held, self._held = self._held, []
+        return b"".join(held)
 
 
 def _with_settings(sql: str, settings: dict[str, str]) -> str:
@@ -119,8 +176,21 @@ def _with_settings(sql: str, settings: dict[str, str]) -> str:
     said = ", ".join(f"{name} = '{value}'" for name, value in settings.items())
     if not said:
         return sql
-    own = re.search(r"\bSETTINGS\s+(?=[\w]+ = [^']*$)", sql)
+    own = _OWN_SETTINGS.search(sql)
     return f"{sql[: own.end()]}{said}, {sql[own.end() :]}" if own else f"{sql} SETTINGS {said}"
+
+
+# What a server that has said 200 says of an error. "tagged" is how it is since 25.11, "plain" how it was;
+# "silent" is a server that dies, "short" a proxy that passes its end on as if it were the answer's.
+_LAST_WORDS: dict[str, Callable[[str], str]] = {
+    "tagged": lambda error: (
+        f"\r\n__exception__\r\n{_TAG}\r\n{error}\n{len(error)} {_TAG}\r\n__exception__\r\n"
+    ),
+    "plain": lambda error: error,
+    "silent": lambda _: "",
+    "short": lambda _: "",
+}
+_CUT = ("tagged", "silent")
 
 
 class _Server(ThreadingHTTPServer):
@@ -159,23 +229,51 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _respond(self) -> None:
         parameters = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
-        body = self._body()
+        body = _UNPACK[self.headers.get("Content-Encoding", "")](self._body())
+        form = _FORMAT.search((parameters.get("query", "") + body.decode(errors="replace"))[-40:])
         try:
-            raw, form = self.server.front.answer(
-                parameters, _UNPACK[self.headers.get("Content-Encoding", "")](body)
-            )
+            if form and form[1] == "ArrowStream" and not _INSERT.fullmatch(parameters.get("query", "")):
+                with contextlib.closing(self.server.front.stream(parameters, body)) as parts:
+                    self._send_parts(next(parts), parts)
+            else:
+                self._send_whole(parameters, body)
         except RuntimeError as error:
             found = _CODE.search(str(error))
-            self._send(
-                500, str(error).encode(), {"X-ClickHouse-Exception-Code": found[1] if found else "1000"}
-            )
-            return
+            code = {"X-ClickHouse-Exception-Code": found[1] if found else "1000"}
+            self._send(500, str(error).encode(), code)
+
+    def _send_whole(self, parameters: dict[str, str], body: bytes) -> None:
+        raw, form = self.server.front.answer(parameters, body)
         headers = {"X-ClickHouse-Format": form}
         accepted = [part.strip() for part in self.headers.get("Accept-Encoding", "").split(",")]
         packing = next((name for name in _PACK if name in accepted), None)
         if packing and parameters.get("enable_http_compression") == "1":
             raw, headers["Content-Encoding"] = _PACK[packing](raw), packing
         self._send(200, raw, headers)
+
+    def _send_parts(self, first: bytes, parts: Iterator[bytes]) -> None:
+        breaks = self.server.front.breaks
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        if breaks == "tagged":
+            self.send_header("X-ClickHouse-Exception-Tag", _TAG)
+        self.end_headers()
+        cut = False
+        try:
+            for part in itertools.chain([first], parts):
+                self._send_chunk(part)
+        except RuntimeError as error:
+            self._send_chunk(_LAST_WORDS[breaks](str(error)).encode())
+            cut = breaks in _CUT
+        except ConnectionError:
+            cut = True  # the client has gone
+        self.close_connection = self.close_connection or cut
+        if not cut:
+            self.wfile.write(b"0\r\n\r\n")
+
+    def _send_chunk(self, data: bytes) -> None:
+        if data:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") != "chunked":

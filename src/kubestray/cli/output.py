@@ -1,14 +1,14 @@
-"""Rows on stdout: JSON, CSV, or a table for people."""
+"""Rows on stdout: JSON, CSV, or a table for people. A result can be printed while it comes."""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
-from datetime import UTC, datetime
 from typing import Any
 
-Row = dict[str, Any]
+from kubestray.cli.writer import Row, Writer
 
 FORMATS = ("json", "table", "csv")
 
@@ -20,66 +20,70 @@ def chosen_format(asked: str | None) -> str:
 
 def print_rows(rows: list[Row], fields: list[str], form: str) -> None:
     """Print rows in a format; ``fields`` gives the order of the columns."""
-    if form == "json":
-        print_json(rows)
-    elif form == "csv":
-        _csv(rows, fields)
-    else:
-        print_table(rows, fields)
+    with writer(fields, form) as printed:
+        printed.write(rows)
 
 
 def print_json(value: Any) -> None:
     """Print one JSON value: the rows of a list a line each."""
-    if isinstance(value, list) and value:
-        lines = ",\n".join(json.dumps(item, ensure_ascii=False, allow_nan=False) for item in value)
-        print(f"[\n{lines}\n]")
+    if isinstance(value, list):
+        print_rows(value, [], "json")
     else:
-        print(json.dumps(value, ensure_ascii=False, allow_nan=False))
+        print(_line(value))
+
+
+def print_table(rows: list[Row], fields: list[str]) -> None:
+    """Print rows as a table that fits the terminal."""
+    print_rows(rows, fields, "table")
+
+
+def writer(fields: list[str], form: str) -> Writer:
+    """Return what prints rows as they come, in a format."""
+    if form == "table":
+        from kubestray.cli.table import TableWriter
+
+        return TableWriter(fields)
+    return _Json(fields) if form == "json" else _Csv(fields)
+
+
+class _Json(Writer):
+    """An array, a row a line."""
+
+    def _write(self, rows: list[Row]) -> None:
+        self._print((",\n" if self.begun else "[\n") + ",\n".join(map(_line, rows)))
+
+    def end(self) -> None:
+        self._print("\n]\n" if self.begun else "[]\n")
+
+    def break_off(self) -> None:
+        self._print("\n")
+
+
+class _Csv(Writer):
+    """A header and a line a row; several values of a field are lines of one cell."""
+
+    def _write(self, rows: list[Row]) -> None:
+        text = io.StringIO()
+        lines = csv.writer(text, lineterminator="\n")
+        if not self.begun:
+            lines.writerow(self.fields)
+        for row in rows:
+            values = (row.get(field, "") for field in self.fields)
+            lines.writerow(["\n".join(map(str, v)) if isinstance(v, list) else v for v in values])
+        self._print(text.getvalue())
+
+    def end(self) -> None:
+        if not self.begun:
+            self._write([])
+
+    def break_off(self) -> None:
+        self._print('"incomplete\n')
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def note(message: str) -> None:
     """Tell the person something beside the result."""
     print(message, file=sys.stderr)
-
-
-def print_table(rows: list[Row], fields: list[str], *, title: str | None = None) -> None:
-    """Print rows as a table that fits the terminal."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    if not rows:
-        console.print("no rows", style="dim")
-        return
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", header_style="bold", pad_edge=False)
-    shown = [field for field in fields if any(field in row for row in rows)]
-    for field in shown:
-        numeric = all(isinstance(row.get(field), int | float | None) for row in rows) and field != "_time"
-        table.add_column(Text(field), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell(field, row.get(field))) for field in shown))
-    console.print(table)
-
-
-def cell(field: str, value: Any) -> str:
-    """Return a value as people read it: times as UTC, several values a line each."""
-    if value is None:
-        return ""
-    if field == "_time" and isinstance(value, int | float) and 0 <= value < 253_402_300_800:
-        return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    if isinstance(value, list):
-        return "\n".join(map(str, value))
-    if isinstance(value, float):
-        return f"{value:.6g}" if abs(value) < 1e6 else f"{value:,.0f}"
-    return str(value)
-
-
-def _csv(rows: list[Row], fields: list[str]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(fields)
-    for row in rows:
-        writer.writerow(
-            ["\n".join(map(str, v)) if isinstance(v := row.get(f, ""), list) else v for f in fields]
-        )

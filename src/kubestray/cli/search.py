@@ -1,14 +1,27 @@
-"""``kubestray search 'SPL'``."""
+"""``kubestray search 'SPL'``: rows are printed as the engine gives them, however many there are.
+
+A search that writes a lookup or an index has done so before its first row is printed. What is printed of one
+that fails half-way: see `cli.writer`. A reader that leaves (``| head``) ends the search quietly, exit code 1.
+"""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import fields as dataclass_fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kubestray.cli import options, output
 from kubestray.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+    from kubestray.store.engine import Limits
+    from kubestray.store.store import Store
+    from kubestray.store.stream import Stream
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,17 +54,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a compatibility switch; repeatable"
     )
-    options.settings(parser, "content", "metric_index", "search_timeout", "search_memory", "search_rows")
+    options.settings(
+        parser, "content", "metric_index", "timezone", "search_timeout", "search_memory", "search_rows"
+    )
 
 
 def run(parsed: argparse.Namespace) -> int:
     """Run the search and print its rows."""
     from kubestray.detect.runner import macros_of
     from kubestray.pipeline import setting_up
-    from kubestray.search.run import compile_search, run_search
+    from kubestray.search.run import compile_search, stream_search
 
     config = options.configure(parsed)
-    now, span = setting_up.time_range(parsed.now, parsed.earliest, parsed.latest)
+    now, span = setting_up.time_range(parsed.now, parsed.earliest, parsed.latest, config["timezone"])
     content = setting_up.content_of(config)
     rows = _rows("--rows", parsed.rows) if parsed.rows else None
     indexes, given = _named_rows("--index", parsed.index), _named_rows("--lookup", parsed.lookup)
@@ -73,11 +88,28 @@ def run(parsed: argparse.Namespace) -> int:
         if parsed.explain:
             print(compile_search(request, store.query).explain())
             return 0
-        result = run_search(request, store.query)
-    for annotation in result.annotations:
-        output.note(f"note: {annotation}")
-    output.print_rows(result.rows, result.fields, output.chosen_format(parsed.format))
+        found = stream_search(request, store.query, _streaming(store))
+        for annotation in found.annotations:
+            output.note(f"note: {annotation}")
+        printed = output.writer(found.fields, output.chosen_format(parsed.format))
+        with closing(found.rows), printed:
+            for part in found.rows:
+                printed.write(part)
     return 0
+
+
+def _streaming(store: Store) -> Callable[[exp.Expr, Limits], Stream]:
+    """Return `Store.stream`; other commands have the store as soon as the engine has given all rows.
+
+    Somebody may look at them in a pager for hours.
+    """
+
+    def stream(tree: exp.Expr, limits: Limits) -> Stream:
+        made = store.stream(tree, limits)
+        made.when_done(store.close)
+        return made
+
+    return stream
 
 
 def switches(pairs: list[str]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -9,8 +10,14 @@ import pyarrow as pa
 from sqlglot import exp
 
 from kubestray.model.errors import StoreError, UsageError
-from kubestray.store.engine import READ_SETTINGS, UNLIMITED, Limits, render, with_settings
+from kubestray.store.engine import UNLIMITED, Limits, kill, new_tag, reading, render
 from kubestray.store.failures import failure
+from kubestray.store.http_answer import Answer
+from kubestray.store.stream import Stream
+
+# The server sees by itself that a client has died (it looks only for statements that are read-only).
+_READING = {"readonly": 2, "cancel_http_readonly_queries_on_client_close": 1}
+_STREAMING = {**_READING, "output_format_arrow_string_as_string": 1}
 
 
 class ClickHouseEngine:
@@ -51,11 +58,38 @@ class ClickHouseEngine:
 
     def query(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> pa.Table:
         """Run a SELECT and return its Arrow table."""
-        sql = with_settings(render(tree), {**READ_SETTINGS, **limits.settings()})
+        tag = new_tag()
+        sql = reading(render(tree), limits, tag)
         try:
-            return self._client.query_arrow(sql, use_strings=True)
+            return self._client.query_arrow(sql, use_strings=True, settings=_READING)
         except self._errors as error:
-            raise failure(str(error), self.url) from error
+            raise failure(str(error), self.url, limits) from error
+        except KeyboardInterrupt:
+            self.cancel(tag)
+            raise
+
+    def stream(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> Stream:
+        """Run a SELECT and return its record batches as the server sends them."""
+        tag = new_tag()
+        sql = reading(render(tree), limits, tag)
+        answer = Answer(lambda: self._ask(sql, limits), self.url, limits)
+
+        def cancel() -> None:
+            self.cancel(tag)
+            answer.hang_up()
+
+        return Stream(answer.batches(), cancel)
+
+    def _ask(self, sql: str, limits: Limits) -> Any:
+        try:
+            return self._client.raw_stream(sql, settings=_STREAMING, fmt="ArrowStream")
+        except self._errors as error:
+            raise failure(str(error), self.url, limits) from error
+
+    def cancel(self, tag: str) -> None:
+        """Ask the server to stop the query that was tagged so; it may not let us."""
+        with suppress(StoreError):
+            self.execute(kill(tag))
 
     def execute(self, statement: str) -> None:
         """Run a statement of our own."""
@@ -72,7 +106,9 @@ class ClickHouseEngine:
             raise failure(str(error), self.url) from error
 
     def cancel_all(self) -> None:
-        """Do nothing: the server ends queries at their time limit."""
+        """Ask the server to stop every query of this process; it may not let us."""
+        with suppress(StoreError):
+            self.execute(kill())
 
     def close(self) -> None:
         """Close the connections."""

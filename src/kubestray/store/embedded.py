@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 import queue
-import secrets
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,9 @@ from sqlglot import exp
 
 from kubestray.model.errors import KubestrayError, StoreError
 from kubestray.store import directory as directory_lock
-from kubestray.store.engine import READ_SETTINGS, UNLIMITED, Limits, render, with_settings
+from kubestray.store.engine import READ_SETTINGS, UNLIMITED, Limits, kill, new_tag, reading, render
 from kubestray.store.failures import failure
+from kubestray.store.stream import CANCEL_AGAIN, Stream
 
 
 class EmbeddedEngine:
@@ -37,13 +37,12 @@ class EmbeddedEngine:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="query")
         directory_lock.take(directory)
         try:
+            # It stays idle: the engine stops with its last connection, and those that failed are closed.
             first = self._connect()
             _run(first, f"CREATE DATABASE IF NOT EXISTS {database}", self.url)
-            _run(first, f"USE {database}", self.url)
         except KubestrayError:
             self.close()
             raise
-        self._idle.put(first)
 
     @property
     def url(self) -> str:
@@ -52,37 +51,66 @@ class EmbeddedEngine:
 
     def query(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> pa.Table:
         """Run a SELECT and return its Arrow table."""
-        return self.query_text(render(tree), limits)
+        return pa.ipc.open_stream(pa.BufferReader(self.query_text(render(tree), limits))).read_all()
 
-    def query_text(self, sql: str, limits: Limits = UNLIMITED, tag: str = "") -> pa.Table:
-        """Run a SELECT that is text already (what comes over the socket); `cancel` knows it by its tag."""
-        tag = tag or secrets.token_hex(8)
-        sql = with_settings(sql, {**READ_SETTINGS, **limits.settings(), "log_comment": f"'{tag}'"})
+    def query_text(self, sql: str, limits: Limits = UNLIMITED, tag: str | None = None) -> bytes:
+        """Run a SELECT that is text already (what comes over the socket); return an Arrow stream."""
+        tag = tag or new_tag()
         if threading.current_thread() is not threading.main_thread():
-            return self._ask(sql)
+            return self._ask(sql, limits, tag)
         # Python hears of Ctrl-C only between its own steps, and a query is one step: another thread takes
         # it, so that this one can be interrupted.
-        answer = self._worker.submit(self._ask, sql)
+        answer = self._worker.submit(self._ask, sql, limits, tag)
         try:
             return answer.result()
         except KeyboardInterrupt:
-            self.cancel(tag)
+            while not answer.done():
+                self.cancel(tag)
+                wait([answer], CANCEL_AGAIN)
             raise
+
+    def stream(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> Stream:
+        """Run a SELECT and return its record batches as they come.
+
+        The engine computes a batch when it is asked for one, and holds no more than its sorting and
+        grouping need.
+        """
+        tag = new_tag()
+        return Stream(self._batches(render(tree), limits, tag), lambda: self.cancel(tag))
+
+    def chunks(self, sql: str, limits: Limits, tag: str) -> Generator[bytes, None, None]:
+        """Run a SELECT that is text already; give its answer as Arrow streams, each of a part of the rows."""
+        with self._borrow() as connection:
+            answer = None
+            try:
+                answer = connection.send_query(reading(sql, limits, tag), "ArrowStream")
+                for chunk in answer:
+                    yield chunk.bytes()
+            except RuntimeError as error:
+                raise failure(str(error), self.url, limits) from error
+            finally:
+                if answer is not None:
+                    with suppress(RuntimeError):
+                        answer.cancel()  # nothing, if it has ended
 
     def cancel_all(self) -> None:
         """Stop every query that is running."""
-        self.execute("KILL QUERY WHERE Settings['log_comment'] != '' ASYNC")
+        self.execute(kill())
 
     def cancel(self, tag: str) -> None:
         """Stop the query that was tagged so, wherever it runs."""
-        self.execute(f"KILL QUERY WHERE Settings['log_comment'] = '{tag}' ASYNC")
+        self.execute(kill(tag))
 
-    def _ask(self, sql: str) -> pa.Table:
+    def _ask(self, sql: str, limits: Limits, tag: str) -> bytes:
         with self._borrow() as connection:
-            raw = _run(connection, sql, self.url, "ArrowStream").bytes()
+            raw: bytes = _run(connection, reading(sql, limits, tag), self.url, "ArrowStream", limits).bytes()
         if not raw:
             raise StoreError(f"the store at {self.url} gave no answer to a query")
-        return pa.ipc.open_stream(pa.BufferReader(raw)).read_all()
+        return raw
+
+    def _batches(self, sql: str, limits: Limits, tag: str) -> Generator[pa.RecordBatch, None, None]:
+        for chunk in self.chunks(sql, limits, tag):
+            yield from pa.ipc.open_stream(pa.BufferReader(chunk))
 
     def execute(self, statement: str) -> None:
         """Run a statement of our own."""
@@ -109,15 +137,17 @@ class EmbeddedEngine:
     def close(self) -> None:
         """Close every connection; the directory is free when the last one is closed."""
         self._worker.shutdown()
+        was_closed, self._closed = self._closed, True
         while self._open:
             self._open.pop().close()
-        if not self._closed:
-            self._closed = True
+        if not was_closed:
             directory_lock.release(self._directory)
 
     def _connect(self) -> Any:
         import chdb  # heavy: only when a store is opened
 
+        if self._closed:
+            raise StoreError(f"the store at {self.url} is closed")
         try:
             connection: Any = chdb.connect(self._dsn)  # type: ignore[no-untyped-call]
         except RuntimeError as error:
@@ -127,19 +157,31 @@ class EmbeddedEngine:
 
     @contextmanager
     def _borrow(self) -> Iterator[Any]:
+        """Lend a connection. One whose statement failed or was left early is closed.
+
+        The engine keeps what such a statement had written, and gives it to the next one as its answer.
+        """
         try:
             connection = self._idle.get_nowait()
         except queue.Empty:
             connection = self._connect()
             _run(connection, f"USE {self._database}", self.url)
+            # A streamed statement is read before the settings at its end are.
+            _run(connection, f"SET max_query_size = {READ_SETTINGS['max_query_size']}", self.url)
+        ended = False
         try:
             yield connection
+            ended = True
         finally:
-            self._idle.put(connection)
+            if ended:
+                self._idle.put(connection)
+            else:
+                self._open.remove(connection)
+                connection.close()
 
 
-def _run(connection: Any, sql: str, url: str, output: str = "Null") -> Any:
+def _run(connection: Any, sql: str, url: str, output: str = "Null", limits: Limits = UNLIMITED) -> Any:
     try:
         return connection.query(sql, output)
     except RuntimeError as error:
-        raise failure(str(error), url) from error
+        raise failure(str(error), url, limits) from error

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import pyarrow as pa
 from sqlglot import exp
+
+from kubestray.store.stream import Stream
 
 DIALECT = "clickhouse"
 
@@ -48,6 +52,14 @@ class Engine(Protocol):
         """Run a SELECT; raise `LimitExceeded` at a limit, `StoreError` at any other refusal."""
         ...
 
+    def stream(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> Stream:
+        """Run a SELECT whose rows are read as they come; the same errors, also after some of the rows.
+
+        The statement runs while it is read: its time includes that in which the reader is not ready for
+        more than `stream.AHEAD`. The limit on rows holds for all batches together.
+        """
+        ...
+
     def execute(self, statement: str) -> None:
         """Run a statement of our own (DDL) that returns nothing."""
         ...
@@ -72,6 +84,8 @@ def render(tree: exp.Expr, *, pretty: bool = False) -> str:
 
 # Deep foreach bodies nest one subquery a field; the engine's default of 100 is for typing errors.
 READ_SETTINGS: dict[str, int | float] = {
+    # What is asked for here never writes; 2 and not 1, so that the settings below can be set.
+    "readonly": 2,
     "max_subquery_depth": 1000,
     "max_query_size": 64 << 20,
     "max_ast_elements": 1_000_000,
@@ -81,6 +95,27 @@ READ_SETTINGS: dict[str, int | float] = {
     # NULLs from an outer join, not default values.
     "join_use_nulls": 1,
 }
+
+
+_PROCESS = f"kubestray-{secrets.token_hex(8)}-"
+_numbers = itertools.count()
+
+
+def new_tag() -> str:
+    """Return a name for a statement that no other one has, by which `kill` finds it."""
+    return f"{_PROCESS}{next(_numbers)}"
+
+
+def reading(sql: str, limits: Limits, tag: str) -> str:
+    """Return a SELECT with the settings that all of ours have."""
+    return with_settings(sql, {**READ_SETTINGS, **limits.settings(), "log_comment": f"'{tag}'"})
+
+
+def kill(tag: str | None = None) -> str:
+    """Return the statement that stops the SELECT with this tag, or all those of this process."""
+    comment = "Settings['log_comment']"
+    chosen = f"{comment} = '{tag}'" if tag else f"startsWith({comment}, '{_PROCESS}')"
+    return f"KILL QUERY WHERE {chosen} ASYNC"
 
 
 def with_settings(sql: str, settings: Mapping[str, object]) -> str:

@@ -1,26 +1,75 @@
-"""The engine's error text, told in our words."""
+"""The engine's error text, told in our words: which limit was met, what it is, and what to do."""
 
 from __future__ import annotations
 
 import re
 
 from kubestray.model.errors import KubestrayError, LimitExceeded, StoreError
+from kubestray.store.engine import UNLIMITED, Limits
 
 _CODE = re.compile(r"Code: (\d+)")
 
-_LIMITS = {
-    "159": "the search ran out of time; narrow its time range or raise --timeout",
-    "160": "the search was estimated to run out of time; narrow its time range or raise --timeout",
-    "241": "the search ran out of memory; narrow its time range or group by fewer fields",
-    "396": "the result has more rows than allowed; aggregate, or raise the limit on rows",
-    "394": "the search was cancelled",
-}
+_TOO_SLOW, _TOO_MUCH_MEMORY, _TOO_MANY_ROWS, _CANCELLED = ("159", "160"), ("241",), ("396",), ("394",)
+
+# How releases of the engine say that one query went over its own limit, and not over the server's.
+_OF_THE_QUERY = re.compile(r"query memory limit|\(for query\)", re.IGNORECASE)
 
 
-def failure(text: str, url: str) -> KubestrayError:
-    """Turn an engine's error message into the exception a caller should see."""
-    code = _CODE.search(text)
-    if code and code[1] in _LIMITS:
-        return LimitExceeded(_LIMITS[code[1]])
-    first_line = text.strip().splitlines()[0][:2000] if text.strip() else "no message"
-    return StoreError(f"the store at {url} refused: {first_line}")
+def failure(text: str, url: str, limits: Limits = UNLIMITED) -> KubestrayError:
+    """Turn an engine's error message into the exception a caller should see.
+
+    ``limits`` are those that the statement had; a limit that is not among them is the engine's own.
+    """
+    found = _CODE.search(text)
+    code = found[1] if found else ""
+    told = _limit(code, text, limits)
+    if told:
+        return LimitExceeded(told)
+    message = _first_line(text)
+    if code in (*_TOO_SLOW, *_TOO_MUCH_MEMORY, *_TOO_MANY_ROWS):
+        return LimitExceeded(
+            f"the store at {url} met a limit of its own, not one of this search: {message}; "
+            "ask for less, try again when less runs there, or raise it there"
+        )
+    return StoreError(f"the store at {url} refused: {message}")
+
+
+def _limit(code: str, text: str, limits: Limits) -> str:
+    """Tell of one of our own limits; nothing if it was not one of them."""
+    if code in _TOO_SLOW and limits.seconds:
+        return (
+            f"the search did not end within {_time(limits.seconds)} (search_timeout); "
+            "narrow its time range, or raise --search-timeout"
+        )
+    if code in _TOO_MUCH_MEMORY and limits.memory and _OF_THE_QUERY.search(text):
+        return (
+            f"the search needs more memory than the {_size(limits.memory)} it may use (search_memory); "
+            "narrow its time range, group by fewer fields, or raise --search-memory"
+        )
+    if code in _TOO_MANY_ROWS and limits.rows:
+        return (
+            f"the result has more than the {limits.rows} rows that are allowed (search_rows); "
+            "aggregate, put | head at its end, or raise --search-rows (0 is no limit)"
+        )
+    return "the search was cancelled" if code in _CANCELLED else ""
+
+
+def _first_line(text: str) -> str:
+    told = text.strip().removeprefix("Streaming query failed: ")
+    return told.splitlines()[0][:2000] if told else "no message"
+
+
+def _time(seconds: float) -> str:
+    """Write a length of time as the setting is written: ``5m``."""
+    for unit, size in (("h", 3600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}s"
+
+
+def _size(count: int) -> str:
+    """Write a size as the setting is written: ``8GiB``."""
+    for unit, shift in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if count >> shift and count % (1 << shift) == 0:
+            return f"{count >> shift}{unit}"
+    return f"{count} bytes"

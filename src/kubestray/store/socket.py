@@ -4,8 +4,9 @@ One process holds the data directory. `StoreSocket` answers on a socket in that 
 the same user can reach; `SocketEngine` is the other end, an engine like any other. So a search beside
 a running server is the same search, only its statements travel.
 
-Requests are HTTP: ``POST /query`` (SQL in, Arrow stream out), ``POST /insert/TABLE`` (Arrow stream in),
-``GET /hello`` (who is there). An error is JSON: ``{"error": KIND, "message": TEXT}``.
+Requests are HTTP: ``POST /query`` (SQL in, Arrow stream out), ``POST /stream`` (SQL in, `frames` out as the
+rows come), ``POST /insert/TABLE`` (Arrow stream in), ``GET /hello`` (who is there). An error is JSON:
+``{"error": KIND, "message": TEXT}``. A query ends when its asker goes away.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import dataclasses
 import http.client
 import json
 import os
-import secrets
 import socket
 import threading
+from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,16 @@ from sqlglot import exp
 
 from kubestray.model.errors import LimitExceeded, StoreError
 from kubestray.store.embedded import EmbeddedEngine
-from kubestray.store.engine import UNLIMITED, Limits, render
+from kubestray.store.engine import UNLIMITED, Limits, new_tag, render
+from kubestray.store.frames import (
+    ERROR,
+    Frames,
+    cancelled_again_and_again,
+    error_as_json,
+    gone,
+    read_frames,
+)
+from kubestray.store.stream import Stream
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -34,6 +45,7 @@ if TYPE_CHECKING:
 
 SOCKET_NAME = "serve.sock"
 _LIMITS_HEADER = "kubestray-limits"
+_LAST_WORDS = 5  # seconds that askers have to take their answers when the server stops
 
 
 class StoreSocket:
@@ -55,10 +67,16 @@ class StoreSocket:
         previous = os.umask(0o177)
         try:
             listener.bind(_short(self._directory))
+            listener.listen()  # who asks before the thread runs waits, and is not refused
         finally:
             os.umask(previous)
         config = uvicorn.Config(
-            self._app(), log_config=None, access_log=False, lifespan="off", server_header=False
+            self._app(),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=_LAST_WORDS,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
@@ -84,6 +102,7 @@ class StoreSocket:
             routes=[
                 Route("/hello", self._hello),
                 Route("/query", self._query, methods=["POST"]),
+                Route("/stream", self._stream, methods=["POST"]),
                 Route("/insert/{table}", self._insert, methods=["POST"]),
             ]
         )
@@ -94,22 +113,24 @@ class StoreSocket:
         return JSONResponse({"pid": os.getpid()})
 
     async def _query(self, request: Request) -> Response:
-        sql = (await request.body()).decode()
-        limits = Limits(**json.loads(request.headers.get(_LIMITS_HEADER, "{}")))
-        tag = secrets.token_hex(8)
+        sql, limits = await _statement(request)
+        tag = new_tag()
         watch = asyncio.ensure_future(self._cancel_if_gone(request, tag))
         try:
-            return await _answer(lambda: _to_bytes(self._engine.query_text(sql, limits, tag)))
+            return await _answer(lambda: self._engine.query_text(sql, limits, tag))
         finally:
             watch.cancel()
 
+    async def _stream(self, request: Request) -> Any:
+        sql, limits = await _statement(request)
+        tag = new_tag()
+        parts = self._engine.chunks(sql, limits, tag)
+        return Frames(parts, lambda: self._engine.cancel(tag), limits.seconds)
+
     async def _cancel_if_gone(self, request: Request, tag: str) -> None:
         """Stop a query whose asker has gone away (Ctrl-C over there)."""
-        from starlette.concurrency import run_in_threadpool
-
-        while not await request.is_disconnected():
-            await asyncio.sleep(0.2)
-        await run_in_threadpool(self._engine.cancel, tag)
+        await gone(request.receive)
+        await cancelled_again_and_again(lambda: self._engine.cancel(tag))
 
     async def _insert(self, request: Request) -> Response:
         body = await request.body()
@@ -126,15 +147,20 @@ class StoreSocket:
         return await _answer(insert)
 
 
+async def _statement(request: Request) -> tuple[str, Limits]:
+    sql = (await request.body()).decode()
+    return sql, Limits(**json.loads(request.headers.get(_LIMITS_HEADER, "{}")))
+
+
 async def _answer(work: Any) -> Response:
     """Run work in a thread; give its bytes, or its error in our one shape."""
     from starlette.concurrency import run_in_threadpool
-    from starlette.responses import JSONResponse, Response
+    from starlette.responses import Response
 
     try:
         return Response(await run_in_threadpool(work), media_type="application/octet-stream")
     except (StoreError, LimitExceeded) as error:
-        return JSONResponse({"error": type(error).__name__, "message": str(error)}, status_code=400)
+        return Response(error_as_json(error), status_code=400, media_type="application/json")
 
 
 class SocketEngine:
@@ -159,9 +185,33 @@ class SocketEngine:
 
     def query(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> pa.Table:
         """Run a SELECT over there and return its Arrow table."""
-        wanted = json.dumps(dataclasses.asdict(limits))
-        raw = self._ask("POST", "/query", render(tree).encode(), {_LIMITS_HEADER: wanted})
+        raw = self._ask("POST", "/query", render(tree).encode(), _header(limits))
         return pa.ipc.open_stream(pa.BufferReader(raw)).read_all()
+
+    def stream(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> Stream:
+        """Run a SELECT over there and return its record batches as they come."""
+        connection = _UnixConnection(self._directory)
+        return Stream(self._batches(connection, render(tree).encode(), limits), connection.hang_up)
+
+    def _batches(
+        self, connection: _UnixConnection, sql: bytes, limits: Limits
+    ) -> Generator[pa.RecordBatch, None, None]:
+        try:
+            connection.request("POST", "/stream", sql, _header(limits))
+            response = connection.getresponse()
+            if response.status != http.client.OK:
+                raise _error(response.read())
+            for kind, data in read_frames(response.read):
+                if kind == ERROR:
+                    raise _error(data)
+                yield from pa.ipc.open_stream(pa.BufferReader(data))
+        except (OSError, EOFError, http.client.HTTPException) as error:
+            raise StoreError(
+                f"process {self.pid}, which serves {self.url}, broke off its answer: it has gone away, or "
+                "this command did not read on for as long as a search may take; run the command again"
+            ) from error
+        finally:
+            connection.close()
 
     def execute(self, statement: str) -> None:
         """Do nothing: the process that holds the store has made its tables."""
@@ -200,6 +250,10 @@ class SocketEngine:
             connection.close()
 
 
+def _header(limits: Limits) -> dict[str, str]:
+    return {_LIMITS_HEADER: json.dumps(dataclasses.asdict(limits))}
+
+
 def _error(raw: bytes) -> StoreError | LimitExceeded:
     try:
         told = json.loads(raw)
@@ -212,11 +266,18 @@ class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, directory: int) -> None:
         super().__init__("localhost")
         self._where = _short(directory)
+        self._line: socket.socket | None = None
 
     def connect(self) -> None:
         """Connect to the socket instead of a host."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock = self._line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.connect(self._where)
+
+    def hang_up(self) -> None:
+        """End what is under way; from another thread."""
+        if self._line is not None:
+            with suppress(OSError):  # the other end was faster
+                self._line.shutdown(socket.SHUT_RDWR)
 
 
 def _short(directory: int) -> str:

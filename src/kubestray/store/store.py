@@ -13,6 +13,7 @@ from sqlglot import exp
 from kubestray.model.metric import Batch
 from kubestray.store.engine import UNLIMITED, Engine, Limits
 from kubestray.store.schema import DAY_NS, Layout
+from kubestray.store.stream import Stream
 
 _HOUR_NS = 3600 * 10**9
 _DAYS_PER_INSERT = 90  # the engine refuses an INSERT that touches more than 100 partitions
@@ -36,6 +37,10 @@ class Store:
     def query(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> pa.Table:
         """Run a SELECT over the tables of `store.schema`."""
         return self.engine.query(tree, limits)
+
+    def stream(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> Stream:
+        """Run a SELECT whose rows are read as they come."""
+        return self.engine.stream(tree, limits)
 
     def append(self, batch: Batch) -> None:
         """Write a batch; when it returns, its points are durable and can be searched.
