@@ -3,11 +3,15 @@
 from pathlib import Path
 
 from kubestray import config
-from kubestray.search import manual
+from kubestray.search import compatibility, manual
 
 DOCS = Path(__file__).parent.parent / "docs"
 
-PAGES = {"settings.md": config.manual, "spl.md": manual.manual}
+PAGES = {
+    "settings.md": config.manual,
+    "spl.md": manual.manual,
+    "compatibility.md": compatibility.compatibility,
+}
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from kubestray.model.errors import UsageError
 from kubestray.search.times import parse_duration
+from kubestray.search.zones import checked_zone
 
 SECOND_NS = 10**9
 
@@ -107,6 +108,7 @@ SETTINGS = (
     Setting("store", "chdb://~/.local/share/kubestray", _text, "The store: a directory, chdb://DIR, or clickhouse://user:password@host:8123/database?cluster=NAME."),
     Setting("content", "", _paths, "Content folders in force beside the built-in one; several are separated by the path separator (a list in the file)."),
     Setting("metric_index", "kubernetes_metrics", _text, "The name of the index that metrics are in, as searches write it."),
+    Setting("timezone", "UTC", checked_zone, "The time zone of calendar days, of times without an offset and of texts of times in searches: an IANA name, for example Europe/Berlin."),
     Setting("log_level", "info", _level, "How much is logged to stderr: debug, info, warning or error."),
     Setting("search_timeout", "5m", _duration, "How long a search may run."),
     Setting("search_memory", "8GiB", _size, "How much memory a search may use."),

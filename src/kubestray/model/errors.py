@@ -16,6 +16,7 @@ Every message says where, what, and what to do next.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -54,10 +55,20 @@ class Position:
     line: int
     column: int
     path: str | None = None
+    used_at: Position | None = None
+    """Where the macro that holds this place is used, for a place inside a macro."""
 
     def __str__(self) -> str:
         place = f"{self.line}:{self.column}"
         return f"{self.path}:{place}" if self.path else f"line {self.line}, column {self.column}"
+
+    def uses(self) -> str:
+        """Say where the macros around this place are used, the innermost first; nothing outside of macros."""
+        return f"; used at {self.used_at}{self.used_at.uses()}" if self.used_at else ""
+
+
+Where = Callable[[int], Position]
+"""Tells where the character at an offset of a text was written."""
 
 
 class SearchError(KubestrayError):
@@ -68,18 +79,22 @@ class SearchError(KubestrayError):
     def __init__(self, message: str, position: Position | None = None, hint: str = "") -> None:
         self.message, self.position, self.hint = message, position, hint
         place = f"{position}: " if position else ""
-        super().__init__(f"{place}{message}" + (f" ({hint})" if hint else ""))
+        uses = position.uses() if position else ""
+        super().__init__(f"{place}{message}" + (f" ({hint})" if hint else "") + uses)
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One problem in a content file."""
+    """One problem in a content file: an error, or a warning about what is probably not meant."""
 
     position: Position
     message: str
+    hint: str = ""
+    warning: bool = False
 
     def __str__(self) -> str:
-        return f"{self.position}: {self.message}"
+        said = f"{'warning: ' if self.warning else ''}{self.message}"
+        return f"{self.position}: {said}" + (f" ({self.hint})" if self.hint else "") + self.position.uses()
 
 
 class ContentError(KubestrayError):

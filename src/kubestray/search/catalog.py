@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 from sqlglot import exp
@@ -11,9 +12,23 @@ from kubestray.model.errors import LimitExceeded
 from kubestray.model.metric import Kind
 from kubestray.search.matching import wildcard
 from kubestray.store.points import Span
-from kubestray.store.trees import Tree, all_of, any_of, call, column, named, one_of, select, text, unsigned
+from kubestray.store.trees import (
+    Tree,
+    all_of,
+    any_of,
+    call,
+    column,
+    either,
+    named,
+    null,
+    one_of,
+    select,
+    text,
+    unsigned,
+)
 
 MOST_METRICS = 10_000
+MOST_ROWS = 500_000
 _HOUR_NS = 3600 * 10**9
 
 Query = Callable[[exp.Expr], pa.Table]
@@ -30,7 +45,7 @@ class StoreCatalog:
         tree = (
             select(column("metric"), named(call("groupUniqArray", column("kind")), "kinds"))
             .from_("series")
-            .where(all_of([any_of([_matches(p) for p in patterns]), *_seen(series, span)]))
+            .where(all_of([any_of([_matches(p) for p in patterns]), *seen(series, span)]))
             .group_by(column("metric"))
             .order_by(column("metric"))
             .limit(MOST_METRICS + 1)
@@ -44,10 +59,48 @@ class StoreCatalog:
 
     def attributes(self, metrics: Iterable[str], series: Tree | None, span: Span) -> list[str]:
         """Return the names of the attributes that series of these metrics have, sorted."""
-        wanted = [one_of(column("metric"), map(text, metrics)), *_seen(series, span)]
+        wanted = [one_of(column("metric"), map(text, metrics)), *seen(series, span)]
         names = call("arrayJoin", call("mapKeys", column("attributes")))
         tree = select(named(names, "name")).distinct().from_("series").where(all_of(wanted))
         return sorted(self._query(tree).column("name").to_pylist())
+
+    def dimensions(self, names: Sequence[str], series: Tree | None, span: Span) -> list[Dimensions]:
+        """Return what there is of metrics with values of these attributes, each once; at most `MOST_ROWS`."""
+        values = [
+            either(
+                call("mapContains", column("attributes"), text(name)),
+                call("toNullable", call("arrayElement", column("attributes"), text(name))),
+                null(),
+            )
+            for name in names
+        ]
+        tree = (
+            select(
+                column("metric"),
+                named(call("arraySort", call("mapKeys", column("attributes"))), "names"),
+                *(named(value, f"v{index}") for index, value in enumerate(values)),
+            )
+            .distinct()
+            .from_("series")
+            .where(all_of(seen(series, span)))
+            .limit(MOST_ROWS + 1)
+        )
+        rows = self._query(tree).to_pylist()
+        if len(rows) > MOST_ROWS:
+            raise LimitExceeded(f"this is about more than {MOST_ROWS} kinds of series; narrow it with WHERE")
+        return [
+            Dimensions(row["metric"], row["names"], {n: row[f"v{i}"] for i, n in enumerate(names)})
+            for row in rows
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Dimensions:
+    """A metric, all attributes that a series of it has, by name, and the values of some of them."""
+
+    metric: str
+    names: list[str]
+    values: Mapping[str, str | None]
 
 
 def _matches(pattern: str) -> Tree:
@@ -56,7 +109,7 @@ def _matches(pattern: str) -> Tree:
     return call("match", column("metric"), text(wildcard(pattern)))
 
 
-def _seen(series: Tree | None, span: Span) -> list[Tree]:
+def seen(series: Tree | None, span: Span) -> list[Tree]:
     """Return the conditions that a series was seen in the range; ``last_seen`` may lag by an hour."""
     found = [] if series is None else [series]
     if span.latest is not None:

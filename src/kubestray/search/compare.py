@@ -12,10 +12,11 @@ from kubestray.search.values import (
     as_list,
     as_number,
     as_text,
+    is_literal_null,
     looks_numeric,
     missing,
 )
-from kubestray.store.trees import Tree, all_of, any_of, call, column, either, null
+from kubestray.store.trees import Tree, all_of, any_of, call, column, either, null, number
 
 _FUNCTION = {
     "==": "equals",
@@ -25,13 +26,16 @@ _FUNCTION = {
     ">": "greater",
     ">=": "greaterOrEquals",
 }
+_SEVERAL = (Shape.MULTI, Shape.DYNAMIC)
 
 
 def compare(operator: str, a: Value, b: Value, switches: Switches) -> Tree:
     """Return ``a operator b``; null where either side is null."""
-    if b.shape in (Shape.MULTI, Shape.DYNAMIC) and a.shape not in (Shape.MULTI, Shape.DYNAMIC):
+    if Shape.BOOLEAN in (a.shape, b.shape):
+        return _compare_condition(operator, a, b)
+    if b.shape in _SEVERAL and a.shape not in _SEVERAL:
         return compare(_flipped(operator), b, a, switches)
-    if a.shape in (Shape.MULTI, Shape.DYNAMIC):
+    if a.shape in _SEVERAL:
         return _compare_each(operator, a, b, switches)
     return _compare_single(operator, a, b)
 
@@ -54,17 +58,29 @@ def _compare_each(operator: str, a: Value, b: Value, switches: Switches) -> Tree
     """Compare a multivalue field: true if any value compares so; ``!=`` only if none equals."""
     if operator == "!=" and switches.mv_not_equal == "none":
         return call("not", _compare_each("==", a, b, switches))
-    one = Value(Shape.TEXT, call("toNullable", column("x")), field=b.shape is Shape.NUMBER or b.field)
-    other = (
-        Value(Shape.TEXT, as_text(b), static=b.static, field=b.field) if b.shape is not Shape.NUMBER else b
-    )
+    by_kind = b.field or b.shape in (*_SEVERAL, Shape.NUMBER)
+    one = Value(Shape.TEXT, call("toNullable", column("x")), field=by_kind)
+    other = b if b.shape is Shape.NUMBER else Value(Shape.TEXT, as_text(b), static=b.static, field=by_kind)
     holds = call("ifNull", _compare_single(operator, one, other), exp.Literal.number(0))
     return either(any_of([missing(a), missing(b)]), null(), any_value(as_list(a), holds))
 
 
+def _compare_condition(operator: str, a: Value, b: Value) -> Tree:
+    """Compare with ``true`` or ``false``: a text by these words, a number by 1 and 0."""
+    function = _FUNCTION[operator]
+    if {a.shape, b.shape} <= {Shape.BOOLEAN, Shape.NUMBER}:
+        return call(function, as_number(a), as_number(b))
+    return call(function, call("lower", as_text(a)), call("lower", as_text(b)))
+
+
 def is_member(operand: Value, options: list[Value], switches: Switches) -> Tree:
-    """Return ``operand IN (options)``."""
-    return any_of([compare("==", operand, option, switches) for option in options])
+    """Return ``operand IN (options)``: an option that is null equals nothing, a null operand is null."""
+    equal = [
+        call("ifNull", compare("==", operand, option, switches), number(0))
+        for option in options
+        if not is_literal_null(option)
+    ]
+    return either(missing(operand), null(), any_of(equal))
 
 
 def _flipped(operator: str) -> str:

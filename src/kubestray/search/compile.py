@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from kubestray.search import measures
 from kubestray.search.events import chosen, field_of
+from kubestray.search.measures import METRIC, CalendarMeasure
 from kubestray.search.plan import (
     Attribute,
     Column,
@@ -161,7 +162,7 @@ def _measure(node: Measure) -> exp.Query:
     """Aggregate by series and bin, join the few results to their attributes, then merge by attributes."""
     if not node.kinds:
         return _nothing([*_keys(node), *(a.column for a in node.aggregates)])
-    carries = [_carries(attribute) for attribute in node.by if attribute.fallback is None]
+    carries = [_carries(a) for a in node.by if a.fallback is None and a.name != METRIC]
     series = [*carries, *([node.series] if node.series is not None else [])]
     chosen = Selection(node.metrics, node.kinds, all_of(series) if series else None, node.span)
     bins = [named(_bin_start(node), node.bin.name)] if node.bin else []
@@ -188,22 +189,54 @@ def _keys(node: Measure) -> list[Column]:
 
 def _states(node: Measure, chosen: Selection) -> exp.Select:
     """Select one row a series, metric and bin, with the states that the aggregates need."""
-    wanted = dict.fromkeys(
-        state for aggregate in node.aggregates for state in measures.MEASURES[aggregate.function].states
-    )
+    functions = (measures.function_of(aggregate.function) for aggregate in node.aggregates)
+    wanted = dict.fromkeys(state for function in functions for state in function.states)
+    states, made = measures.split_states(list(wanted))
+    values = [named(measures.state_of(state), state) for state in states]
+    query = _by_series(node, measured(chosen), values)
+    if not made:
+        return query
+    shown = [
+        named(measures.of_series(name, binned=node.bin is not None), name)
+        for name in made
+        if name != measures.SEEN
+    ]
+    if set(made) == {"pace"}:
+        return select(exp.Star(), *shown).from_(table(query, "series_states"))
+    both = select(exp.Star()).from_(table(query, "series_states"))
+    keys: list[int | str | Tree] = ["metric", "series_id", *(["bin"] if node.bin else [])]
+    both = both.join(table(_seen(node, chosen), "series_seen"), using=keys, join_type="inner", copy=False)
+    return select(exp.Star(), *shown).from_(table(both, "series_points"))
+
+
+def _seen(node: Measure, chosen: Selection) -> exp.Select:
+    """Select when a series was seen in a bin, and last in the bin before."""
+    ends = [(measures.SEEN, "min"), (measures.SEEN_LAST, "max")]
+    times = [named(call(function, column("time")), name) for name, function in ends]
+    last = measures.before(column(measures.SEEN_LAST), binned=node.bin is not None)
+    query = table(_by_series(node, as_received(chosen), times), "series_times")
+    return select(exp.Star(), named(last, measures.SEEN_BEFORE)).from_(query)
+
+
+def _by_series(node: Measure, points: exp.Query, values: list[Tree]) -> exp.Select:
+    """Select values of points by series, metric and bin."""
     keys: list[Tree] = [column("metric"), column("series_id")]
     shown: list[Tree] = list(keys)
     if node.bin:
-        size = unsigned(node.bin_ns)
-        shown.append(named(call("intDiv", column("time"), size), "bin"))
+        shown.append(named(_bin(node), "bin"))
         keys.append(column("bin"))
-    shown += [named(measures.state_of(state), state) for state in wanted]
-    return select(*shown).from_(table(measured(chosen), "points")).group_by(*(key.copy() for key in keys))
+    return select(*shown, *values).from_(table(points, "points")).group_by(*(key.copy() for key in keys))
 
 
 def _names(by: tuple[Attribute, ...], chosen: Selection) -> exp.Select:
     """Select the BY attributes of each series."""
-    shown = [named(call("toNullable", _attribute(a.name, a.fallback)), a.column.name) for a in by]
+    shown = [
+        named(
+            call("toNullable", column("metric") if a.name == METRIC else _attribute(a.name, a.fallback)),
+            a.column.name,
+        )
+        for a in by
+    ]
     return select(column("series_id"), *shown).from_("series").where(chosen.catalog())
 
 
@@ -218,14 +251,23 @@ def _carries(attribute: Attribute) -> Tree:
     return call("mapContains", column("attributes"), text(attribute.name))
 
 
+def _bin(node: Measure) -> Tree:
+    """Return what bin a point is in: its number, or where it starts if bins differ in length."""
+    if isinstance(node, CalendarMeasure) and node.calendar:
+        return node.calendar.start(call("toNullable", call("divide", column("time"), number(1e9))))
+    return call("intDiv", column("time"), unsigned(node.bin_ns))
+
+
 def _bin_start(node: Measure) -> Tree:
+    if isinstance(node, CalendarMeasure) and node.calendar:
+        return column("bin")
     start = call("multiply", column("bin"), unsigned(node.bin_ns))
     return call("toNullable", call("divide", start, number(1e9)))
 
 
 def _aggregate(node: Measure, function: str, metric: str, made: Column) -> Tree:
     is_it = call("equals", column("metric"), text(metric)) if metric else exp.true()
-    finish = measures.MEASURES[function].finish
+    finish = measures.function_of(function).finish
     return named(finish(lambda state: measures.merged(state, is_it), node.stdev_single), made.name)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 
 from kubestray.model.errors import SearchError
+from kubestray.search.nearest import nearest as nearest
 from kubestray.search.source import Source
 from kubestray.search.syntax import Pipeline
 
@@ -35,6 +35,8 @@ class Cursor:
 
     def __init__(self, source: Source, nested: PipelineReader) -> None:
         self.source, self.at, self._nested = source, 0, nested
+        self.failed = 0
+        """Where the last error was met."""
 
     def skip(self) -> int:
         """Pass white space; return the place reached."""
@@ -131,15 +133,10 @@ class Cursor:
 
     def error(self, message: str, at: int | None = None, hint: str = "") -> SearchError:
         """Make the error for this place (or for ``at``)."""
-        return SearchError(message, self.source.position(self.at if at is None else at), hint)
+        self.failed = self.at if at is None else at
+        return SearchError(message, self.source.position(self.failed), hint)
 
 
 def unescape(text: str) -> str:
     r"""Resolve ``\"``, ``\'`` and ``\\``; any other escape (``\s``, ``\w``) is kept as it is."""
     return _ESCAPE.sub(lambda found: found[1] if found[1] in "\"'\\" else found[0], text)
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ``did you mean …?`` for a name that is close to a known one, else nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else ""

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlglot import exp
 
 from kubestray.search import functions, syntax
 from kubestray.search.compare import compare, is_member
 from kubestray.search.cursor import nearest
+from kubestray.search.functions.precision import product_of_decimals
 from kubestray.search.relation import Context, Relation
 from kubestray.search.subsearches import resolved_expression
-from kubestray.search.values import NULL, Shape, Value, as_number, as_text, choose, looks_numeric
-from kubestray.store.trees import call, number, text
+from kubestray.search.values import (
+    NULL,
+    Shape,
+    Value,
+    as_number,
+    as_text,
+    bound,
+    choose,
+    looks_numeric,
+)
+from kubestray.store.trees import Tree, call, lambda_, number, text
 
 
 def evaluate(expression: syntax.Expression, relation: Relation, context: Context) -> tuple[Relation, Value]:
@@ -34,96 +46,151 @@ _LARGE = 60
 
 
 class _Scope:
-    """Evaluates over rows, to which columns are added for large operands."""
+    """Evaluates over rows, to which columns are added for large operands.
 
-    def __init__(self, relation: Relation, context: Context) -> None:
-        self.relation, self._context = relation, context
+    Inside of ``mvmap`` and ``mvfilter`` rows cannot be added to; a large operand gets a name there.
+    """
+
+    def __init__(self, relation: Relation, context: Context, *, per_value: bool = False) -> None:
+        self.relation, self.context = relation, context
+        self._per_value = per_value
+        self._named: list[tuple[str, Tree]] = []
 
     def value(self, expression: syntax.Expression) -> Value:
         """Return the value of an expression; a field that does not exist is null."""
         match expression:
             case syntax.Number(value=value):
-                literal = call("toNullable", call("toFloat64", number(value)))
-                return Value(Shape.NUMBER, literal, static=True, number=value)
+                return _literal(value)
             case syntax.String(value=value):
                 return Value(Shape.TEXT, call("toNullable", text(value)), static=True, literal=value)
             case syntax.Field(name=name):
-                return self.relation.value(name) or NULL
+                return self._field(name)
             case syntax.Unary(operator="-"):
-                operand = self._operand(expression.operand)
-                return Value(Shape.NUMBER, exp.Neg(this=exp.Paren(this=as_number(operand))))
+                operand = self.hold(self.value(expression.operand))
+                if operand.number is not None:
+                    return _literal(-operand.number)
+                return Value(Shape.NUMBER, call("minus", number(0), as_number(operand)))
             case syntax.Unary():
                 return Value(Shape.BOOLEAN, call("not", self.condition(expression.operand)))
             case syntax.Binary():
                 return self._binary(expression)
             case syntax.Member():
-                operand = self._operand(expression.operand)
-                options = [self._operand(option) for option in expression.options]
-                return Value(Shape.BOOLEAN, is_member(operand, options, self._context.switches))
+                operand = self.hold(self.value(expression.operand))
+                options = [self.hold(self.value(option)) for option in expression.options]
+                return Value(Shape.BOOLEAN, is_member(operand, options, self.context.switches))
             case syntax.Call():
                 return self._call(expression)
             case syntax.Subsearch():
-                return self.value(resolved_expression(expression, self._context))
+                return self.value(resolved_expression(expression, self.context))
 
-    def condition(self, expression: syntax.Expression) -> exp.Expr:
+    def condition(self, expression: syntax.Expression) -> Tree:
         """Return an expression that must be a condition."""
-        value = self._operand(expression)
+        value = self.hold(self.value(expression))
         if value.shape is not Shape.BOOLEAN:
             hint = "compare it with something, or use isnotnull(…)"
-            raise self._context.error(expression.at, "expected a condition, found a value", hint)
+            raise self.context.error(expression.at, "expected a condition, found a value", hint)
         return value.tree
 
-    def _operand(self, expression: syntax.Expression) -> Value:
+    def hold(self, value: Value) -> Value:
         """Return a value that may be written several times: a large one is a column of its own."""
-        value = self.value(expression)
-        if value.field or value.static or sum(1 for _ in value.tree.walk()) <= _LARGE:
+        if value.static or sum(1 for _ in value.tree.walk()) <= _LARGE:
             return value
-        column = self._context.column(value.shape)
-        self.relation = self.relation.computed([(column, value.tree)])
-        return Value(value.shape, column.value().tree)
+        made = self.context.column(value.shape)
+        if self._per_value:
+            self._named.append((made.name, value.tree))
+        else:
+            self.relation = self.relation.computed([(made, value.tree)])
+        return Value(value.shape, made.value().tree, field=value.field)
+
+    def each(self, name: str | None, of: Callable[[functions.Scope], Tree]) -> Tree:
+        """Return ``x -> of(…)``, in whose scope the field of that name has the value ``x``."""
+        parameter = self.context.column(Shape.TEXT)
+        fields = {**self.relation.fields, **({name: parameter} if name is not None else {})}
+        inner = _Scope(self.relation.with_fields(fields), self.context, per_value=True)
+        body = of(inner)
+        for known, tree in reversed(inner._named):
+            body = bound(known, tree, body)
+        return lambda_(parameter.name, body)
+
+    def _field(self, name: str) -> Value:
+        """Return a field's value; ``true`` and ``false`` are conditions unless there is such a field."""
+        value = self.relation.value(name)
+        if value is None and name.lower() in ("true", "false"):
+            return Value(Shape.BOOLEAN, exp.true() if name.lower() == "true" else exp.false(), static=True)
+        return value or NULL
 
     def _binary(self, expression: syntax.Binary) -> Value:
         operator = expression.operator
         if operator in ("and", "or", "xor"):
             left, right = self.condition(expression.left), self.condition(expression.right)
             return Value(Shape.BOOLEAN, call(operator, left, right))
-        a, b = self._operand(expression.left), self._operand(expression.right)
+        if (rounded := product_of_decimals(expression)) is not None:
+            return _literal(rounded)
+        a, b = self.hold(self.value(expression.left)), self.hold(self.value(expression.right))
         if operator in ("==", "!=", "<", "<=", ">", ">="):
-            return Value(Shape.BOOLEAN, compare(operator, a, b, self._context.switches))
+            return Value(Shape.BOOLEAN, compare(operator, a, b, self.context.switches))
         if operator == "+":
             return _plus(a, b)
         if operator == ".":
-            return Value(Shape.TEXT, call("concat", as_text(a), as_text(b)))
+            return _joined(a, b)
         return Value(Shape.NUMBER, _arithmetic(operator, as_number(a), as_number(b)))
 
     def _call(self, expression: syntax.Call) -> Value:
-        context, name = self._context, expression.name
+        context, name = self.context, expression.name
         function = functions.FUNCTIONS.get(name)
         if function is None:
-            hint = nearest(name, functions.FUNCTIONS) or "docs/spl.md lists the functions"
-            raise context.error(expression.at, f"unknown function {name}()", hint)
+            raise self._unknown(expression)
         given = len(expression.arguments)
         if not function.least <= given <= function.most:
             raise context.error(expression.at, f"{name}() takes {function.takes()}, found {given}")
-        arguments = [self._operand(argument) for argument in expression.arguments]
         try:
-            return function.build(arguments, functions.Environment(context.now, context.switches))
+            if function.form:
+                return function.form(expression, self)
+            arguments = [self.hold(self.value(argument)) for argument in expression.arguments]
+            services = (self.hold, self._tag)
+            environment = functions.Environment(context.now, context.switches, *services, context.timezone)
+            return function.build(arguments, environment)
         except functions.BadArgument as error:
-            raise context.error(expression.arguments[error.index].at, f"{name}(): {error}") from error
+            at = expression.arguments[error.index].at if expression.arguments else expression.at
+            raise context.error(at, f"{name}(): {error}") from error
+
+    def _unknown(self, expression: syntax.Call) -> Exception:
+        name = expression.name
+        if name in functions.KNOWN_ELSEWHERE:
+            hint = functions.KNOWN_ELSEWHERE[name]
+            return self.context.error(expression.at, f"{name}() is known in SPL but not supported here", hint)
+        hint = nearest(name, functions.FUNCTIONS) or "docs/spl.md lists the functions"
+        return self.context.error(expression.at, f"unknown function {name}()", hint)
+
+    def _tag(self) -> int:
+        return self.context.column(Shape.NUMBER).number
 
 
-def _arithmetic(operator: str, a: exp.Expr, b: exp.Expr) -> exp.Expr:
+def _literal(value: float) -> Value:
+    tree = call("toNullable", call("toFloat64", number(value)))
+    return Value(Shape.NUMBER, tree, static=True, number=value)
+
+
+def _arithmetic(operator: str, a: Tree, b: Tree) -> Tree:
     if operator in ("/", "%"):
         # Division by zero is null, as documented.
         return call("divide" if operator == "/" else "modulo", a, call("nullIf", b, number(0)))
     return call({"-": "minus", "*": "multiply"}[operator], a, b)
 
 
+def _joined(a: Value, b: Value) -> Value:
+    """Join two texts; two literals make a literal, so that it can stand where one is needed."""
+    if a.literal is not None and b.literal is not None:
+        both = a.literal + b.literal
+        return Value(Shape.TEXT, call("toNullable", text(both)), static=True, literal=both)
+    return Value(Shape.TEXT, call("concat", as_text(a), as_text(b)))
+
+
 def _plus(a: Value, b: Value) -> Value:
     """Add or join: two numbers add, two texts join, two fields add only where both look numeric."""
     if a.shape is Shape.NUMBER and b.shape is Shape.NUMBER:
         return Value(Shape.NUMBER, call("plus", a.tree, b.tree))
-    joined = Value(Shape.TEXT, call("concat", as_text(a), as_text(b)))
+    joined = _joined(a, b)
     added = Value(Shape.NUMBER, call("plus", as_number(a), as_number(b)))
     if a.field and b.field:
         both = exp.and_(looks_numeric(a), looks_numeric(b))

@@ -1,4 +1,4 @@
-"""Reads eval expressions: ``'quoted field'``, ``"text"``, numbers, calls and operators.
+"""Reads eval expressions: ``'quoted field'``, ``"text"``, numbers, calls, operators, JSON literals.
 
 Binding, loosest first: XOR, OR, AND, NOT, comparison, ``+ - .``, ``* / %``, unary minus.
 """
@@ -10,8 +10,11 @@ from kubestray.search.syntax import Binary, Call, Expression, Field, Member, Num
 
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w])"
 # Dots are left out: in an expression they join texts, so a dotted field needs single quotes.
-_NAME = r"(?:<<\w+>>|[A-Za-z_@{}])(?:<<\w+>>|[\w@{}:])*"
+_NAME = r"(?:<<\w+>>|\{\w*\}|[A-Za-z_@])(?:<<\w+>>|\{\w*\}|[\w@:])*"
 _COMPARISON = r"==|=|!=|<=|>=|<(?!<)|>"
+# What tells a JSON array or object from a subsearch or a field's name.
+_JSON_ARRAY = r"\[(?=\s*(?:[\"\d{\[\]-]|(?:true|false|null)\b))"
+_JSON_OBJECT = r"\{(?=\s*[\"}])"
 
 
 def expression(cursor: Cursor) -> Expression:
@@ -42,7 +45,7 @@ def _and(cursor: Cursor) -> Expression:
 
 def _not(cursor: Cursor) -> Expression:
     at = cursor.skip()
-    if cursor.keyword("not") or cursor.match(r"!(?!=)"):
+    if cursor.match(r"not\b(?!\s*[=,)])") or cursor.match(r"!(?!=)"):
         return Unary(at, "not", _not(cursor))
     return _comparison(cursor)
 
@@ -53,13 +56,16 @@ def _comparison(cursor: Cursor) -> Expression:
         if found := cursor.match(_COMPARISON):
             operator = "==" if found[0] == "=" else found[0]
             left = Binary(left.at, operator, left, _sum(cursor))
-        elif cursor.keyword("like"):
+            continue
+        negated = cursor.match(r"not(?=\s+(?:in|like)\b)") is not None
+        if cursor.keyword("like"):
             left = Call(left.at, "like", (left, _sum(cursor)))
         elif cursor.keyword("in"):
             cursor.expect("(", "after IN")
             left = Member(left.at, left, _arguments(cursor))
         else:
             return left
+        left = Unary(left.at, "not", left) if negated else left
 
 
 def _sum(cursor: Cursor) -> Expression:
@@ -91,7 +97,11 @@ def _primary(cursor: Cursor) -> Expression:
     if (name := cursor.quoted("'")) is not None:
         return Field(at, name)
     if found := cursor.match(_NUMBER):
-        return Number(at, float(found[0]))
+        return Number(at, float(found[0]), found[0])
+    if cursor.match(_JSON_ARRAY):
+        return Call(at, "json_array", _items(cursor, "]"))
+    if cursor.match(_JSON_OBJECT):
+        return Call(at, "json_object", _members(cursor))
     if cursor.looking_at("["):
         return Subsearch(at, cursor.subsearch("to start a subsearch"))
     if cursor.take("("):
@@ -109,10 +119,29 @@ def _primary(cursor: Cursor) -> Expression:
 
 def _arguments(cursor: Cursor) -> tuple[Expression, ...]:
     """Read the arguments after an opening parenthesis, and the closing one."""
-    if cursor.take(")"):
+    return _items(cursor, ")")
+
+
+def _items(cursor: Cursor, closing: str) -> tuple[Expression, ...]:
+    if cursor.take(closing):
         return ()
-    arguments = [expression(cursor)]
+    items = [expression(cursor)]
     while cursor.take(","):
-        arguments.append(expression(cursor))
-    cursor.expect(")", "to close the call")
-    return tuple(arguments)
+        items.append(expression(cursor))
+    cursor.expect(closing, "to close the call" if closing == ")" else "to close the array")
+    return tuple(items)
+
+
+def _members(cursor: Cursor) -> tuple[Expression, ...]:
+    """Read ``"key": value, …}`` as keys and values by turns."""
+    members: list[Expression] = []
+    while not cursor.take("}"):
+        if members:
+            cursor.expect(",", "between members of an object")
+        at = cursor.skip()
+        key = cursor.quoted('"')
+        if key is None:
+            raise cursor.error(f"expected a quoted key, found {cursor.found()}")
+        cursor.expect(":", "after the key")
+        members += [String(at, key), expression(cursor)]
+    return tuple(members)

@@ -7,153 +7,192 @@ value are NULL.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from kubestray.search.aggregates import aggregates
-from kubestray.search.cursor import Cursor
-from kubestray.search.grouping import aggregated
-from kubestray.search.plan import Column, Grouped, Order
+from kubestray.search.aggregates import Formula
+from kubestray.search.binning import binned, chosen_span
+from kubestray.search.evaluate import evaluate
+from kubestray.search.grouping import Wish, aggregated
+from kubestray.search.pivot_syntax import Pivot
+from kubestray.search.plan import Column, Filter, Grouped
+from kubestray.search.ranking import series_of
 from kubestray.search.relation import Context, Relation
-from kubestray.search.statistics import STATISTICS, Rows
 from kubestray.search.syntax import Aggregate
-from kubestray.search.values import NULL, Shape, Value, as_text, choose, missing
-from kubestray.store.trees import Tree, call, one_of, text
+from kubestray.search.values import NULL, Shape, Value, as_list, as_text, choose, is_literal_null, present
+from kubestray.store.trees import Tree, aggregate, call, either, is_null, lambda_, null, number, one_of, text
+from kubestray.store.trees import column as column_named
 
-_OPTION = (
-    r"(span|bins|limit|useother|usenull|otherstr|nullstr|cont|partial|sep|format|agg|minspan|aligntime|start|end)"
-    r"\s*=\s*"
-)
-_LACKING = {"sep", "format", "agg", "minspan", "aligntime", "start", "end"}
-
-# Aggregates that are 0, not null, where there is nothing to aggregate.
-COUNTS = frozenset({"count", "c", "dc", "distinct_count"})
+_BINS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Pivot:
-    """How values become columns."""
+class Cell:
+    """An aggregate of each row of a table; where there is nothing a ``counting`` one is 0."""
 
-    aggregates: tuple[Aggregate, ...]
-    options: dict[str, str]
+    name: str
+    column: Column
+    counting: bool
 
-    def flag(self, name: str, default: bool) -> bool:
-        """Return a true/false option."""
-        word = self.options.get(name)
-        return default if word is None else word.lower() in ("true", "t", "1")
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table: its rows, the columns that tell the rows apart, and the cells."""
+
+    relation: Relation
+    keys: tuple[Column, ...]
+    cells: tuple[Cell, ...]
 
     @property
-    def limit(self) -> int:
-        """Return how many values get a column of their own; 0 is all."""
-        return int(self.options.get("limit", "10").removeprefix("top"))
-
-
-def read_options(cursor: Cursor, options: dict[str, str]) -> None:
-    """Read options where they stand; those that would change the result and are lacking are errors."""
-    while found := cursor.match(_OPTION):
-        name = found[1].lower()
-        if name in _LACKING:
-            raise cursor.error(f"the option {name!r} is known in SPL but not supported here")
-        options[name] = cursor.field("as the option's value")
-    if not options.get("limit", "10").removeprefix("top").isdigit():
-        raise cursor.error(f"limit={options['limit']} is no number")
-
-
-def read_pivot(cursor: Cursor) -> Pivot:
-    """Read options and aggregates."""
-    options: dict[str, str] = {}
-    read_options(cursor, options)
-    found = aggregates(cursor)
-    read_options(cursor, options)
-    return Pivot(found, options)
+    def counts(self) -> list[str]:
+        """The names of the cells that are 0 where there is nothing."""
+        return [cell.name for cell in self.cells if cell.counting]
 
 
 def pivoted(
-    pivot: Pivot, relation: Relation, row: tuple[str, Value], split: str | None, context: Context
-) -> tuple[Relation, list[str]]:
-    """Return one row a value of ``row`` (a field's name and value), and the fields that are counts."""
-    name, key = row
-    key_column = context.column(key.shape)
-    if split is None:
-        relation, values = aggregated(pivot.aggregates, relation, context)
-        counts = [a.name for a in pivot.aggregates if a.function in COUNTS]
-    else:
-        relation, values, counts = _split(pivot, relation, split, context)
-    made = {field: context.column(value.shape) for field, value in values.items()}
-    grouped = Grouped(
-        relation.node, ((key_column, key.tree),), tuple((made[f], value.tree) for f, value in values.items())
+    pivot: Pivot, relation: Relation, keys: Sequence[Column], context: Context, at: int, wish: Wish
+) -> Table:
+    """Return one row for each combination of the keys, which are columns of the rows."""
+    if pivot.columns is None:
+        return _cells(pivot.aggregates, relation, keys, context, wish)
+    relation, series = _series(pivot, relation, context, at)
+    if not pivot.flag("usenull", True):
+        relation = relation.present_only(series.value())
+    asked = _cells(pivot.aggregates, relation, [*keys, series], context, wish)
+    values = [cell.column for cell in asked.cells]
+    ranked = (asked.relation, asked.keys[-1], values)
+    kept, others, nulls = series_of(pivot.choice, ranked, (relation, series), context)
+    relation, series, names = _named(pivot, relation, series, kept, others, nulls, context)
+    cells = _cells(pivot.aggregates, relation, [*keys, series], context, wish)
+    return spread(pivot, cells, names, wish.by, context)
+
+
+def _cells(
+    aggregates: Sequence[Aggregate],
+    relation: Relation,
+    keys: Sequence[Column],
+    context: Context,
+    wish: Wish,
+) -> Table:
+    """Return the aggregates for each combination of the keys."""
+    parts = [part for one in aggregates for part in (one.parts if isinstance(one, Formula) else (one,))]
+    relation, made = aggregated(parts, relation, context, wish)
+    groups = tuple(context.column(key.shape) for key in keys)
+    columns = {one.name: context.column(one.value.shape) for one in made}
+    node = Grouped(
+        relation.node,
+        tuple((group, key.value().tree) for group, key in zip(groups, keys, strict=True)),
+        (
+            *((columns[one.name], one.value.tree) for one in made),
+            (context.column(Shape.NUMBER), aggregate("count")),
+        ),
     )
-    return Relation(grouped, {name: key_column, **made}, (Order(key_column),)), counts
+    grouped = Relation(node, columns)
+    hidden = {part.name for one in aggregates if isinstance(one, Formula) for part in one.parts}
+    shown = {one.name for one in aggregates if not isinstance(one, Formula)}
+    cells = [
+        Cell(one.name, columns[one.name], one.counting)
+        for one in made
+        if one.name not in hidden or one.name in shown
+    ]
+    for one in aggregates:
+        if isinstance(one, Formula):
+            assert one.argument is not None
+            assert not isinstance(one.argument, str)
+            grouped, value = evaluate(one.argument, grouped, context)
+            result = context.column(value.shape)
+            grouped = grouped.computed([(result, value.tree)])
+            cells.append(Cell(one.name, result, counting=False))
+    return Table(grouped, groups, tuple(cells))
 
 
-def _split(
-    pivot: Pivot, relation: Relation, split: str, context: Context
-) -> tuple[Relation, dict[str, Value], list[str]]:
-    """Return each aggregate for each value, named by the value (and the aggregate if several)."""
+def _series(pivot: Pivot, relation: Relation, context: Context, at: int) -> tuple[Relation, Column]:
+    """Return the rows with the text of the value that tells their column; null without one."""
+    assert pivot.columns
+    value = relation.value(pivot.columns.field) or NULL
+    if pivot.columns.bins:
+        span = chosen_span(pivot.columns.field, value, pivot.columns.bins, relation, context, at, _BINS)
+        value = binned(value, span) if span else value
     series = context.column(Shape.TEXT)
-    own = relation.value(split) or NULL
-    null_name, other = pivot.options.get("nullstr", "NULL"), pivot.options.get("otherstr", "OTHER")
-    kept, rest = _series(pivot, relation, split, context)
-    shown: Tree = as_text(own)
-    if rest:
-        shown = choose([(one_of(shown, map(text, kept)), Value(Shape.TEXT, shown))], _literal(other)).tree
-    named = choose([(missing(own), _literal(null_name))], Value(Shape.TEXT, shown))
-    relation = relation.computed([(series, named.tree)])
-    names = [*kept, *([other] if rest and pivot.flag("useother", True) else [])]
-    if pivot.flag("usenull", True) and _has_null(relation, own, context):
-        names.append(null_name)
-    values: dict[str, Value] = {}
-    counts: list[str] = []
-    for value in names:
-        for aggregate in pivot.aggregates:
-            field = value if len(pivot.aggregates) == 1 else f"{aggregate.name}: {value}"
-            values[field] = _only(aggregate, value, series, relation, context)
-            if aggregate.function in COUNTS:
-                counts.append(field)
-    return relation, values, counts
+    if value.shape in (Shape.NUMBER, Shape.TEXT) or is_literal_null(value):
+        return relation.computed([(series, as_text(value))]), series
+    listed = call("arrayDistinct", as_list(value)) if pivot.distinct else as_list(value)
+    texts = call("arrayMap", lambda_("x", call("toNullable", column_named("x"))), listed)
+    some = either(call("empty", listed.copy()), call("array", null()), texts)
+    return relation.computed([(series, call("arrayJoin", some))]), series
+
+
+def _named(
+    pivot: Pivot,
+    relation: Relation,
+    series: Column,
+    kept: list[str],
+    others: bool,
+    nulls: bool,
+    context: Context,
+) -> tuple[Relation, Column, list[str]]:
+    """Return the rows that have a column, the column's name among them, and all names in order."""
+    other, nothing = pivot.options.get("otherstr", "OTHER"), pivot.options.get("nullstr", "NULL")
+    own = series.value()
+    is_kept = one_of(own.tree, map(text, kept))
+    if others and not pivot.flag("useother", True):
+        shown = call("or", is_null(own.tree), call("ifNull", is_kept.copy(), number(0)))
+        relation, others = relation.with_node(Filter(relation.node, shown)), False
+    named = choose(
+        [(is_null(own.tree), _literal(nothing)), (is_kept, own)], _literal(other) if others else own
+    )
+    result = context.column(Shape.TEXT)
+    names = [*kept, *([other] if others else []), *([nothing] if nulls else [])]
+    return relation.computed([(result, named.tree)]), result, list(dict.fromkeys(names))
+
+
+def spread(
+    pivot: Pivot, table: Table, names: Sequence[str], taken: Collection[str], context: Context
+) -> Table:
+    """Return a table with a column for each name: the last key of the rows becomes columns."""
+    series = table.keys[-1]
+    keys = tuple(context.column(key.shape) for key in table.keys[:-1])
+    made: list[tuple[Column, Tree]] = []
+    cells: dict[str, Cell] = {}
+    several = len(table.cells) > 1
+    for cell in table.cells:
+        for name in names:
+            column = context.column(cell.column.shape)
+            made.append((column, _picked(cell, series, name)))
+            shown = pivot.named(cell.name, name, several=several, taken=taken)
+            cells[shown] = Cell(shown, column, cell.counting)
+    groups = tuple((key, own.value().tree) for key, own in zip(keys, table.keys[:-1], strict=True))
+    made.append((context.column(Shape.NUMBER), aggregate("count")))
+    node = Grouped(table.relation.node, groups, tuple(made))
+    return Table(Relation(node, {}), keys, tuple(cells.values()))
+
+
+def _picked(cell: Cell, series: Column, name: str) -> Tree:
+    """Return a cell of the one row that has the name."""
+    null_too = "OrNull" if cell.column.shape in (Shape.NUMBER, Shape.TEXT) else ""
+    is_it = call("equals", series.value().tree, text(name))
+    found = call(f"any{null_too}If", cell.column.value().tree, is_it)
+    return call("ifNull", found, number(0.0)) if cell.counting else found
+
+
+def filled(table: Table, relation: Relation, context: Context) -> Relation:
+    """Return rows in which a count that is missing is 0."""
+    made = []
+    for name in table.counts:
+        value = relation.value(name)
+        assert value
+        zero = Value(Shape.NUMBER, call("toNullable", call("toFloat64", number(0))))
+        whole = choose([(present(value), value)], zero)
+        made.append((name, context.column(whole.shape), whole.tree))
+    return relation.extended(made)
+
+
+def shown(table: Table, name: str, key: Column) -> Relation:
+    """Return the rows with their fields: what the rows are of, and the cells."""
+    fields = {name: key, **{cell.name: cell.column for cell in table.cells}}
+    return dataclasses.replace(table.relation, fields=fields)
 
 
 def _literal(value: str) -> Value:
     return Value(Shape.TEXT, call("toNullable", text(value)))
-
-
-def _only(aggregate: Aggregate, value: str, series: Column, relation: Relation, context: Context) -> Value:
-    """Return an aggregate over the rows of one value only."""
-    is_it = call("equals", series.value().tree, text(value))
-    own = relation.value(aggregate.argument) if isinstance(aggregate.argument, str) else None
-    if aggregate.argument is None:
-        own = _literal("1")
-    elif not isinstance(aggregate.argument, str):
-        raise context.error(
-            aggregate.at, "an eval(…) cannot be split by a field here", "eval it into a field first"
-        )
-    statistic = STATISTICS.get(aggregate.function)
-    if statistic is None or statistic.ordered:
-        raise context.error(aggregate.at, f"{aggregate.function}() cannot be split by a field here")
-    return statistic.build(choose([(is_it, own or NULL)], NULL), Rows(context.switches))
-
-
-def _series(pivot: Pivot, relation: Relation, split: str, context: Context) -> tuple[list[str], bool]:
-    """Ask for the values with the largest totals; return them in order, and whether there are more."""
-    own = relation.value(split) or NULL
-    relation = relation.present_only(own)
-    relation, totals = aggregated(pivot.aggregates[:1], relation, context)
-    (total,) = totals.values()
-    key, sum_of = context.column(Shape.TEXT), context.column(total.shape)
-    grouped = Grouped(relation.node, ((key, as_text(own)),), ((sum_of, total.tree),))
-    asked = Relation(grouped, {"value": key, "total": sum_of}, (Order(sum_of, descending=True), Order(key)))
-    rows = context.discover(asked)
-    kept = [row["value"] for row in rows[: pivot.limit or None]]
-    return sorted(kept), len(rows) > len(kept)
-
-
-def _has_null(relation: Relation, own: Value, context: Context) -> bool:
-    one = context.column(Shape.NUMBER)
-    counted = call("toNullable", call("toFloat64", call("countIf", missing(own))))
-    asked = Relation(Grouped(relation.node, (), ((one, counted),)), {"n": one})
-    return bool(context.discover(asked)[0]["n"])
-
-
-def fields_of(cursor: Cursor, words: Sequence[str]) -> str | None:
-    """Read the field after one of these words, if it comes next."""
-    return cursor.field(f"after {words[0].upper()}") if cursor.keyword(*words) else None

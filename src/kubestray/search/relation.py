@@ -14,6 +14,7 @@ from kubestray.search.plan import Assignment, Column, Extend, Filter, Node, Orde
 from kubestray.search.source import Source
 from kubestray.search.syntax import Pipeline
 from kubestray.search.values import Shape, Value, present
+from kubestray.search.zones import UTC
 from kubestray.store.points import Span
 from kubestray.store.trees import Tree, call, over
 
@@ -178,6 +179,8 @@ class Context:
     catalog: Catalog
     metric_indexes: tuple[str, ...]
     switches: Switches = field(default_factory=Switches)
+    timezone: str = UTC
+    """The time zone whose calendar days, weeks and months are, by its IANA name."""
     indexes: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
     """Indexes of events that were given with the search, by name."""
     lookups: Lookups | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,11 +21,16 @@ from kubestray.search.relation import Annotation, Context, Events, Lookups, Outp
 from kubestray.search.source import MacroLookup, expand
 from kubestray.search.syntax import Command, Pipeline, Place
 from kubestray.search.values import Shape
+from kubestray.search.zones import UTC
 from kubestray.store.engine import UNLIMITED, Limits, render
 from kubestray.store.points import Span
+from kubestray.store.stream import Stream
 
 Query = Callable[[exp.Expr, Limits], pa.Table]
 """Runs a tree in the store: `Store.query`."""
+
+Streaming = Callable[[exp.Expr, Limits], Stream]
+"""Runs a tree whose rows are read as they come: `Store.stream`."""
 
 Row = dict[str, Any]
 
@@ -44,6 +49,8 @@ class Request:
     macros: MacroLookup = no_macros
     metric_indexes: tuple[str, ...] = ("kubernetes_metrics",)
     switches: Switches = field(default_factory=Switches)
+    timezone: str = UTC
+    """The time zone of calendar days and of times without an offset, by its IANA name."""
     limits: Limits = UNLIMITED
     lookups: Lookups | None = None
     events: Events | None = None
@@ -60,6 +67,19 @@ class Result:
 
     fields: list[str]
     rows: list[Row]
+    annotations: list[Annotation]
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """What a search gives, as it comes: field names in order, lists of rows, and annotations.
+
+    Close ``rows`` (`contextlib.closing`): whoever stops before their end cancels the search. An error may
+    come after some of them; only rows that end without one are all.
+    """
+
+    fields: list[str]
+    rows: Generator[list[Row], None, None]
     annotations: list[Annotation]
 
 
@@ -99,6 +119,7 @@ def _compiled(request: Request, query: Query) -> Compiled:
         catalog=StoreCatalog(lambda tree: query(tree, request.limits)),
         metric_indexes=request.metric_indexes,
         switches=request.switches,
+        timezone=request.timezone,
         indexes=request.indexes,
         lookups=request.lookups,
         events=request.events,
@@ -112,7 +133,40 @@ def _compiled(request: Request, query: Query) -> Compiled:
 
 def run_search(request: Request, query: Query) -> Result:
     """Compile a search and run it; the lookups and indexes that it writes are written when this returns."""
+    return _complete(compile_search(request, query), request, query)
+
+
+def stream_search(request: Request, query: Query, stream: Streaming) -> Streamed:
+    """Compile a search and give its rows as the engine does, a bounded part of them at a time.
+
+    A search that writes a lookup or an index does so before the first row is given, as `run_search` does:
+    what it writes must not depend on whether somebody reads all its rows. It holds them all in memory.
+    """
     compiled = compile_search(request, query)
+    if compiled.outputs:
+        found = _complete(compiled, request, query)
+        return Streamed(found.fields, _in_parts(found.rows), found.annotations)
+    batches = stream(compiled.statement, _limits(request, compiled.statement))
+    fields = list(compiled.relation.fields)
+    return Streamed(fields, _as_they_come(batches, compiled.relation), compiled.annotations)
+
+
+_AT_ONCE = 10_000  # rows: the engine's batches can be of any size, and a row in Python is large
+
+
+def _as_they_come(batches: Stream, relation: Relation) -> Generator[list[Row], None, None]:
+    with batches:
+        for batch in batches:
+            for start in range(0, batch.num_rows, _AT_ONCE):
+                yield rows_of(batch.slice(start, _AT_ONCE), relation)
+
+
+def _in_parts(rows: list[Row]) -> Generator[list[Row], None, None]:
+    for start in range(0, len(rows), _AT_ONCE):
+        yield rows[start : start + _AT_ONCE]
+
+
+def _complete(compiled: Compiled, request: Request, query: Query) -> Result:
     rows = rows_of(query(compiled.statement, _limits(request, compiled.statement)), compiled.relation)
     for output in compiled.outputs:
         same = output.relation == compiled.relation
@@ -150,7 +204,7 @@ def _check_place(command: Command, relation: Relation | None, context: Context) 
         raise context.error(command.at, f"{name} must be the first command of a search")
 
 
-def rows_of(table: pa.Table, relation: Relation) -> list[Row]:
+def rows_of(table: pa.Table | pa.RecordBatch, relation: Relation) -> list[Row]:
     """Return the rows of a result; a null field is absent, several values are a list."""
     columns = []
     for index, (name, column) in enumerate(relation.fields.items()):

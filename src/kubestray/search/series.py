@@ -65,7 +65,7 @@ def _time(term: Term, context: Context) -> int:
     if term.operator != "=":
         raise context.error(term.at, f"{term.field} takes a single time", f"write {term.field}={term.value}")
     try:
-        return parse_time(_text(term), context.now)
+        return parse_time(_text(term), context.now, context.timezone)
     except BadTime as error:
         raise context.error(term.at, f"{term.field}: {error}") from error
 

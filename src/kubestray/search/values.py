@@ -22,7 +22,7 @@ from enum import Enum
 
 from sqlglot import exp
 
-from kubestray.store.trees import Tree, array, call, either, is_null, null, text
+from kubestray.store.trees import Tree, array, call, either, is_null, lambda_, null, text
 
 
 class Shape(Enum):
@@ -37,7 +37,7 @@ class Shape(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A typed tree. ``static`` is set for a literal, ``field`` for a plain field.
+    """A typed tree. ``static`` is set for a literal, ``field`` for a field or what passes one through.
 
     ``literal`` is the text of a text literal, ``number`` the value of a number literal.
     """
@@ -51,6 +51,7 @@ class Value:
 
 
 NULL = Value(Shape.TEXT, call("CAST", null(), text("Nullable(String)")))
+_NO_CONDITION = call("CAST", null(), text("Nullable(UInt8)"))
 NULL_NUMBER = Value(Shape.NUMBER, call("CAST", null(), text("Nullable(Float64)")))
 
 
@@ -79,8 +80,12 @@ def as_number(value: Value) -> Tree:
 
 def parse_number(value: Tree) -> Tree:
     """Read a text as a number; infinities and NaN are not numbers here."""
-    parsed = call("toFloat64OrNull", call("trimBoth", value))
-    return either(call("isFinite", parsed), parsed, null())
+    return finite(call("toFloat64OrNull", call("trimBoth", value)))
+
+
+def finite(value: Tree) -> Tree:
+    """Return a number, or null where it is infinite or NaN."""
+    return call("ifNotFinite", value, null())
 
 
 def as_text(value: Value) -> Tree:
@@ -166,7 +171,7 @@ def as_shape(value: Value, shape: Shape) -> Tree:
         Shape.TEXT: as_text,
         Shape.MULTI: as_list,
         Shape.DYNAMIC: as_dynamic,
-        Shape.BOOLEAN: lambda v: v.tree,
+        Shape.BOOLEAN: lambda v: _NO_CONDITION if is_literal_null(v) else v.tree,
     }
     return convert[shape](value)
 
@@ -179,14 +184,21 @@ def is_literal_null(value: Value) -> bool:
 def choose(branches: list[tuple[Tree, Value]], otherwise: Value) -> Value:
     """Return the first branch whose condition holds, else ``otherwise``."""
     results = [value for _, value in branches] + [otherwise]
-    shape = common_shape(v.shape for v in results if not is_literal_null(v))
+    known = [value for value in results if not is_literal_null(value)]
+    shape = common_shape(value.shape for value in known)
     tree = as_shape(otherwise, shape)
     for condition, value in reversed(branches):
         tree = either(condition, as_shape(value, shape), tree)
-    return Value(shape, tree)
+    # What passes fields through reads as they do: as a number where it looks like one.
+    return Value(shape, tree, field=bool(known) and all(value.field for value in known))
 
 
 def any_value(values: Tree, holds: Tree, name: str = "x") -> Tree:
     """Return whether ``holds`` (written over ``name``) is true of at least one value of an array."""
     condition = exp.Lambda(this=holds, expressions=[exp.to_identifier(name)])
     return call("arrayExists", condition, values)
+
+
+def bound(name: str, value: Tree, body: Tree) -> Tree:
+    """Return ``body`` with ``name`` standing for a value that is written, and computed, only once."""
+    return call("arrayElement", call("arrayMap", lambda_(name, body), array([value])), exp.Literal.number(1))

@@ -1,7 +1,7 @@
 """``eventstats AGGREGATE [AS NAME] … [BY FIELD …]`` adds the aggregates of its group to each row.
 
-The aggregates are those of ``stats``; the rows and their order stay. A row without one of the BY fields
-gets no value.
+The aggregates are those of ``stats``, ``allnum=true`` too; the rows and their order stay. A row without one
+of the BY fields gets no value.
 
 Example::
 
@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kubestray.search.aggregates import aggregates
-from kubestray.search.commands.fields import by_list
+from kubestray.search.aggregates import Style, aggregates, by_fields
 from kubestray.search.cursor import Cursor
-from kubestray.search.grouping import aggregated
+from kubestray.search.grouping import Wish, aggregated, partitioned
+from kubestray.search.options import flag, read_options
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Aggregate, Command
-from kubestray.search.values import NULL, Value, choose, present
-from kubestray.store.trees import all_of, windowed
+from kubestray.search.values import NULL, Value, choose
+from kubestray.store.trees import windowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +28,27 @@ class EventStats(Command):
 
     aggregates: tuple[Aggregate, ...]
     by: tuple[str, ...]
+    all_numeric: bool
 
 
 def parse(cursor: Cursor, at: int) -> EventStats:
-    """Read the aggregates and the BY fields."""
-    found = aggregates(cursor)
-    return EventStats(at, found, by_list(cursor))
+    """Read the option, the aggregates and the BY fields."""
+    options: dict[str, str] = {}
+    read_options(cursor, (), options, ("allnum",))
+    found = aggregates(cursor, Style(implied=True))
+    by = by_fields(cursor, lambda cursor: read_options(cursor, (), options, ("allnum",)))
+    return EventStats(at, found, by, flag(options, "allnum", False))
 
 
 def plan(command: EventStats, relation: Relation, context: Context) -> Relation:
     """Add the aggregates as fields."""
-    relation, values = aggregated(command.aggregates, relation, context)
-    keys = [relation.value(name) or NULL for name in command.by]
+    wish = Wish(command.by, command.all_numeric, windowed=True)
+    relation, found = aggregated(command.aggregates, relation, context, wish)
+    groups, grouped = partitioned(relation, command.by)
     made = []
-    for name, value in values.items():
-        over = Value(value.shape, windowed(value.tree, partition=[key.tree for key in keys]))
-        if keys:
-            nothing = relation.value(name) or NULL
-            over = choose([(all_of([present(key) for key in keys]), over)], nothing)
-        made.append((name, context.column(over.shape), over.tree))
+    for one in found:
+        over = Value(one.value.shape, windowed(one.value.tree, partition=groups))
+        if command.by:
+            over = choose([(grouped.copy(), over)], relation.value(one.name) or NULL)
+        made.append((one.name, context.column(over.shape), over.tree))
     return relation.extended(made)

@@ -1,6 +1,7 @@
 """``fields [+|-] FIELD …`` keeps only these fields, or drops them with ``-``. Wildcards are known.
 
-``_time`` and ``_raw`` stay unless they are dropped by name.
+``_time`` and ``_raw`` stay unless they are dropped by name, or by a pattern that starts with an underscore:
+``fields - _*``. The fields that are kept stay in their order; ``table`` changes it.
 
 Example::
 
@@ -14,10 +15,11 @@ from dataclasses import dataclass
 from kubestray.search.cursor import Cursor
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command
-from kubestray.search.wildcards import parts
+from kubestray.search.wildcards import chosen_fields
 
-# Kept unless they are dropped by name, or by a pattern that starts with an underscore.
 _INTERNAL = ("_time", "_raw")
+# sum(bytes), as aggregates call their results: the one name with parentheses that needs no quotes.
+_RESULT = r"[A-Za-z_][\w.]*\([^()|\[\]\"']*\)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,37 +37,25 @@ def parse(cursor: Cursor, at: int) -> Fields:
     return Fields(at, field_list(cursor, "to keep or drop"), drop)
 
 
+def field_name(cursor: Cursor, purpose: str) -> str:
+    """Read a field's name or pattern, also one such as ``sum(bytes)``."""
+    found = cursor.match(_RESULT)
+    return found[0] if found else cursor.field(purpose)
+
+
 def field_list(cursor: Cursor, purpose: str) -> tuple[str, ...]:
     """Read names separated by spaces or commas; at least one."""
-    names = [cursor.field(purpose)]
+    names = [field_name(cursor, purpose)]
     while cursor.take(",") or cursor.at_field():
-        names.append(cursor.field(purpose))
+        names.append(field_name(cursor, purpose))
     return tuple(names)
-
-
-def by_list(cursor: Cursor) -> tuple[str, ...]:
-    """Read the fields after BY, if there are any; wildcards would not say how many there are."""
-    if not cursor.keyword("by"):
-        return ()
-    at = cursor.skip()
-    names = field_list(cursor, "after BY")
-    if any("*" in name for name in names):
-        raise cursor.error("BY takes no wildcards", at)
-    return tuple(dict.fromkeys(names))
 
 
 def plan(command: Fields, relation: Relation, _: Context) -> Relation:
     """Keep or drop the fields; the rows stay."""
-
-    def named(name: str) -> bool:
-        return any(parts(pattern, name) is not None for pattern in command.patterns)
-
-    def kept(name: str) -> bool:
-        if name in _INTERNAL:
-            return not (
-                command.drop
-                and any(p.startswith("_") and parts(p, name) is not None for p in command.patterns)
-            )
-        return named(name) != command.drop
-
-    return relation.with_fields({name: column for name, column in relation.fields.items() if kept(name)})
+    chosen = set(chosen_fields(command.patterns, relation.fields))
+    if command.drop:
+        kept = [name for name in relation.fields if name not in chosen]
+    else:
+        kept = [name for name in relation.fields if name in chosen or name in _INTERNAL]
+    return relation.with_fields({name: relation.fields[name] for name in kept})

@@ -1,6 +1,6 @@
 """``filldown [FIELD …]`` gives a row without a value the value of the nearest row before that has one.
 
-Without a list it fills every field.
+Wildcards are known. Without a list it fills every field but internal ones like ``_time``.
 
 Example::
 
@@ -16,7 +16,7 @@ from kubestray.search.cursor import Cursor
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command
 from kubestray.search.values import Shape, Value, choose, present
-from kubestray.search.wildcards import parts
+from kubestray.search.wildcards import chosen_fields
 from kubestray.store.trees import aggregate, windowed
 
 
@@ -36,12 +36,11 @@ def plan(command: FillDown, relation: Relation, context: Context) -> Relation:
     """Carry values down."""
     relation, rank = relation.ranked(context)
     made = []
-    for name, column in relation.fields.items():
-        if any(parts(pattern, name) is not None for pattern in command.fields):
-            value = column.value()
-            null_too = "OrNull" if value.shape in (Shape.NUMBER, Shape.TEXT) else ""
-            newest = aggregate(f"argMax{null_too}If", value.tree, rank.value().tree, present(value))
-            before = Value(value.shape, windowed(newest, terms=[o.term() for o in relation.order]))
-            filled = choose([(present(value), value)], before)
-            made.append((name, context.column(filled.shape), filled.tree))
+    for name in chosen_fields(command.fields, relation.fields):
+        value = relation.fields[name].value()
+        null_too = "OrNull" if value.shape in (Shape.NUMBER, Shape.TEXT) else ""
+        newest = aggregate(f"argMax{null_too}If", value.tree, rank.value().tree, present(value))
+        before = Value(value.shape, windowed(newest, terms=[o.term() for o in relation.order]))
+        filled = choose([(present(value), value)], before)
+        made.append((name, context.column(filled.shape), filled.tree))
     return relation.extended(made)

@@ -1,12 +1,23 @@
-"""``foreach PATTERN … [ COMMANDS ]`` runs commands once for each field whose name matches.
+"""``foreach [mode=MODE] FIELD … [ COMMANDS ]`` runs commands once for each field, or for each value of one.
 
-In the commands ``<<FIELD>>`` stands for the field's name, ``<<MATCHSTR>>`` for what the wildcards stood
-for and ``<<MATCHSEG1>>`` … for what each of them did, also inside quoted texts. The commands are read
-once and names are filled in afterwards, so no field name, whatever it holds, can change what they do.
+``mode=multifield``, which is so unless said otherwise: once for each field whose name matches. In the
+commands ``<<FIELD>>`` stands for the field's name, ``<<MATCHSTR>>`` for what the wildcards stood for and
+``<<MATCHSEG1>>`` … for what each of them did, also inside quoted texts. A ``*`` at the start leaves
+internal fields like ``_time`` alone. The commands are read once and names are filled in afterwards, so no
+field name, whatever it holds, can change what they do.
+
+``mode=multivalue``: once for each value of a field, which is ``<<ITEM>>``; ``<<ITER>>`` is its place,
+from 0 on. ``mode=json_array`` does so for the items of a JSON array, ``mode=auto_collections`` for those
+of a JSON array where there is one, else for the values. The commands are ``eval`` only then, and change
+no row that has no value for them.
+
+``fieldstr``, ``matchstr``, ``matchseg1`` …, ``itemstr`` and ``iterstr`` are other words for those in
+``<<>>``.
 
 Example::
 
     | foreach avg_* [ eval ratio_<<MATCHSTR>> = '<<MATCHSTR>>' / '<<FIELD>>' ]
+    | foreach mode=multivalue sizes [ eval total = coalesce(total, 0) + <<ITEM>> ]
 """
 
 from __future__ import annotations
@@ -15,42 +26,61 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from kubestray.search.commands.eval import Eval
 from kubestray.search.cursor import Cursor
+from kubestray.search.functions.json_values import document, is_kind, native
+from kubestray.search.options import read_options
+from kubestray.search.plan import Column, Grouped
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command, Pipeline, rewrite_text
-from kubestray.search.wildcards import parts
+from kubestray.search.templates import ITEM, ITERATION, WORDS, read_template, with_items
+from kubestray.search.values import NULL, Shape, Value, as_dynamic, as_list, choose
+from kubestray.search.wildcards import field_parts
+from kubestray.store.trees import Tree, call, column, either, lambda_, number
 
 _TOKEN = re.compile(r"<<(FIELD|MATCHSTR|MATCHSEG[1-3])>>")
+_MODES = ("multifield", "multivalue", "json_array", "auto_collections")
+_MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class ForEach(Command):
     """The ``foreach`` command."""
 
+    mode: str
     patterns: tuple[str, ...]
     body: Pipeline
 
 
 def parse(cursor: Cursor, at: int) -> ForEach:
-    """Read the patterns and the commands."""
-    found = cursor.match(r"mode\s*=\s*(\w+)")
-    if found and found[1].lower() != "multifield":
-        raise cursor.error(f"foreach mode {found[1]!r} is not supported", hint="mode=multifield is")
+    """Read the options, the patterns and the commands."""
+    options: dict[str, str] = {}
     patterns: list[str] = []
     while not cursor.looking_at("["):
-        patterns.append(cursor.field("or pattern to repeat for"))
+        if not read_options(cursor, ["mode", *WORDS], options):
+            patterns.append(cursor.field("or pattern to repeat for"))
         cursor.take(",")
+    mode = options.get("mode", "multifield").lower()
+    if mode not in _MODES:
+        raise cursor.error(f"foreach mode {mode!r} is unknown", at, f"one of {', '.join(_MODES)}")
     if not patterns:
         raise cursor.error("foreach needs a field or a pattern")
-    return ForEach(at, tuple(patterns), cursor.subsearch("to start the commands of foreach"))
+    if mode != "multifield" and (len(patterns) > 1 or "*" in patterns[0]):
+        raise cursor.error(f"foreach with mode={mode} is over one field", at)
+    body = read_template(cursor, options)
+    if mode != "multifield" and any(not isinstance(c, Eval | ForEach) for c in body.commands):
+        raise cursor.error(f"the commands of foreach with mode={mode} are eval only", at)
+    return ForEach(at, mode, tuple(patterns), body)
 
 
 def plan(command: ForEach, relation: Relation, context: Context) -> Relation:
-    """Run the commands for each field there is when the command starts."""
+    """Run the commands for each field there is when the command starts, or for each value of one."""
+    if command.mode != "multifield":
+        return _over_values(command, relation, context)
     names = list(relation.fields)
     for pattern in command.patterns:
         for name in names:
-            found = parts(pattern, name)
+            found = field_parts(pattern, name)
             if found is not None:
                 body = rewrite_text(command.body, _filling(name, found))
                 relation = context.continued(body, relation)
@@ -62,3 +92,65 @@ def _filling(name: str, found: tuple[str, ...]) -> Callable[[str], str]:
     words = {"FIELD": name, "MATCHSTR": "".join(found)}
     words |= {f"MATCHSEG{index}": text for index, text in enumerate(found, 1)}
     return lambda text: _TOKEN.sub(lambda token: words.get(token[1], ""), text)
+
+
+def _over_values(command: ForEach, relation: Relation, context: Context) -> Relation:
+    """Run the commands for the first values of all rows, then for the second ones, and so on."""
+    (name,) = command.patterns
+    value = relation.value(name)
+    if value is None:
+        return relation
+    items = context.column(Shape.MULTI)
+    relation = relation.computed([(items, _items(command.mode, value))])
+    most = _most(items, relation, context)
+    if most > _MOST:
+        raise context.error(command.at, f"there are {most} values in a row, more than {_MOST}")
+    body = with_items(rewrite_text(command.body, _filling(name, ())))
+    for place in range(most):
+        relation = _once(body, items, place, relation, context)
+    return relation
+
+
+def _items(mode: str, value: Value) -> Tree:
+    """Return what the commands run for as an array of values of any shape."""
+    whole = document(value)
+    pieces = call("arrayMap", lambda_("x", native(column("x")).tree), call("JSONExtractArrayRaw", whole))
+    if mode == "json_array":
+        return pieces
+    single = Value(Shape.TEXT, call("toNullable", column("x")))
+    values = call("arrayMap", lambda_("x", as_dynamic(single)), as_list(value))
+    return values if mode == "multivalue" else either(is_kind(whole.copy(), "Array"), pieces, values)
+
+
+def _most(items: Column, relation: Relation, context: Context) -> int:
+    """Ask how many items there are in a row at most: there is a row for each place of an item."""
+    place, number_of = context.column(Shape.NUMBER), context.column(Shape.NUMBER)
+    places = call("arrayMap", lambda_("x", call("toFloat64", column("x"))), _places(items))
+    asked = relation.computed([(place, call("toNullable", call("arrayJoin", places)))])
+    distinct = Grouped(asked.node, ((number_of, column(place.name)),), ())
+    return len(context.discover(Relation(distinct, {"place": number_of})))
+
+
+def _places(items: Column) -> Tree:
+    return call("arrayEnumerate", column(items.name))
+
+
+def _once(body: Pipeline, items: Column, place: int, relation: Relation, context: Context) -> Relation:
+    """Run the commands for the values at one place; a row without one keeps what it has."""
+    item, iteration = context.column(Shape.DYNAMIC), context.column(Shape.NUMBER)
+    before = relation.extended(
+        [
+            (ITEM, item, call("arrayElement", column(items.name), number(place + 1))),
+            (ITERATION, iteration, call("toNullable", call("toFloat64", number(place)))),
+        ]
+    )
+    after = context.continued(body, before)
+    has = call("greater", call("length", column(items.name)), number(place))
+    made = []
+    for name, new in after.fields.items():
+        old = before.fields.get(name)
+        if old != new:
+            kept = choose([(has, new.value())], old.value() if old else NULL)
+            made.append((name, context.column(kept.shape), kept.tree))
+    done = after.extended(made)
+    return done.with_fields({n: c for n, c in done.fields.items() if n not in (ITEM, ITERATION)})

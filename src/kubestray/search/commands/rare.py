@@ -1,6 +1,6 @@
 """``rare [N] FIELD … [BY FIELD …]`` counts combinations of values and shows the N least frequent.
 
-The options are those of ``top``.
+The options are those of ``top``. Of equally frequent values the first in lexicographic order comes first.
 
 Example::
 

@@ -1,7 +1,8 @@
-"""``rename OLD AS NEW, …`` renames fields; one ``*`` on each side renames many.
+"""``rename OLD AS NEW, …`` renames fields; a ``*`` on each side renames many.
 
-A field that does not exist leaves the rows as they are, except that a field already called NEW is
-taken away, as in Splunk.
+A name with spaces stands in quotes. One renaming is done after the other. A field that does not exist
+leaves the rows as they are, except that a field already called NEW is taken away, as in Splunk. A ``*`` at
+the start of OLD leaves internal fields like ``_time`` alone.
 
 Example::
 
@@ -12,10 +13,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kubestray.search.commands.fields import field_name
 from kubestray.search.cursor import Cursor
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command, Node
-from kubestray.search.wildcards import fill, parts
+from kubestray.search.wildcards import field_parts, fill
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,10 @@ def parse(cursor: Cursor, at: int) -> Rename:
 
 def _pair(cursor: Cursor) -> Pair:
     at = cursor.skip()
-    old = cursor.field("to rename")
+    old = field_name(cursor, "to rename")
     if not cursor.keyword("as"):
         raise cursor.error(f"expected AS after {old!r}, found {cursor.found()}")
-    new = cursor.field("as the new name")
+    new = field_name(cursor, "as the new name")
     if old.count("*") != new.count("*"):
         raise cursor.error("both sides of AS need the same wildcards", at)
     return Pair(at, old, new)
@@ -56,9 +58,8 @@ def plan(command: Rename, relation: Relation, _: Context) -> Relation:
     """Rename the fields; the rows stay."""
     fields = dict(relation.fields)
     for pair in command.pairs:
-        targets = {
-            name: fill(pair.new, found) for name in fields if (found := parts(pair.old, name)) is not None
-        }
+        stars = {name: field_parts(pair.old, name) for name in fields}
+        targets = {name: fill(pair.new, found) for name, found in stars.items() if found is not None}
         if "*" not in pair.old and pair.old not in fields:
             fields.pop(pair.new, None)
         for new in targets.values():

@@ -1,8 +1,13 @@
 """``streamstats AGGREGATE … [BY FIELD …] [window=N] [current=false]`` adds running aggregates to each row.
 
-A row's aggregate is over the rows of its group up to it: all of them, or the last N with ``window=N``.
-``current=false`` leaves the row itself out. With ``global=true`` (as Splunk has it by default) and BY, the
-window counts the rows of all groups; ``global=false`` counts each group's own.
+A row's aggregate is over the rows of its group up to it: all of them, or of the last N rows with ``window=N``
+those of its group; ``global=false`` takes the last N rows of each group instead. ``current=false`` leaves
+the row itself out. ``time_window=5m`` takes the rows of the last five minutes, where the rows are in the
+order of their time, upwards or downwards.
+
+``reset_before=(CONDITION)`` and ``reset_after=(CONDITION)`` start anew with the row for which the condition
+holds, or after it; ``reset_on_change=true`` where a BY field changes. All groups start anew then. A
+condition sees the rows as they were before this command. ``allnum=true`` is that of ``stats``.
 
 Example::
 
@@ -11,75 +16,141 @@ Example::
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from kubestray.search.aggregates import aggregates
-from kubestray.search.commands.fields import by_list
+from kubestray.search.aggregates import Style, aggregates, by_fields
 from kubestray.search.cursor import Cursor
-from kubestray.search.grouping import aggregated
+from kubestray.search.grouping import Wish, aggregated, partitioned
+from kubestray.search.options import flag, read_options, whole
 from kubestray.search.relation import Context, Relation
-from kubestray.search.syntax import Aggregate, Command
-from kubestray.search.values import NULL, Value, choose, present
-from kubestray.store.trees import all_of, windowed
+from kubestray.search.resets import Resets, names_in, read_condition, segments
+from kubestray.search.spans import TimeSpan, parse_span
+from kubestray.search.syntax import Aggregate, Command, Expression
+from kubestray.search.timed import direction, within
+from kubestray.search.values import NULL, Value, as_number, choose
+from kubestray.search.windows import nearby
+from kubestray.store.trees import Tree, call, windowed
 
-_OPTION = r"(window|current|global|allnum)\s*=\s*(\w+)"
-_LACKING = r"(reset_on_change|reset_before|reset_after|time_window)\s*="
+_OPTIONS = ("window", "time_window")
+_FLAGS = ("current", "global", "allnum", "reset_on_change")
 
 
 @dataclass(frozen=True, slots=True)
 class StreamStats(Command):
-    """The ``streamstats`` command."""
+    """The ``streamstats`` command; ``window`` of 0 is all rows, ``seconds`` of 0 any time."""
 
     aggregates: tuple[Aggregate, ...]
     by: tuple[str, ...]
     window: int
+    seconds: float
     current: bool
+    across: bool
+    all_numeric: bool
+    resets: Resets
 
 
 def parse(cursor: Cursor, at: int) -> StreamStats:
     """Read the options, the aggregates and the BY fields."""
-    options = {"window": "0", "current": "true", "global": "true"}
-    _options(cursor, options)
-    found = aggregates(cursor)
-    _options(cursor, options)
-    by = by_list(cursor)
-    _options(cursor, options)
-    if not options["window"].isdigit():
-        raise cursor.error("window is a number of rows")
-    window = int(options["window"])
-    if window and by and options["global"].lower() not in ("false", "f", "0"):
+    options: dict[str, str] = {}
+    conditions: dict[str, Expression] = {}
+
+    def read(cursor: Cursor) -> bool:
+        if found := cursor.match(r"(reset_before|reset_after)\s*=\s*"):
+            conditions[found[1].lower()] = read_condition(cursor)
+            return True
+        return read_options(cursor, _OPTIONS, options, _FLAGS)
+
+    while read(cursor):
+        pass
+    found = aggregates(cursor, Style(implied=True))
+    by = by_fields(cursor, read)
+    return StreamStats(
+        at,
+        found,
+        by,
+        whole(cursor, options, "window", 0),
+        _seconds(cursor, options),
+        flag(options, "current", True),
+        flag(options, "global", True) and bool(by),
+        flag(options, "allnum", False),
+        Resets(
+            conditions.get("reset_before"),
+            conditions.get("reset_after"),
+            flag(options, "reset_on_change", False),
+        ),
+    )
+
+
+def _seconds(cursor: Cursor, options: dict[str, str]) -> float:
+    if "time_window" not in options:
+        return 0.0
+    span = parse_span(options["time_window"])
+    if not isinstance(span, TimeSpan):
+        raise cursor.error(f"time_window={options['time_window']} is not a length of time")
+    if span.months:
         raise cursor.error(
-            "a window over all groups is not supported", at, "say global=false: a window a group"
+            "a time_window of months is known in SPL but not supported here", hint="write days"
         )
-    return StreamStats(at, found, by, window, options["current"].lower() not in ("false", "f", "0"))
-
-
-def _options(cursor: Cursor, options: dict[str, str]) -> None:
-    while found := cursor.match(_OPTION):
-        options[found[1].lower()] = found[2]
-    if lacking := cursor.match(_LACKING):
-        raise cursor.error(f"streamstats option {lacking[1]!r} is known in SPL but not supported here")
+    if options.get("window", "0") != "0":
+        raise cursor.error("window and time_window together are known in SPL but not supported here")
+    return span.about
 
 
 def plan(command: StreamStats, relation: Relation, context: Context) -> Relation:
     """Add the running aggregates as fields."""
     relation, _ = relation.ranked(context)
-    relation, values = aggregated(command.aggregates, relation, context)
-    keys = [relation.value(name) or NULL for name in command.by]
-    terms = [order.term() for order in relation.order]
+    relation, segment = segments(command.resets, command.by, relation, context)
+    wish = Wish(command.by, command.all_numeric, windowed=True)
+    relation, found = aggregated(command.aggregates, relation, context, wish)
+    _check_after(command, [one.name for one in found], context)
+    groups, grouped = partitioned(relation, command.by)
+    over = _frame(command, [*groups, *segment], relation, context)
     made = []
-    for name, value in values.items():
-        tree = windowed(
-            value.tree,
-            partition=[key.tree for key in keys],
-            terms=terms,
-            rows=command.window,
+    for one in found:
+        running = Value(one.value.shape, over(one.value.tree))
+        if command.by:
+            running = choose([(grouped.copy(), running)], relation.value(one.name) or NULL)
+        made.append((one.name, context.column(running.shape), running.tree))
+    return relation.extended(made)
+
+
+def _check_after(command: StreamStats, names: list[str], context: Context) -> None:
+    """Refuse a reset that waits for a result of this command: each row would depend on the one before."""
+    after = command.resets.after
+    if after is not None and names_in(after).intersection(names):
+        raise context.error(
+            command.at,
+            "reset_after by a result of the same streamstats is known in SPL but not supported here",
+        )
+
+
+def _frame(
+    command: StreamStats, partition: list[Tree], relation: Relation, context: Context
+) -> Callable[[Tree], Tree]:
+    """Return what takes aggregates over the right rows."""
+    (place,) = (order.column.value() for order in relation.order)
+    if command.seconds:
+        time = relation.value("_time")
+        if time is None:
+            raise context.error(command.at, "time_window needs _time")
+        sign = direction(time, place, relation, context)
+        return lambda tree: within(
+            tree,
+            partition=partition,
+            time=as_number(time),
+            place=place.tree,
+            seconds=command.seconds,
+            sign=sign,
             current=command.current,
         )
-        running = Value(value.shape, tree)
-        if keys:
-            running = choose(
-                [(all_of([present(key) for key in keys]), running)], relation.value(name) or NULL
-            )
-        made.append((name, context.column(running.shape), running.tree))
-    return relation.extended(made)
+    if command.window and command.across:
+        whole_place = call("toInt64", call("assumeNotNull", place.tree))
+        before = command.window - command.current
+        return lambda tree: nearby(
+            tree, partition=partition, place=whole_place, before=before, current=command.current
+        )
+    terms = [order.term() for order in relation.order]
+    return lambda tree: windowed(
+        tree, partition=partition, terms=terms, rows=command.window, current=command.current
+    )

@@ -1,8 +1,14 @@
 """``timechart [span=TIME] AGGREGATE … [BY FIELD]`` makes a table over time for a chart.
 
 One row a span of ``_time``, also for spans without rows (``cont=false`` leaves those out); one column a
-value of the field. Without ``span`` it is the shortest of 1, 5, 10, 30 seconds, 1, 5, 10, 30 minutes,
-1 hour, 1 day that makes at most 100 rows. ``limit``, ``useother`` and ``usenull`` are those of ``chart``.
+value of the field. Spans are those of ``bin`` (``span=5m``, ``1mon``, ``1w@w1``, ``aligntime``). Without
+``span`` it is the shortest of 1, 5, 10, 30 seconds, 1, 5, 10, 30 minutes, 1 hour, 1 day, 1 month that makes
+at most ``bins=N`` (100) rows, and at least ``minspan``. A length of time after BY is a span of rows too.
+
+The rows reach over the range of the search where it has one, else, and with ``fixedrange=false``, from the
+first row to the last; ``partial=false`` leaves out a first and a last span that the range cuts. The options
+for columns are those of ``chart``. ``per_second(x)``, ``per_minute(x)``, ``per_hour(x)`` and ``per_day(x)``
+are the sum for each second, minute, hour or day of a span.
 
 Example::
 
@@ -12,22 +18,33 @@ Example::
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from kubestray.search.binning import (
+    TIME,
+    aligned,
+    extent,
+    least,
+    number_of_bins,
+    written_span,
+)
 from kubestray.search.cursor import Cursor
 from kubestray.search.given import given_relation
+from kubestray.search.grouping import Wish
 from kubestray.search.joining import join_first
-from kubestray.search.pivot import Pivot, fields_of, pivoted, read_options, read_pivot
-from kubestray.search.plan import Grouped
+from kubestray.search.pivot import Table, filled, pivoted, shown
+from kubestray.search.pivot_syntax import Axis, Pivot, Reader
+from kubestray.search.plan import Filter, Node, Order
 from kubestray.search.relation import Context, Relation
+from kubestray.search.spans import TimeSpan, automatic_time, parse_span
 from kubestray.search.syntax import Command
-from kubestray.search.times import parse_duration
-from kubestray.search.values import Shape, Value, as_number, choose, missing
-from kubestray.store.trees import aggregate, call, number
+from kubestray.search.values import Shape, as_number
+from kubestray.store.points import Span
+from kubestray.store.trees import aggregate, all_of, call, column, number
 
-_SPANS = (1, 5, 10, 30, 60, 300, 600, 1800, 3600, 86400)
-_ROWS = 100
+_BINS = 100
 _MOST_ROWS = 100_000
+_LAST = 1e-6
+"""A range ends before its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,70 +52,130 @@ class TimeChart(Command):
     """The ``timechart`` command."""
 
     pivot: Pivot
-    columns: str | None
+    bins: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The bins of time: their length, where the first and the last start, and the range of the search."""
+
+    span: TimeSpan
+    first: float
+    last: float
+    searched: tuple[float, float] | None
 
 
 def parse(cursor: Cursor, at: int) -> TimeChart:
     """Read the options, the aggregates and the field."""
-    pivot = read_pivot(cursor)
-    columns = fields_of(cursor, ("by",))
-    read_options(cursor, pivot.options)
-    return TimeChart(at, pivot, columns)
+    reader = Reader(cursor)
+    bins: dict[str, str] = {}
+    reader.read_options(bins)
+    reader.read_aggregates()
+    reader.read_options(bins)
+    columns = None
+    if cursor.keyword("by"):
+        columns = _columns(reader.axis("after BY"), bins)
+        reader.read_choice(columns)
+        reader.read_options(bins)
+    return TimeChart(at, reader.pivot(columns), bins)
+
+
+def _columns(axis: Axis, bins: dict[str, str]) -> Axis:
+    """Return the field of columns; lengths of time that stand behind it are meant for the rows."""
+    own = dict(axis.bins)
+    for name in ("span", "minspan", "aligntime"):
+        if name in own and (name == "aligntime" or isinstance(parse_span(own[name]), TimeSpan)):
+            bins[name] = own.pop(name)
+    return Axis(axis.field, own)
 
 
 def plan(command: TimeChart, relation: Relation, context: Context) -> Relation:
     """Make the table."""
-    time = relation.value("_time")
+    time = relation.value(TIME)
     if time is None:
         raise context.error(command.at, "timechart needs _time", "give mstats a span, for example span=1m")
-    relation = relation.present_only(time)
-    first, last = _extent(time, relation, context)
-    size = _size(command, first, last, context)
-    start = call("multiply", call("floor", call("divide", as_number(time), number(size))), number(size))
-    key = Value(Shape.NUMBER, start)
-    table, counts = pivoted(command.pivot, relation, ("_time", key), command.columns, context)
-    if not command.pivot.flag("cont", True) or first is None or last is None:
-        return table
-    return _continued(table, counts, _bins(first, last, size, command, context), context)
+    relation = relation.with_node(Filter(relation.node, call("isNotNull", as_number(time))))
+    grid = _grid(command, relation, context)
+    key = context.column(Shape.NUMBER)
+    span = grid.span if grid else TimeSpan(1.0)
+    relation = relation.computed([(key, span.start(as_number(time)))])
+    seconds = span.length(key.value().tree)
+    wish = Wish((TIME,), seconds=aggregate("any", seconds) if span.calendar else seconds)
+    table = pivoted(command.pivot, relation, [key], context, command.at, wish)
+    result = shown(table, TIME, table.keys[0])
+    result = Relation(result.node, result.fields, (Order(table.keys[0]),))
+    if grid is None:
+        return result
+    if command.pivot.flag("cont", True):
+        result = _continued(command, table, result, grid, context)
+    return result if command.pivot.flag("partial", True) else _whole(result, grid)
 
 
-def _extent(time: Value, relation: Relation, context: Context) -> tuple[float | None, float | None]:
-    columns = [context.column(Shape.NUMBER) for _ in range(2)]
-    ends = [aggregate(name, as_number(time)) for name in ("minOrNull", "maxOrNull")]
-    node = Grouped(relation.node, (), tuple(zip(columns, ends, strict=True)))
-    row = context.discover(Relation(node, dict(zip(("first", "last"), columns, strict=True))))[0]
-    return row.get("first"), row.get("last")
+def _grid(command: TimeChart, relation: Relation, context: Context) -> Grid | None:
+    """Return the bins; None without rows."""
+    time = relation.value(TIME)
+    assert time
+    first, last = extent(as_number(time), relation, context)
+    if first is None or last is None:
+        return None
+    searched = _searched(relation.node) if command.pivot.flag("fixedrange", True) else None
+    if searched and not (searched[0] <= first and last < searched[1]):
+        searched = None
+    if searched:
+        first, last = searched[0], searched[1] - _LAST
+    span = _span(command, first, last, context)
+    return Grid(span, span.floor(first), span.floor(last), searched)
 
 
-def _size(command: TimeChart, first: float | None, last: float | None, context: Context) -> float:
-    if "span" in command.pivot.options:
-        duration = parse_duration(command.pivot.options["span"])
-        if not duration:
-            raise context.error(command.at, f"span={command.pivot.options['span']} is not a length of time")
-        return duration / 1e9
-    length = (last or 0) - (first or 0)
-    return float(next((size for size in _SPANS if length / size < _ROWS), _SPANS[-1]))
+def _span(command: TimeChart, first: float, last: float, context: Context) -> TimeSpan:
+    options, at = command.bins, command.at
+    if "span" in options:
+        found = written_span(TIME, options, context, at)
+    else:
+        bins = number_of_bins(options, _BINS, context, at)
+        found = automatic_time(first, last, bins, least(options, context, at), context.timezone)
+    found = aligned(found, options, context, at)
+    assert isinstance(found, TimeSpan)
+    return found
 
 
-def _bins(first: float, last: float, size: float, command: TimeChart, context: Context) -> list[float]:
-    low, high = int(first // size), int(last // size)
-    if high - low > _MOST_ROWS:
-        raise context.error(command.at, f"this makes {high - low} rows", "take a longer span, or cont=false")
-    return [index * size for index in range(low, high + 1)]
+def _searched(node: Node) -> tuple[float, float] | None:
+    """Return the range in seconds that all rows come from; None if there is none, or no one range."""
+    sources = [node]
+    spans: set[Span | None] = set()
+    while sources:
+        one = sources.pop()
+        sources += one.inputs
+        if not one.inputs:
+            spans.add(getattr(one, "span", None))
+    if len(spans) != 1:
+        return None
+    (span,) = spans
+    if span is None or span.latest is None or not 0 < span.earliest < span.latest:
+        return None
+    return span.earliest / 1e9, span.latest / 1e9
 
 
-def _continued(table: Relation, counts: list[str], bins: list[float], context: Context) -> Relation:
+def _continued(command: TimeChart, table: Table, result: Relation, grid: Grid, context: Context) -> Relation:
     """Return a row for each bin; where nothing was counted there is a 0."""
-    given: list[dict[str, Any]] = [{"_time": start} for start in bins]
-    whole = given_relation(given, context)
-    others = table.with_fields({name: c for name, c in table.fields.items() if name != "_time"})
-    keys = [("_time", table.value("_time"))]
-    joined = join_first(whole, others, keys, context, outer=True, overwrite=True)
-    made = []
-    for name in counts:
-        value = joined.value(name)
-        assert value
-        zero = Value(Shape.NUMBER, call("toNullable", call("toFloat64", number(0))))
-        filled = choose([(missing(value), zero)], value)
-        made.append((name, context.column(filled.shape), filled.tree))
-    return joined.extended(made)
+    count = grid.span.count(grid.first, grid.last)
+    if count > _MOST_ROWS:
+        raise context.error(command.at, f"this makes {count} rows", "take a longer span, or cont=false")
+    whole = given_relation([{TIME: start} for start in grid.span.starts(grid.first, grid.last)], context)
+    cells = result.with_fields({cell.name: cell.column for cell in table.cells})
+    joined = join_first(whole, cells, [(TIME, result.value(TIME))], context, outer=True, overwrite=True)
+    return filled(table, joined, context)
+
+
+def _whole(result: Relation, grid: Grid) -> Relation:
+    """Return the rows without a first and a last bin that the range of the search cuts."""
+    if grid.searched is None:
+        return result
+    earliest, latest = grid.searched
+    time = result.fields[TIME]
+    wanted = []
+    if grid.first < earliest:
+        wanted.append(call("notEquals", column(time.name), number(grid.first)))
+    if grid.span.after(grid.last) > latest:
+        wanted.append(call("notEquals", column(time.name), number(grid.last)))
+    return result.with_node(Filter(result.node, all_of(wanted))) if wanted else result

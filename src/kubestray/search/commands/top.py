@@ -1,8 +1,9 @@
 """``top [N] FIELD … [BY FIELD …]`` counts combinations of values and shows the N most frequent (10).
 
-Each row has the fields, ``count`` and ``percent`` (of all rows of its BY group). ``showcount=false``,
-``showperc=false``, ``countfield=NAME`` and ``percentfield=NAME`` change that. ``rare`` shows the least
-frequent.
+Each row has the fields, ``count`` and ``percent`` (of all rows of its BY group, with six decimals).
+``limit=N`` is N, and 0 shows all. ``useother=true`` adds a row for all others, named OTHER or
+``otherstr=NAME``. ``showcount=false``, ``showperc=false``, ``countfield=NAME`` and ``percentfield=NAME``
+change the two results. Of equally frequent values the last in lexicographic order comes first.
 
 Example::
 

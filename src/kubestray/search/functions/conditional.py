@@ -44,4 +44,4 @@ def test(check: Callable[[Value], Tree]) -> Build:
 
 
 def constant(tree: Tree) -> Build:
-    return lambda a, env: Value(Shape.BOOLEAN, tree)
+    return lambda a, env: Value(Shape.BOOLEAN, tree, static=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 
-from kubestray.search.functions.base import BadArgument, Build, Environment, literal_text
-from kubestray.search.values import Shape, Value, as_text
-from kubestray.store.trees import call, number, text
+from kubestray.search.functions.base import BadArgument, Build, Environment
+from kubestray.search.functions.text import holds_for_any
+from kubestray.search.values import Shape, Value, as_text, bound, missing
+from kubestray.store.trees import Tree, all_of, any_of, call, column, either, null, number, text
 
 
 def hashed(function: str) -> Build:
@@ -24,14 +25,58 @@ def urldecode(a: list[Value], _: Environment) -> Value:
 
 
 def cidrmatch(a: list[Value], _: Environment) -> Value:
-    """Tell whether an address lies in a network; a text that is no address does not."""
-    network = literal_text(a[0], 0, "the network")
+    """Tell whether an address, or any of several, lies in a network; a text that is no address does not."""
+    network = a[0]
+
+    def inside(address: Tree) -> Tree:
+        if network.literal is not None:
+            return _in_network(address, network.literal)
+        tested = _in_any_network(column("address"), column("network"))
+        return bound("address", address, bound("network", as_text(network), tested))
+
+    return Value(Shape.BOOLEAN, either(missing(a[1]), null(), holds_for_any(a[1], inside)))
+
+
+def _in_network(address: Tree, literal: str) -> Tree:
     try:
-        ipaddress.ip_network(network, strict=False)
+        network = ipaddress.ip_network(literal.strip(), strict=False)
     except ValueError as error:
-        raise BadArgument(0, f"{network!r} is no network; write 10.0.0.0/8") from error
-    shown = as_text(a[1])
-    known = call("or", call("isIPv4String", shown), call("isIPv6String", shown))
-    safe = call("if", known, call("assumeNotNull", shown), text("0.0.0.0"))  # noqa: S104 (a stand-in, not an address)
-    inside = call("isIPAddressInRange", safe, text(network))
-    return Value(Shape.BOOLEAN, call("and", call("ifNull", known, number(0)), inside))
+        raise BadArgument(0, f"{literal!r} is no network; write 10.0.0.0/8") from error
+    test, stand_in = ("isIPv4String", "0.0.0.0") if network.version == 4 else ("isIPv6String", "::")  # noqa: S104 (a stand-in, not an address)
+    known = call("ifNull", call(test, address), number(0))
+    safe = either(known, call("assumeNotNull", address), text(stand_in))
+    return call("and", known, call("isIPAddressInRange", safe, text(str(network))))
+
+
+def _in_any_network(address: Tree, network: Tree) -> Tree:
+    """Test against a network that differs by row: not in one that is none."""
+    parts = call("splitByChar", text("/"), call("ifNull", network, text("")))
+    base, bits = (call("arrayElement", parts, number(i)) for i in (1, 2))
+    bits = call("toUInt8OrNull", bits)
+
+    def family(test: str, most: int, stand_in: str) -> Tree:
+        size = either(call("notLike", network, text("%/%")), number(most), bits)
+        valid = [call(test, address), call(test, base), call("lessOrEquals", size, number(most))]
+        known = call("ifNull", all_of(valid), number(0))
+        safe_address = either(known, call("assumeNotNull", address), text(stand_in))
+        shown = call("concat", base, text("/"), call("toString", call("assumeNotNull", size)))
+        safe_network = either(known, shown, text(f"{stand_in}/{most}"))
+        return all_of([known, call("isIPAddressInRange", safe_address, safe_network)])
+
+    tested = any_of([family("isIPv4String", 32, "0.0.0.0"), family("isIPv6String", 128, "::")])  # noqa: S104 (a stand-in, not an address)
+    return either(call("isNull", network), null(), tested)
+
+
+def ipmask(a: list[Value], _: Environment) -> Value:
+    """Keep the bits of an IPv4 address that a mask has; null if either is no address."""
+    mask, address = (call("IPv4StringToNumOrNull", as_text(value)) for value in a)
+    if a[0].literal is not None and not _is_ipv4(a[0].literal):
+        raise BadArgument(0, f"{a[0].literal!r} is no mask; write 255.255.255.0")
+    return Value(Shape.TEXT, call("IPv4NumToString", call("bitAnd", mask, address)))
+
+
+def _is_ipv4(written: str) -> bool:
+    try:
+        return ipaddress.ip_address(written).version == 4
+    except ValueError:
+        return False

@@ -1,127 +1,123 @@
-"""Functions of time: the clock, and times to texts and back."""
+"""Functions of the clock and the calendar."""
 
 from __future__ import annotations
 
-import re
+from sqlglot import exp
 
-from kubestray.search.functions.base import BadArgument, Environment, literal_text
-from kubestray.search.times import BadTime, steps
+from kubestray.search.functions.base import BadArgument, Environment
+from kubestray.search.functions.strftime import strftime
+from kubestray.search.functions.strptime import strptime
+from kubestray.search.moments import (
+    DAY,
+    MICROS,
+    moment_at,
+    moment_of,
+    months_added,
+    moved,
+    once,
+    seconds_of,
+    wall_of,
+    wall_snapped,
+)
+from kubestray.search.times import DAYS, MONTHS, SECOND_NS, SIZES, UNIT_OF, BadTime, steps
 from kubestray.search.values import Shape, Value, as_number, as_text
-from kubestray.store.trees import Tree, call, either, is_null, null, number, text
+from kubestray.store.trees import Tree, array, call, column, either, null, number, text
 
-# strftime of Splunk → formatDateTime of the engine, where they differ.
-_OUT = {
-    "a": "%a", "b": "%b", "B": "%M", "d": "%d", "e": "%e", "F": "%F", "H": "%H", "I": "%I", "j": "%j", "m": "%m",
-    "M": "%i", "p": "%p", "S": "%S", "T": "%T", "u": "%u", "w": "%w", "y": "%y", "Y": "%Y", "%": "%%", "n": "\n",
-    "t": "\t", "A": "%W", "D": "%m/%d/%y", "R": "%H:%i", "V": "%V", "G": "%G", "C": "%C", "h": "%b", "r": "%I:%i:%S %p",
-}  # fmt: skip
-# strptime of Splunk → parseDateTime of the engine.
-_IN = {
-    "a": "%a", "b": "%b", "B": "%M", "d": "%d", "e": "%e", "F": "%F", "H": "%H", "I": "%I", "j": "%j", "m": "%m",
-    "M": "%i", "p": "%p", "S": "%S", "T": "%T", "y": "%y", "Y": "%Y", "%": "%%", "h": "%b", "D": "%m/%d/%y",
-    "R": "%H:%i",
-}  # fmt: skip
-_DIRECTIVE = re.compile(r"%([0-9]?[A-Za-z%])")
+__all__ = ["clock", "precise_clock", "relative_time", "strftime", "strptime"]
 
 
 def clock(_: list[Value], env: Environment) -> Value:
-    """Return now, in seconds."""
-    return Value(Shape.NUMBER, call("toNullable", call("toFloat64", number(env.now / 1e9))), static=True)
+    """Return now, in whole seconds."""
+    return _literal(env.now // SECOND_NS)
 
 
-def strftime(a: list[Value], _: Environment) -> Value:
-    """Write a time (seconds) in a format, in UTC."""
-    layout = literal_text(a[1], 1, "the format")
-    seconds = as_number(a[0])
-    whole = call("toInt64", call("floor", seconds))
-    moment = call("fromUnixTimestamp64Second", whole, text("UTC"))
-    parts: list[Tree] = []
-    at = 0
-    for found in _DIRECTIVE.finditer(layout):
-        parts.append(text(layout[at : found.start()]))
-        parts.append(_written(found[1], seconds, whole, moment))
-        at = found.end()
-    parts += [text(layout[at:]), text("")]
-    return Value(Shape.TEXT, either(is_null(seconds), null(), call("concat", *parts)))
+def precise_clock(_: list[Value], env: Environment) -> Value:
+    """Return now, in seconds with microseconds."""
+    return _literal(env.now // 1000 / MICROS)
 
 
-def _written(directive: str, seconds: Tree, whole: Tree, moment: Tree) -> Tree:
-    if directive == "s":
-        return call("toString", whole)
-    if directive in ("N", "3N", "6N", "9N", "Q", "3Q", "6Q", "9Q"):
-        digits = int(directive[0]) if directive[0].isdigit() else 3 if directive[-1] == "Q" else 9
-        # A double has about a quarter of a microsecond to spare at today's times.
-        exact = call("multiply", call("minus", seconds, whole), number(float(10**digits)))
-        part = call("floor", call("plus", exact, number(0.001))) if digits <= 3 else call("round", exact)
-        return call("leftPad", call("toString", call("toInt64", part)), number(digits), text("0"))
-    if directive in ("z", "Z"):
-        return text("+0000" if directive == "z" else "UTC")
-    if directive not in _OUT:
-        raise BadArgument(1, f"the format %{directive} is not supported")
-    return call("formatDateTime", moment, text(_OUT[directive]), text("UTC"))
+def _literal(seconds: float) -> Value:
+    return Value(Shape.NUMBER, call("toNullable", call("toFloat64", number(seconds))), static=True)
 
 
-def strptime(a: list[Value], _: Environment) -> Value:
-    """Read a time written in a format, in UTC; null where it does not fit."""
-    layout = literal_text(a[1], 1, "the format")
-    if layout == "%s":
-        return Value(Shape.NUMBER, as_number(a[0]))
-    pieces: list[str] = []
-    at = 0
-    for found in _DIRECTIVE.finditer(layout):
-        if found[1] not in _IN:
-            raise BadArgument(1, f"the format %{found[1]} cannot be read back here")
-        pieces += [layout[at : found.start()].replace("%", "%%"), _IN[found[1]]]
-        at = found.end()
-    pieces.append(layout[at:])
-    read = call("parseDateTimeOrNull", as_text(a[0]), text("".join(pieces)), text("UTC"))
-    return Value(Shape.NUMBER, call("toFloat64", call("toUnixTimestamp", read)))
-
-
-def relative_time(a: list[Value], _: Environment) -> Value:
+def relative_time(a: list[Value], env: Environment) -> Value:
     """Shift and snap a time (seconds) as ``-1d@d`` says."""
-    modifier = literal_text(a[1], 1, "the shift")
+    moment = moment_of(as_number(a[0]))
+    if a[1].literal is None:
+        by_row = once(call("trimBoth", as_text(a[1])), lambda says: _by_row(moment, says, env.timezone), "f")
+        return Value(Shape.NUMBER, seconds_of(by_row))
     try:
-        chain = steps(modifier)
+        chain = steps(a[1].literal.strip())
     except BadTime as error:
         raise BadArgument(1, str(error)) from error
-    seconds = as_number(a[0])
-    moment: Tree = call(
-        "fromUnixTimestamp64Milli", call("toInt64", call("multiply", seconds, number(1000))), text("UTC")
-    )
+    if not chain:
+        raise BadArgument(1, "expected a shift or a snap here, such as -1d@d")
     for step in chain:
-        moment = (
-            _snapped(moment, step.unit, step.weekday)
-            if step.snap
-            else _shifted(moment, step.count, step.unit)
-        )
-    return Value(Shape.NUMBER, call("divide", call("toUnixTimestamp64Milli", moment), number(1000.0)))
+        moment = moved(moment, step, env.timezone)
+    return Value(Shape.NUMBER, seconds_of(moment))
 
 
-def _shifted(moment: Tree, count: int, unit: str) -> Tree:
-    function = {
-        "seconds": "addSeconds", "minutes": "addMinutes", "hours": "addHours", "days": "addDays",
-        "weeks": "addWeeks", "months": "addMonths", "quarters": "addQuarters", "years": "addYears",
-    }[unit]  # fmt: skip
-    return call(function, moment, number(count))
+_STEP = r"([+-])(\d{0,9})([a-zA-Z]+)|@([a-zA-Z]+)([0-7]?)"
+_CHAIN = r"^(?:[+-]\d{0,9}[a-zA-Z]+|@(?i:w|wk|wks|week|weeks)[0-7]|@[a-zA-Z]+)+$"
+_FAR = 4_000_000
+"""More days or months than the calendar has."""
 
 
-def _snapped(moment: Tree, unit: str, weekday: int) -> Tree:
-    if unit == "weeks":
-        # Monday is 1 for the engine as for us, and Sunday 7 or 0.
-        back = call(
-            "modulo",
-            call("plus", call("minus", call("toDayOfWeek", moment), number(weekday)), number(7)),
-            number(7),
-        )
-        day = call("subtractDays", moment, back)
-        return _milli(call("toStartOfDay", day))
-    function = {
-        "seconds": "toStartOfSecond", "minutes": "toStartOfMinute", "hours": "toStartOfHour", "days": "toStartOfDay",
-        "months": "toStartOfMonth", "quarters": "toStartOfQuarter", "years": "toStartOfYear",
-    }[unit]  # fmt: skip
-    return _milli(call(function, moment))
+def _by_row(moment: Tree, says: Tree, zone: str) -> Tree:
+    """Move a moment as a text says that every row has its own of; null if it says nothing of the kind."""
+    found = call("extractAllGroupsVertical", call("ifNull", says, text("")), text(_STEP))
+    body = once(_unit_of_step(), lambda unit: _after_step(unit, zone), "u")
+    names = [exp.to_identifier("m"), exp.to_identifier("s")]
+    fold = exp.Lambda(this=call("CAST", body, text("Nullable(Int64)")), expressions=names)
+    folded = call("arrayFold", fold, found, call("CAST", moment, text("Nullable(Int64)")))
+    return either(call("ifNull", call("match", says, text(_CHAIN)), number(0)), folded, null())
 
 
-def _milli(moment: Tree) -> Tree:
-    return call("toDateTime64", moment, number(3), text("UTC"))
+def _piece(place: int) -> Tree:
+    """Return a piece of the step ``s``: sign, number, unit of a shift; unit of a snap, day of the week."""
+    return call("arrayElement", column("s"), number(place))
+
+
+def _unit_of_step() -> Tree:
+    word = call("lower", call("concat", _piece(3), _piece(4)))
+    words, units = array(map(text, UNIT_OF)), array(map(text, UNIT_OF.values()))
+    return call("transform", word, words, units, text(""))
+
+
+def _after_step(unit: Tree, zone: str) -> Tree:
+    """Return the moment ``m`` after the step ``s``."""
+    moment, snaps = column("m"), call("notEmpty", _piece(4))
+    count = call("toInt64", call("concat", _piece(1), either(call("empty", _piece(2)), text("1"), _piece(2))))
+    size = _by_unit(unit, {name: max(length // 1000, 1) for name, length in SIZES.items()})
+    back = call("positiveModulo", wall_of(moment, zone), call("greatest", size, number(1)))
+    return call(
+        "multiIf",
+        call("empty", unit), null(),
+        call("and", snaps, call("greater", size, number(0))), call("minus", moment, back),
+        snaps, moment_at(once(wall_of(moment, zone), lambda wall: _snapped(wall, unit), "x"), zone),
+        call("equals", unit, text("nanoseconds")), call("plus", moment, call("intDiv", count, number(1000))),
+        call("greater", size, number(0)), call("plus", moment, call("multiply", count, size)),
+        moment_at(_shifted(wall_of(moment, zone), unit, count), zone),
+    )  # fmt: skip
+
+
+def _snapped(wall: Tree, unit: Tree) -> Tree:
+    weekday = call("toUInt8OrZero", _piece(5))
+    cases = [
+        tree
+        for name in (*DAYS, *MONTHS)
+        for tree in (call("equals", unit, text(name)), wall_snapped(wall, name, weekday))
+    ]
+    return call("multiIf", *cases, null())
+
+
+def _shifted(wall: Tree, unit: Tree, count: Tree) -> Tree:
+    near = call("greatest", call("least", count, number(_FAR)), number(-_FAR))
+    days = call("multiply", near, _by_unit(unit, {name: length * DAY for name, length in DAYS.items()}))
+    return months_added(call("plus", wall, days), call("multiply", near, _by_unit(unit, MONTHS)))
+
+
+def _by_unit(unit: Tree, lengths: dict[str, int]) -> Tree:
+    """Return the length of a unit, 0 if it is none of these."""
+    values = array(map(number, lengths.values()))
+    return call("toInt64", call("transform", unit, array(map(text, lengths)), values, number(0)))
