@@ -1,31 +1,17 @@
-"""The published detection, in both of its texts, ready to run."""
+"""Fixtures that run the published searches on every engine."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 
 import pytest
+from published import published, run_search, send
 
-from helpers import NOW, Point, batch, shared
-from kubestray.config import load_config
-from kubestray.detect.loader import load_content
+from helpers import NOW, Point
 from kubestray.detect.runner import Times
 from kubestray.model.content import Content
-from kubestray.pipeline.detecting import Detector, Run
-from kubestray.pipeline.setting_up import searching
+from kubestray.pipeline.detecting import Run
 from kubestray.store.store import Store
-
-OUTBOUND = "Kubernetes Anomalous Outbound Network Activity from Process"
-
-
-@cache
-def published(year: str) -> Content:
-    """The published content with the outbound detection of one year."""
-    folders = [shared("escu", name) for name in ("detections", "macros", "deployments")]
-    if year == "2026":
-        folders.append(shared("escu", "newer"))
-    return load_content(folders)
 
 
 @pytest.fixture(params=["2024", "2026"])
@@ -34,15 +20,24 @@ def either_content(request: pytest.FixtureRequest) -> Content:
 
 
 @pytest.fixture
-def detect(store: Store) -> Callable[..., Run]:
-    """``detect(points)`` sends the points, runs the detection, and returns what it gave."""
+def run_published(store: Store) -> Callable[..., list[Run]]:
+    """``run_published(points, name, …)`` sends the points and runs searches one after the other."""
 
-    def run(points: list[Point], *, now: int = NOW, **more: str) -> Run:
-        store.append(batch(points))
-        content = published("2026")
-        detector = Detector(store, content, searching(load_config({}, {}, None)))
-        found = detector.run(content.detections[OUTBOUND], Times(now, **more))
-        assert found.outcome.error is None
+    def run(points: list[Point], *names: str, now: int = NOW, on: Store = store, **more: str) -> list[Run]:
+        send(on, points)
+        return [run_search(on, name, Times(now, **more)) for name in names]
+
+    return run
+
+
+@pytest.fixture
+def detect(run_published: Callable[..., list[Run]]) -> Callable[..., Run]:
+    """``detect(points)`` sends the points, runs the outbound detection, and returns what it gave."""
+
+    def run(points: list[Point], **more: str) -> Run:
+        (found,) = run_published(
+            points, "Kubernetes Anomalous Outbound Network Activity from Process", **more
+        )
         return found
 
     return run

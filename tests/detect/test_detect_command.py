@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from outbound_oracle import assert_same_rows, verdict
+from network_oracle import verdict
+from spl_oracle import assert_same_rows
 from test_outbound_process import hits, process, usual
 
 from helpers import NOW, SECOND, Point, shared
