@@ -10,14 +10,21 @@ from pathlib import Path
 import pytest
 
 from kubestray import config
-from kubestray.search import manual
+from kubestray.search import compatibility, manual
 
 ROOT = Path(__file__).parent.parent
 ROOTS = ("src", "content", "docs", "tests", "bench", "tools")
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 
 
-@pytest.mark.parametrize(("page", "make"), [("settings.md", config.manual), ("spl.md", manual.manual)])
+@pytest.mark.parametrize(
+    ("page", "make"),
+    [
+        ("settings.md", config.manual),
+        ("spl.md", manual.manual),
+        ("compatibility.md", compatibility.compatibility),
+    ],
+)
 def test_pages_made_from_code_are_current(page, make):
     assert (ROOT / "docs" / page).read_text(encoding="utf-8") == make(), "run make docs"
 

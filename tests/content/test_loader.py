@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from helpers import shared
-from kubestray.config import load_config
 from kubestray.detect.loader import load_content, load_item
 from kubestray.detect.runner import macros_of
 from kubestray.model.content import (
@@ -22,7 +21,6 @@ from kubestray.model.content import (
     ThreatObject,
 )
 from kubestray.model.errors import ContentError, UsageError
-from kubestray.pipeline.detecting import check_content
 from kubestray.pipeline.setting_up import built_in
 
 OUTBOUND = "kubernetes_anomalous_outbound_network_activity_from_process.yml"
@@ -199,21 +197,22 @@ def test_every_problem_of_a_folder_is_told_at_once(tmp_path: Path) -> None:
         z=DETECTION,
     )
     assert problems(tmp_path) == [
-        "a.yml:4:1: version: expected a whole number",
-        "a.yml:6:1: schedule: 'every day' is no cron expression of five fields",
+        "a.yml:4:1: version: expected a whole number, found 'soon'",
+        "a.yml:6:12: schedule.cron: 'every day' is no cron expression of five fields: Wrong number of fields",
         "b.yml:1:1: name: is missing",
         "b.yml:1:1: type: is missing",
-        "b.yml:2:1: search: expected a text",
-        "c.yml:2:9: not valid YAML: mapping values are not allowed here",
+        "b.yml:2:1: search: expected a text, found a list",
+        "c.yml:2:9: not valid YAML: mapping values are not allowed here "
+        '(": " in a text begins a mapping: put the text in quotes, or after |- on indented lines of its own)',
         "d.yml:1:1: expected a mapping of names to values",
         "e.yml:1:1: is no content: expected one of the keys search, definition, narrative, "
         "scheduling or fields_list",
-        "f.yml:5:1: rba.risk_objects: each entry needs field, type and score",
-        "g.yml:5:1: rba: a score is a number from 0 to 100, found 101",
-        "h.yml:5:1: tags: expected a mapping",
-        "i.yml:5:1: tags.mitre_attack_id: expected a list",
-        "j.yml:3:1: arguments: expected a list of names",
-        "k.yml:5:1: schedule: earliest is missing",
+        "f.yml:7:7: rba.risk_objects.0.score: is missing",
+        "g.yml:5:42: rba.risk_objects.0.score: a score is a number from 0 to 100, found 101",
+        "h.yml:5:1: tags: expected a mapping, found 'a text'",
+        "i.yml:5:8: tags.mitre_attack_id: expected a list, found 'T1'",
+        "j.yml:3:1: arguments: expected a list, found 'x'",
+        "k.yml:5:1: schedule: earliest is missing (write earliest: -1h)",
     ]
 
 
@@ -228,7 +227,7 @@ def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
 def test_a_time_that_is_none_is_told(tmp_path: Path) -> None:
     write(tmp_path, a=DETECTION + "schedule: {cron: '0 * * * *', earliest: yesterday}\n")
     (problem,) = problems(tmp_path)
-    assert problem.startswith("a.yml:5:1: schedule: ")
+    assert problem.startswith("a.yml:5:31: schedule.earliest: ")
     assert "yesterday" in problem
 
 
@@ -247,18 +246,57 @@ def test_a_folder_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
         load_content([tmp_path / "nowhere"])
 
 
-def test_check_tells_bad_searches_with_bad_files(tmp_path: Path) -> None:
-    write(tmp_path, a=DETECTION.replace("| mstats count(m)", "| evil count(m)"), b="name: B\nsearch: ''\n")
-    found, count = check_content(load_config({}, {}, None), [tmp_path])
-    told = sorted(str(problem).removeprefix(f"{tmp_path}/") for problem in found)
-    assert count == 2
-    assert told[0].startswith("a.yml:4:")
-    assert "unknown command 'evil'" in told[0]
-    assert [line.split(" ")[1] for line in told[1:]] == ["id:", "type:"]
+def test_a_search_knows_where_each_of_its_characters_stands(tmp_path: Path) -> None:
+    found = load_item(write(tmp_path, a=DETECTION.replace("'| mstats", "'|\n    mstats")) / "a.yml")
+    assert isinstance(found, Detection)
+    assert found.where
+    assert found.search.startswith("| mstats")
+    assert str(found.where(0)) == f"{tmp_path}/a.yml:4:10"
+    assert str(found.where(2)) == f"{tmp_path}/a.yml:5:5"
 
 
-def test_the_built_in_content_is_sound() -> None:
-    found, count = check_content(load_config({}, {}, None), [])
-    assert found == []
-    assert count > 0
+def test_a_macro_knows_where_each_of_its_characters_stands(tmp_path: Path) -> None:
+    found = load_item(write(tmp_path, a="name: m\ndefinition: >-\n  eval a = 1\n  | eval b = 2\n") / "a.yml")
+    assert isinstance(found, MacroDefinition)
+    assert found.where
+    assert str(found.where(found.definition.index("b ="))) == f"{tmp_path}/a.yml:4:10"
+
+
+def test_the_newest_published_form_is_read(tmp_path: Path) -> None:
+    newest = """\
+finding:
+  title: $user$ did it
+  entity: {field: user, type: user, score: 50}
+threat_objects: [{field: src, type: ip_address}]
+analytic_story: [A story]
+mitre_attack_id: [T1078]
+security_domain: access
+custom_schedule: {cron_schedule: 0 2 * * 0, earliest_time: -30d@d, latest_time: -1d@d}
+"""
+    found = load_item(write(tmp_path, a=DETECTION + newest) / "a.yml")
+    assert isinstance(found, Detection)
+    assert found.message == "$user$ did it"
+    assert found.risk_objects == (RiskObject("user", "user", 50.0),)
+    assert found.threat_objects == (ThreatObject("src", "ip_address"),)
+    assert (found.stories, found.techniques) == (("A story",), ("T1078",))
+    assert found.security_domain == "access"
+    assert found.schedule == Schedule("0 2 * * 0", "-30d@d", "-1d@d")
+
+
+def test_the_newest_published_form_of_lookups_is_read(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        a="name: a\nlookup_type: kvstore\nfields: [_key, host, 'avg_cpu']\n",
+        b="name: b\nlookup_type: csv\n",
+        c="name: c\nfilename: rows.csv\n",
+    )
+    lookups = load_content([tmp_path]).lookups
+    assert [(one.fields, one.file) for one in lookups.values()] == [
+        (("host", "avg_cpu"), ""),
+        ((), "b.csv"),
+        ((), "rows.csv"),
+    ]
+
+
+def test_the_built_in_content_has_no_name_twice() -> None:
     assert load_content([built_in()]).warnings == []

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from kubestray.cli import options, output
-from kubestray.model.errors import UsageError
+from kubestray.model.errors import Diagnostic, UsageError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     for name, summary in (
-        ("check", "read content and compile its searches; tell every problem as path:line:column"),
+        ("check", "tell every problem of content files and their searches, as path:line:column: message"),
         ("list", "list detections and baselines"),
         ("show", "show one detection or baseline"),
     ):
@@ -23,6 +23,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument("paths", nargs="*", metavar="NAME" if name == "show" else "PATH")
         if name == "list":
             action.add_argument("--format", choices=output.FORMATS)
+        elif name == "check":
+            action.add_argument(
+                "--format",
+                choices=("text", "json"),
+                default="text",
+                help="a line or an object for each problem [text]",
+            )
         options.settings(action, "content", "metric_index")
 
 
@@ -32,14 +39,42 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 def _check(parsed: argparse.Namespace) -> int:
-    from kubestray.pipeline import detecting
+    from kubestray.pipeline import checking
 
     config = options.configure(parsed)
-    problems, count = detecting.check_content(config, [Path(path) for path in parsed.paths])
-    for problem in problems:
-        print(problem)
-    output.note(f"{count} files, {len(problems)} problems")
-    return 3 if problems else 0
+    report = checking.check_content(config, [Path(path) for path in parsed.paths])
+    if parsed.format == "json":
+        output.print_json([_as_json(problem) for problem in report.problems])
+    else:
+        for problem in report.problems:
+            print(_printable(str(problem)))
+    output.note(_summary(report.files, report.errors, len(report.problems) - report.errors))
+    return 3 if report.errors else 0
+
+
+def _as_json(problem: Diagnostic) -> dict[str, Any]:
+    place = problem.position
+    return {
+        "path": _printable(place.path or ""),
+        "line": place.line,
+        "column": place.column,
+        "severity": "warning" if problem.warning else "error",
+        "message": _printable(problem.message),
+        "hint": _printable(problem.hint),
+    }
+
+
+def _printable(text: str) -> str:
+    """Return a text that can be printed: names of files need not be UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _summary(files: int, errors: int, warnings: int) -> str:
+    found = [
+        f"{count or 'no'} {what}{'s' * (count != 1)}"
+        for count, what in ((errors, "error"), (warnings, "warning"))
+    ]
+    return f"{files} file{'s' * (files != 1)} checked: {', '.join(found)}"
 
 
 def _list(parsed: argparse.Namespace) -> int:

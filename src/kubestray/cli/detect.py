@@ -23,7 +23,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a compatibility switch; repeatable"
     )
-    options.settings(parser, "content", "metric_index", "search_timeout", "search_memory", "search_rows")
+    options.settings(
+        parser, "content", "metric_index", "timezone", "search_timeout", "search_memory", "search_rows"
+    )
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -33,11 +35,9 @@ def run(parsed: argparse.Namespace) -> int:
     from kubestray.pipeline import detecting, setting_up
 
     config = options.configure(parsed)
-    now, _ = setting_up.time_range(parsed.now, None, None)
+    # A bad time is wrong usage, told before work starts.
+    now, _ = setting_up.time_range(parsed.now, parsed.earliest, parsed.latest, config["timezone"])
     times = Times(now, parsed.earliest, parsed.latest)
-    setting_up.time_range(
-        parsed.now, parsed.earliest, parsed.latest
-    )  # a bad time is wrong usage, told before work starts
     content = setting_up.content_of(config)
     searches = detecting.wanted_searches(content, parsed.wanted)
     for warning in content.warnings:

@@ -9,7 +9,7 @@ import threading
 from kubestray.cli import options, output
 
 _FLAGS = (
-    "content metric_index search_timeout search_memory search_rows otlp_grpc otlp_http http "
+    "content metric_index timezone search_timeout search_memory search_rows otlp_grpc otlp_http http "
     "receiver_token_file max_request max_queue commit_interval future_limit retention_raw lateness idle "
     "catch_up"
 )

@@ -2,7 +2,8 @@
 
 What a file is shows in its keys, not in its folder, so a single file can be given as well:
 
-* ``definition`` a macro, ``narrative`` a story, ``collection``/``filename``/``fields_list`` a lookup
+* ``definition`` a macro, ``narrative`` a story
+* ``collection``, ``filename``, ``lookup_type`` or ``fields_list`` a lookup
 * ``search`` with ``type: Baseline`` a baseline, any other ``search`` a detection
 * ``scheduling`` without a search: the deployment of a type
 """
@@ -17,6 +18,7 @@ from typing import Any
 
 from cronsim import CronSim, CronSimError
 
+from kubestray.detect.layout import no_score, shown
 from kubestray.detect.yaml_file import YamlFile, read_yaml
 from kubestray.model.content import (
     Baseline,
@@ -32,10 +34,15 @@ from kubestray.model.content import (
     ThreatObject,
 )
 from kubestray.model.errors import ContentError, Diagnostic, Position, UsageError
+from kubestray.search.nearest import nearest
 from kubestray.search.times import BadTime, parse_time
 
 _SYSTEM_TYPES = {"hostname", "endpoint", "ip address", "system"}
 _ATTACKERS = {"attacker"}
+_OF_A_LOOKUP = {"fields_list", "collection", "filename", "lookup_type"}
+_TELLING = ("search", "definition", "narrative", "scheduling", *sorted(_OF_A_LOOKUP))
+# What the newest published form has beside the search and not below tags.
+_ANNOTATIONS = ("analytic_story", "mitre_attack_id", "security_domain")
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -66,41 +73,63 @@ def content_files(path: Path) -> list[Path]:
 def load_item(path: Path) -> Item:
     """Read one file; raise `ContentError` with all its problems."""
     file = read_yaml(path)
-    item = _read(file)
+    item = item_of(file)
     file.check()
-    if item is None:
-        keys = "search, definition, narrative, scheduling or fields_list"
-        raise ContentError(
-            [Diagnostic(Position(1, 1, file.path), f"is no content: expected one of the keys {keys}")]
-        )
+    assert item is not None  # what is no content is a problem
     return item
 
 
-def _read(file: YamlFile) -> Item | None:
-    keys = file.values.keys()
-    if "search" in keys:
-        return _search(file)
-    if "definition" in keys:
-        return _macro(file)
-    if "narrative" in keys:
-        name, identity = file.text("name", required=True), file.text("id")
-        return Story(name, identity, file.text("description"), file.text("narrative"), file.path)
-    if "fields_list" in keys or "collection" in keys or "filename" in keys:
-        fields = [part.strip() for part in file.text("fields_list").split(",") if part.strip()]
-        return Lookup(file.text("name", required=True), tuple(fields), file.path)
-    if "scheduling" in keys:
-        schedule = _schedule(file, "scheduling", file.table("scheduling"))
-        return Deployment(file.text("type", required=True), schedule, file.path) if schedule else None
+def item_of(file: YamlFile) -> Item | None:
+    """Return what a file holds; problems are noted in the file, and with None there is at least one."""
+    match kind_of(file.values):
+        case "detection" | "baseline":
+            return _search(file)
+        case "macro":
+            return _macro(file)
+        case "story":
+            name, identity = file.text("name", required=True), file.text("id")
+            return Story(name, identity, file.text("description"), file.text("narrative"), file.path)
+        case "lookup":
+            return _lookup(file)
+        case "deployment":
+            schedule = _schedule(file, "scheduling", file.values["scheduling"])
+            kind = file.text("type", required=True)
+            return Deployment(kind, schedule, file.path) if schedule else None
+    told = "search, definition, narrative, scheduling or fields_list"
+    hints = (nearest(str(key), _TELLING) for key in file.values)
+    problem = Diagnostic(
+        Position(1, 1, file.path),
+        f"is no content: expected one of the keys {told}",
+        next(filter(None, hints), ""),
+    )
+    file.problems.append(problem)
     return None
+
+
+def kind_of(values: dict[str, Any]) -> str:
+    """Return what the keys of a file tell it to be, a key of `LAYOUT`; nothing if it is no content."""
+    if "search" in values:
+        return "baseline" if str(values.get("type")).lower() == "baseline" else "detection"
+    if values.keys() & _OF_A_LOOKUP:
+        return "lookup"
+    kinds = {"definition": "macro", "narrative": "story", "scheduling": "deployment"}
+    return next((kind for key, kind in kinds.items() if key in values), "")
+
+
+def _lookup(file: YamlFile) -> Lookup:
+    listed = [part.strip() for part in file.text("fields_list").split(",") if part.strip()]
+    listed += [str(name) for name in _list(file, "fields", file.values.get("fields")) if name != "_key"]
+    source = file.text("filename")
+    if not source and file.text("lookup_type") not in ("", "kvstore"):
+        source = Path(file.path).with_suffix(".csv").name
+    return Lookup(file.text("name", required=True), tuple(listed), file.path, source)
 
 
 def _macro(file: YamlFile) -> MacroDefinition:
     name = re.sub(r"\(\d+\)$", "", file.text("name", required=True))
-    arguments = file.values.get("arguments") or []
-    if not isinstance(arguments, list):
-        file.problem("arguments", "expected a list of names")
-        arguments = []
-    return MacroDefinition(name, file.text("definition"), tuple(map(str, arguments)), file.path)
+    arguments = _list(file, "arguments", file.values.get("arguments"))
+    where = file.where("definition")
+    return MacroDefinition(name, file.text("definition"), tuple(map(str, arguments)), file.path, where)
 
 
 def _search(file: YamlFile) -> Detection | Baseline:
@@ -113,16 +142,19 @@ def _search(file: YamlFile) -> Detection | Baseline:
         "description": file.text("description"),
         "search": file.text("search", required=True),
         "path": file.path,
-        "place": file.places.get("search", Position(1, 1, file.path)),
+        "place": file.place("search"),
         "schedule": _own_schedule(file),
         "raw": file.values,
+        "where": file.where("search"),
     }
     if common["type"].lower() == "baseline":
         return Baseline(**common)
-    tags = file.table("tags")
+    above = {key: file.values[key] for key in _ANNOTATIONS if key in file.values}
+    tags = {**above, **file.table("tags")}
+    told = (file.table("rba").get("message"), file.table("finding").get("title"), tags.get("message"))
     return Detection(
         **common,
-        message=str(file.table("rba").get("message") or tags.get("message") or common["name"]),
+        message=str(next(filter(None, told), common["name"])),
         risk_objects=_risk_objects(file, tags),
         threat_objects=_threat_objects(file, tags),
         techniques=tuple(map(str, _list(file, "tags.mitre_attack_id", tags.get("mitre_attack_id")))),
@@ -136,63 +168,92 @@ def _version(file: YamlFile) -> int:
     value = file.values.get("version", 1)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    file.problem("version", "expected a whole number")
+    file.problem("version", f"expected a whole number, found {shown(value)}")
     return 1
 
 
 def _own_schedule(file: YamlFile) -> Schedule | None:
-    """Read the schedule of a search: ``schedule`` in ours, ``deployment.scheduling`` in published files."""
-    if "schedule" in file.values:
-        return _schedule(file, "schedule", file.table("schedule"))
+    """Read the schedule of a search: ``schedule`` in ours, two other places in published files."""
+    for key in ("schedule", "custom_schedule"):
+        if key in file.values:
+            return _schedule(file, key, file.values[key])
     published = file.table("deployment").get("scheduling")
-    return _schedule(file, "deployment", published) if isinstance(published, dict) else None
+    return _schedule(file, "deployment.scheduling", published) if published is not None else None
 
 
-def _schedule(file: YamlFile, key: str, values: dict[str, Any]) -> Schedule | None:
+def _schedule(file: YamlFile, key: str, values: Any) -> Schedule | None:
+    values = {} if values is None else values
+    if not isinstance(values, dict):
+        file.problem(key, f"expected a mapping, found {shown(values)}")
+        return None
     cron = str(values.get("cron") or values.get("cron_schedule") or "")
     earliest = str(values.get("earliest") or values.get("earliest_time") or "")
     latest = str(values.get("latest") or values.get("latest_time") or "now")
-    try:
-        CronSim(cron, _ANY_TIME)
-    except CronSimError:
-        file.problem(key, f"{cron!r} is no cron expression of five fields")
-        return None
+    before = len(file.problems)
+    if not cron:
+        file.problem(key, "cron is missing", "write cron: '0 * * * *' for every hour")
+    else:
+        try:
+            CronSim(cron, _ANY_TIME)
+        except CronSimError as error:
+            file.problem(
+                _one_of(key, values, "cron"), f"{cron!r} is no cron expression of five fields: {error}"
+            )
     if not earliest:
-        file.problem(key, "earliest is missing")
-        return None
+        file.problem(key, "earliest is missing", "write earliest: -1h")
     for name, time in (("earliest", earliest), ("latest", latest)):
         try:
-            parse_time(time, 0)
+            parse_time(time or "now", 0)
         except BadTime as error:
-            file.problem(key, f"{name}: {error}")
-            return None
-    return Schedule(cron, earliest, latest)
+            file.problem(_one_of(key, values, name), str(error))
+    return Schedule(cron, earliest, latest) if len(file.problems) == before else None
+
+
+def _one_of(key: str, values: dict[str, Any], name: str) -> str:
+    """Return the key of a part of a schedule as this file has it, in our form or in the published one."""
+    published = "cron_schedule" if name == "cron" else f"{name}_time"
+    return f"{key}.{name if name in values else published}"
 
 
 def _risk_objects(file: YamlFile, tags: dict[str, Any]) -> tuple[RiskObject, ...]:
-    """Read ``rba.risk_objects``, or the older ``tags.observable`` with one score for all."""
+    """Read ``rba.risk_objects``, or the older ``tags.observable``, or the newest ``finding.entity``."""
     if "rba" in file.values:
-        found = []
-        for entry in _list(file, "rba.risk_objects", file.table("rba").get("risk_objects")):
-            if not isinstance(entry, dict) or not {"field", "type", "score"} <= entry.keys():
-                file.problem("rba.risk_objects", "each entry needs field, type and score")
-                continue
-            found.append(
-                RiskObject(str(entry["field"]), str(entry["type"]), _score(file, "rba", entry["score"]))
-            )
-        return tuple(found)
-    score = tags.get("risk_score")
+        entries = _list(file, "rba.risk_objects", file.table("rba").get("risk_objects"))
+        found = (_risk_object(file, f"rba.risk_objects.{n}", entry) for n, entry in enumerate(entries))
+        return tuple(entry for entry in found if entry)
+    if entity := file.table("finding").get("entity"):
+        one = _risk_object(file, "finding.entity", entity)
+        return (one,) if one else ()
+    score, place = tags.get("risk_score"), "tags.risk_score"
     if score is None and "confidence" in tags and "impact" in tags:
-        score = _score(file, "tags", tags["confidence"]) * _score(file, "tags", tags["impact"]) / 100
+        confidence = _score(file, "tags.confidence", tags["confidence"])
+        score, place = confidence * _score(file, "tags.impact", tags["impact"]) / 100, "tags"
+    common = _score(file, place, score or 0)
     return tuple(
-        RiskObject(str(entry["name"]), _risk_type(str(entry.get("type"))), _score(file, "tags", score or 0))
+        RiskObject(str(entry["name"]), _risk_type(str(entry.get("type"))), common)
         for entry in _observables(file, tags)
         if not _roles(entry) & _ATTACKERS
     )
 
 
+def _risk_object(file: YamlFile, key: str, entry: Any) -> RiskObject | None:
+    if not isinstance(entry, dict):
+        file.problem(key, f"expected a mapping, found {shown(entry)}")
+        return None
+    missing = [name for name in ("field", "type", "score") if entry.get(name) is None]
+    for name in missing:
+        file.problem(f"{key}.{name}", "is missing")
+    if missing:
+        return None
+    score = _score(file, f"{key}.score", entry["score"])
+    return RiskObject(str(entry["field"]), str(entry["type"]), score)
+
+
 def _threat_objects(file: YamlFile, tags: dict[str, Any]) -> tuple[ThreatObject, ...]:
-    entries = _list(file, "rba.threat_objects", file.table("rba").get("threat_objects"))
+    entries = [
+        *_list(file, "rba.threat_objects", file.table("rba").get("threat_objects")),
+        *_list(file, "threat_objects", file.values.get("threat_objects")),
+    ]
     found = [
         ThreatObject(str(e["field"]), str(e.get("type", "other")))
         for e in entries
@@ -220,16 +281,16 @@ def _risk_type(published: str) -> str:
 
 
 def _score(file: YamlFile, key: str, value: Any) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 100:
-        return float(value)
-    file.problem(key, f"a score is a number from 0 to 100, found {value!r}")
-    return 0.0
+    if problem := no_score(value):
+        file.problem(key, problem)
+        return 0.0
+    return float(value)
 
 
 def _list(file: YamlFile, key: str, value: Any) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list):
-        file.problem(key, "expected a list")
+        file.problem(key, f"expected a list, found {shown(value)}")
         return []
     return value

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from kubestray.model.content import Content, Schedule, Search
-from kubestray.model.errors import KubestrayError
+from kubestray.model.errors import KubestrayError, Position, SearchError
 from kubestray.search.run import Query, Request, Result, run_search
-from kubestray.search.source import Macro
+from kubestray.search.source import KnownMacros, Macro
 from kubestray.search.times import BadTime, parse_time
 from kubestray.store.points import Span
 
@@ -47,32 +48,53 @@ def run_once(search: Search, content: Content, times: Times, query: Query, make:
     """Run one search of the content; an error of ours is part of the outcome, not an exception."""
     window = (0, times.now)
     try:
-        window = window_of(content.schedule_of(search), times)
         request = make(
-            search.search, times.now, Span(*window), macros=macros_of(content), path=search.path, dollars=True
+            search.search, times.now, Span(), macros=macros_of(content), path=search.path, dollars=True
         )
-        result: Result = run_search(request, query)
+        window = window_of(content.schedule_of(search), times, request.timezone)
+        result: Result = run_search(dataclasses.replace(request, span=Span(*window)), query)
+    except SearchError as told:
+        placed = _in_file(told, search)
+        return Outcome(search, window, times.now, error=str(placed), failure=placed)
     except KubestrayError as error:
         return Outcome(search, window, times.now, error=str(error), failure=error)
     notes = [str(annotation) for annotation in result.annotations]
     return Outcome(search, window, times.now, result.rows, result.fields, notes)
 
 
-def window_of(schedule: Schedule | None, times: Times) -> tuple[int, int]:
+def window_of(schedule: Schedule | None, times: Times, zone: str) -> tuple[int, int]:
     """Return the window in nanoseconds: what was asked for, else the schedule's, else all time up to now."""
     earliest = times.earliest or (schedule.earliest if schedule else "0")
     latest = times.latest or (schedule.latest if schedule else "now")
     try:
-        return parse_time(earliest, times.now), parse_time(latest, times.now)
+        return parse_time(earliest, times.now, zone), parse_time(latest, times.now, zone)
     except BadTime as error:
         raise KubestrayError(str(error)) from error
 
 
-def macros_of(content: Content) -> Callable[[str, int], Macro | None]:
+def macros_of(content: Content) -> KnownMacros:
     """Return the macro look-up of a content."""
+    return KnownMacros(
+        {
+            key: Macro(found.name, found.definition, found.arguments, found.path, found.where)
+            for key, found in content.macros.items()
+        }
+    )
 
-    def find(name: str, count: int) -> Macro | None:
-        found = content.macros.get((name, count))
-        return Macro(found.name, found.definition, found.arguments, found.path) if found else None
 
-    return find
+def _in_file(error: SearchError, search: Search) -> SearchError:
+    """Return the error with its place in the search's file instead of its place in the search's text."""
+    place = error.position
+    if place is None or search.where is None:
+        return error
+    return SearchError(error.message, _moved(place, search), error.hint)
+
+
+def _moved(place: Position, search: Search) -> Position:
+    """Move a place in the text of the search, or the place of the macro's use that it is inside of."""
+    if place.used_at:
+        return dataclasses.replace(place, used_at=_moved(place.used_at, search))
+    if place.path != search.path or search.where is None:
+        return place
+    lines = search.search.split("\n")[: place.line - 1]
+    return search.where(sum(len(line) + 1 for line in lines) + place.column - 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from kubestray.model.errors import Position
+from kubestray.model.errors import Position, Where
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,8 @@ class Search:
     schedule: Schedule | None
     """Its own schedule; None takes that of its type's deployment."""
     raw: dict[str, Any] = field(repr=False)
+    where: Where | None = field(default=None, repr=False, compare=False)
+    """Tells where each character of the search stands in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class MacroDefinition:
     definition: str
     arguments: tuple[str, ...]
     path: str
+    where: Where | None = field(default=None, repr=False, compare=False)
+    """Tells where each character of the definition stands in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,8 @@ class Lookup:
     name: str
     fields: tuple[str, ...]
     path: str
+    file: str = ""
+    """The file that its rows come from, if they come from one and not from a search."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from kubestray.config import Config
 from kubestray.detect.loader import content_files, load_item
-from kubestray.detect.runner import Outcome, Times, macros_of, run_once
+from kubestray.detect.runner import Outcome, Times, run_once
 from kubestray.model.content import Baseline, Content, Detection, Search
-from kubestray.model.errors import ContentError, Diagnostic, SearchError, UsageError
+from kubestray.model.errors import ContentError, Diagnostic, UsageError
 from kubestray.model.risk import RiskEvent
-from kubestray.pipeline.setting_up import built_in, content_of, events_of, lookups_of
+from kubestray.pipeline.setting_up import built_in, events_of, lookups_of
 from kubestray.risk.events import risk_events
-from kubestray.search.parser import parse
 from kubestray.search.run import Request
-from kubestray.search.source import expand
 from kubestray.store.store import Store
 
 
@@ -131,21 +128,3 @@ def _taken_in(content: Content, files: Iterable[Path]) -> tuple[list[Search], li
         if isinstance(item, Detection | Baseline):
             found.append(item)
     return found, problems
-
-
-def check_content(config: Config, paths: Sequence[Path]) -> tuple[list[Diagnostic], int]:
-    """Return every problem of content folders (by default the built-in one) and the number of files."""
-    folders = list(paths) or [built_in()]
-    files = [file for folder in folders for file in content_files(folder)]
-    content = content_of(config)
-    searches, problems = _taken_in(content, files)
-    problems += [problem for search in searches for problem in _parsed(search, content)]
-    return problems, len(files)
-
-
-def _parsed(search: Search, content: Content) -> list[Diagnostic]:
-    try:
-        parse(expand(search.search, macros_of(content), path="search", dollars=True))
-    except SearchError as error:
-        return [Diagnostic(search.place, str(error))]
-    return []

@@ -17,6 +17,7 @@ from kubestray.search.lookup_store import StoreLookups
 from kubestray.search.relation import Switches
 from kubestray.search.run import Request
 from kubestray.search.times import BadTime, parse_time
+from kubestray.search.zones import UTC
 from kubestray.store.engine import Limits
 from kubestray.store.open import open_store
 from kubestray.store.points import Span
@@ -57,6 +58,7 @@ def searching(config: Config, switches: Switches | None = None) -> Callable[...,
             span,
             metric_indexes=(config["metric_index"],),
             switches=switches or Switches(),
+            timezone=config["timezone"],
             limits=limits,
             **more,
         )
@@ -77,17 +79,19 @@ def events_of(store: Store) -> StoredEvents:
     return StoredEvents(store.query, store.record)
 
 
-def moment(text: str, flag: str, now: int | None = None) -> int:
+def moment(text: str, flag: str, now: int | None = None, zone: str = UTC) -> int:
     """Read a time given by a flag, in nanoseconds; raise `UsageError` if it is none."""
     try:
-        return parse_time(text, time.time_ns() if now is None else now)
+        return parse_time(text, time.time_ns() if now is None else now, zone)
     except BadTime as error:
         raise UsageError(f"{flag}: {error}") from error
 
 
-def time_range(now: str | None, earliest: str | None, latest: str | None) -> tuple[int, Span]:
+def time_range(
+    now: str | None, earliest: str | None, latest: str | None, zone: str = UTC
+) -> tuple[int, Span]:
     """Read ``--now``, ``--earliest`` and ``--latest``; without the last two the range is all time."""
-    at = moment(now, "--now") if now else time.time_ns()
-    start = moment(earliest, "--earliest", at) if earliest else 0
-    end = moment(latest, "--latest", at) if latest else (at if earliest else None)
+    at = moment(now, "--now", zone=zone) if now else time.time_ns()
+    start = moment(earliest, "--earliest", at, zone) if earliest else 0
+    end = moment(latest, "--latest", at, zone) if latest else (at if earliest else None)
     return at, Span(start, end)
