@@ -11,6 +11,9 @@ from sqlglot import exp
 from kubestray.model.errors import LimitExceeded
 from kubestray.model.metric import Kind
 from kubestray.search.matching import wildcard
+from kubestray.search.plan import Measure
+from kubestray.search.sources import sources
+from kubestray.store.coverage import Coverage
 from kubestray.store.points import Span
 from kubestray.store.trees import (
     Tree,
@@ -35,10 +38,10 @@ Query = Callable[[exp.Expr], pa.Table]
 
 
 class StoreCatalog:
-    """The catalog of a store, read through its query function."""
+    """The catalog of a store, read through its query function; ``summaries`` says whether these may serve."""
 
-    def __init__(self, query: Query) -> None:
-        self._query = query
+    def __init__(self, query: Query, *, summaries: bool = True) -> None:
+        self._query, self._summaries = query, summaries
 
     def metrics(self, patterns: Iterable[str], series: Tree | None, span: Span) -> dict[str, frozenset[Kind]]:
         """Return the metrics that match, with the kinds of their series; at most `MOST_METRICS`."""
@@ -56,6 +59,10 @@ class StoreCatalog:
                 f"the wildcards match more than {MOST_METRICS} metrics; name them more narrowly"
             )
         return {row["metric"]: frozenset(map(Kind, row["kinds"])) for row in rows}
+
+    def sources(self, node: Measure) -> Coverage | None:
+        """Return how summaries and points share the work of a step; None where points do all of it."""
+        return sources(node, self._query) if self._summaries else None
 
     def attributes(self, metrics: Iterable[str], series: Tree | None, span: Span) -> list[str]:
         """Return the names of the attributes that series of these metrics have, sorted."""

@@ -25,16 +25,21 @@ from kubestray.search.plan import (
 )
 from kubestray.search.relation import Relation
 from kubestray.search.values import Shape
+from kubestray.store.coverage import Stretch
 from kubestray.store.points import Selection, as_received, measured
+from kubestray.store.schema import HOUR_NS
+from kubestray.store.states import STATES
 from kubestray.store.trees import (
     Tree,
     all_of,
     call,
     column,
     either,
+    in_query,
     named,
     null,
     number,
+    one_of,
     select,
     table,
     text,
@@ -171,12 +176,12 @@ def _measure(node: Measure) -> exp.Query:
         for aggregate in node.aggregates
     ]
     query = select(*(column(a.column.name) for a in node.by), *bins, *values)
-    query = query.from_(table(_states(node, chosen), "states"))
+    query = query.from_(table(_all_states(node, chosen), "states"))
     if node.by:
         on = exp.EQ(
             this=exp.column("series_id", table="states"), expression=exp.column("series_id", table="names")
         )
-        query = query.join(table(_names(node.by, chosen), "names"), on=on, join_type="inner", copy=False)
+        query = query.join(table(_all_names(node, chosen), "names"), on=on, join_type="inner", copy=False)
     groups = [column(a.column.name) for a in node.by] + ([column("bin")] if node.bin else [])
     if groups:
         return query.group_by(*groups)
@@ -187,12 +192,51 @@ def _keys(node: Measure) -> list[Column]:
     return [*([node.bin] if node.bin else []), *(attribute.column for attribute in node.by)]
 
 
+def _all_states(node: Measure, chosen: Selection) -> exp.Query:
+    """Select one row a series or group, metric and bin: from summaries as far as they serve, and points."""
+    if node.sources is None:
+        return _states(node, chosen)
+    parts: list[exp.Query] = [_summarised(node, chosen, stretch) for stretch in node.sources.summaries]
+    parts += [
+        _states(node, Selection(chosen.metrics, chosen.kinds, chosen.series, span))
+        for span in node.sources.points
+    ]
+    return parts[0] if len(parts) == 1 else exp.union(*parts, distinct=False)
+
+
+def _summarised(node: Measure, chosen: Selection, stretch: Stretch) -> exp.Select:
+    """Select the merged states of a stretch of summaries by group, metric and bin."""
+    wanted = [
+        call("equals", column("hours"), number(stretch.hours)),
+        call("greaterOrEquals", column("hour"), number(stretch.first)),
+        call("less", column("hour"), number(stretch.end)),
+        one_of(column("metric"), [text(name) for name in chosen.metrics]),
+    ]
+    if chosen.series is not None:
+        groups = select(column("group_id")).from_("groups").where(chosen.catalog())
+        wanted.append(in_query(column("group_id"), groups))
+    keys: list[Tree] = [column("metric"), column("group_id")]
+    shown: list[Tree] = [column("metric"), named(column("group_id"), "series_id")]
+    if node.bin:
+        start = call("multiply", call("toUInt64", column("hour")), unsigned(HOUR_NS))
+        shown.append(named(call("intDiv", start, unsigned(node.bin_ns)), "bin"))
+        keys.append(column("bin"))
+    states = [
+        named(STATES[state].merged(exp.column(state, table="summaries")), state) for state in _needed(node)
+    ]
+    return select(*shown, *states).from_("summaries").where(all_of(wanted)).group_by(*keys)
+
+
+def _needed(node: Measure) -> list[str]:
+    """Return the states that the aggregates need, and what they need of series."""
+    functions = (measures.function_of(aggregate.function) for aggregate in node.aggregates)
+    return list(dict.fromkeys(state for function in functions for state in function.states))
+
+
 def _states(node: Measure, chosen: Selection) -> exp.Select:
     """Select one row a series, metric and bin, with the states that the aggregates need."""
-    functions = (measures.function_of(aggregate.function) for aggregate in node.aggregates)
-    wanted = dict.fromkeys(state for function in functions for state in function.states)
-    states, made = measures.split_states(list(wanted))
-    values = [named(measures.state_of(state), state) for state in states]
+    states, made = measures.split_states(_needed(node))
+    values = [named(STATES[state].of_points(), state) for state in states]
     query = _by_series(node, measured(chosen), values)
     if not made:
         return query
@@ -228,8 +272,18 @@ def _by_series(node: Measure, points: exp.Query, values: list[Tree]) -> exp.Sele
     return select(*shown, *values).from_(table(points, "points")).group_by(*(key.copy() for key in keys))
 
 
-def _names(by: tuple[Attribute, ...], chosen: Selection) -> exp.Select:
-    """Select the BY attributes of each series."""
+def _all_names(node: Measure, chosen: Selection) -> exp.Query:
+    """Select the BY attributes of each series, and of each group where summaries are read."""
+    if node.sources is None:
+        return _names(node.by, chosen)
+    groups = _names(node.by, chosen, of="groups", key="group_id")
+    return exp.union(_names(node.by, chosen), groups, distinct=False) if node.sources.points else groups
+
+
+def _names(
+    by: tuple[Attribute, ...], chosen: Selection, *, of: str = "series", key: str = "series_id"
+) -> exp.Select:
+    """Select the BY attributes of each series, or of each group."""
     shown = [
         named(
             call("toNullable", column("metric") if a.name == METRIC else _attribute(a.name, a.fallback)),
@@ -237,7 +291,7 @@ def _names(by: tuple[Attribute, ...], chosen: Selection) -> exp.Select:
         )
         for a in by
     ]
-    return select(column("series_id"), *shown).from_("series").where(chosen.catalog())
+    return select(named(column(key), "series_id"), *shown).from_(of).where(chosen.catalog())
 
 
 def _attribute(name: str, fallback: str | None) -> Tree:

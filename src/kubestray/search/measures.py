@@ -16,6 +16,7 @@ from kubestray.model.metric import Kind
 from kubestray.search.plan import Measure
 from kubestray.search.reductions.numeric import of_numbers_at
 from kubestray.search.spans import TimeSpan
+from kubestray.store.states import STATES
 from kubestray.store.trees import Tree, call, column, either, null, number, over, text
 
 Merge = Callable[[str], Tree]
@@ -48,23 +49,6 @@ class CalendarMeasure(Measure):
     calendar: TimeSpan | None = None
 
 
-STATES: dict[str, tuple[str, tuple[str, ...]]] = {
-    # name: the engine's function, and the columns of a point it takes
-    "n": ("count", ()),
-    "total": ("sumKahan", ("value",)),
-    "least": ("min", ("value",)),
-    "most": ("max", ("value",)),
-    "spread": ("varSampStable", ("value",)),
-    "spread_all": ("varPopStable", ("value",)),
-    "squares": ("sum", ("square",)),
-    "first": ("argMin", ("value", "time")),
-    "last": ("argMax", ("value", "time")),
-    "first_time": ("min", ("time",)),
-    "last_time": ("max", ("time",)),
-    "all": ("groupArray", ("value",)),
-    "distinct": ("uniqExact", ("value",)),
-}
-
 _OF_SERIES = {
     # name: the engine's function, and the column of a series' states that it takes
     "mean_pace": ("avg", "pace"),
@@ -87,18 +71,23 @@ def _mean(merge: Merge, single: float | None) -> Tree:
     return call("least", call("greatest", ratio, merge("least")), merge("most"))
 
 
-def _deviation(state: str, *, root: bool, sample: bool) -> MeasureFunction:
+def _deviation(*, root: bool, sample: bool) -> MeasureFunction:
     """Make a variance or its root; of equal values it is 0, of a single one what ``single`` says."""
 
     def finish(merge: Merge, single: float | None) -> Tree:
-        value = call("sqrt", merge(state)) if root else merge(state)
+        variance = merge("spread")
+        if not sample:
+            # Of all values: the state is that of a sample, which divides by one less.
+            shorter = call("divide", call("minus", merge("n"), number(1)), merge("n"))
+            variance = call("multiply", variance, shorter)
+        value = call("sqrt", variance) if root else variance
         equal = either(call("equals", merge("least"), merge("most")), number(0.0), value)
         if not sample:
             return equal
         one = null() if single is None else number(single)
         return either(call("equals", merge("n"), number(1)), one, equal)
 
-    return MeasureFunction(("n", state, "least", "most"), finish)
+    return MeasureFunction(("n", "spread", "least", "most"), finish)
 
 
 def _percentile(percent: str, *, interpolated: bool) -> MeasureFunction:
@@ -161,13 +150,13 @@ MEASURES: dict[str, MeasureFunction] = {
     "rate": _RATE,
     "rate_avg": _of_series("mean_pace"),
     "rate_sum": _of_series("whole_pace"),
-    "stdev": _deviation("spread", root=True, sample=True),
-    "stdevp": _deviation("spread_all", root=True, sample=False),
+    "stdev": _deviation(root=True, sample=True),
+    "stdevp": _deviation(root=True, sample=False),
     "sum": _plain("total"),
     "sumsq": _plain("squares"),
     "upperperc95": _percentile("95", interpolated=True),
-    "var": _deviation("spread", root=False, sample=True),
-    "varp": _deviation("spread_all", root=False, sample=False),
+    "var": _deviation(root=False, sample=True),
+    "varp": _deviation(root=False, sample=False),
 }
 
 _OF_COUNTERS = {
@@ -210,19 +199,12 @@ def function_of(name: str) -> MeasureFunction:
     return found
 
 
-def state_of(name: str) -> Tree:
-    """Return the state over a series' points."""
-    function, arguments = STATES[name]
-    values = {"square": call("multiply", column("value"), column("value"))}
-    return call(f"{function}State", *(values.get(argument, column(argument)) for argument in arguments))
-
-
 def merged(name: str, condition: Tree) -> Tree:
     """Return the merged state of the rows that meet a condition, as a number; null without any."""
     if name in _OF_SERIES:
         function, made = _OF_SERIES[name]
         return call("toFloat64", call(f"{function}OrNullIf", column(made), condition))
-    function, _ = STATES[name]
+    function = STATES[name].function
     if name == "all":
         return call(f"{function}MergeIf", column(name), condition)
     return call("toFloat64", call(f"{function}MergeOrNullIf", column(name), condition))

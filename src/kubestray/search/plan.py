@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from kubestray.model.metric import Kind
 from kubestray.search.values import Shape, Value
+from kubestray.store.coverage import Coverage
 from kubestray.store.points import Span
 from kubestray.store.trees import Tree, column, ordered
 
@@ -93,13 +94,15 @@ class Measure(Node):
     bin: Column | None = None
     bin_ns: int = 0
     stdev_single: float | None = 0.0
+    sources: Coverage | None = None
+    """What of the range is answered from summaries; None: all of it from points."""
 
     def describe(self) -> str:
         """Say in one line what the step does."""
         by = ", ".join(attribute.name for attribute in self.by)
         bins = f" per {self.bin_ns / 1e9:g} s" if self.bin_ns else ""
         what = f"measure {len(self.aggregates)} aggregates of {sorted(self.metrics)} by ({by}){bins}"
-        return f"{what} over {_range(self.span)} from samples"
+        return f"{what} over {_range(self.span)} from {_origins(self)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +274,14 @@ def outline(node: Node, depth: int = 0) -> Iterator[str]:
     yield f"{'  ' * depth}{node.describe()}"
     for source in node.inputs:
         yield from outline(source, depth + 1)
+
+
+def _origins(node: Measure) -> str:
+    if node.sources is None:
+        return "samples"
+    units = {24: "summaries of days", 1: "summaries of hours"}
+    parts = [f"{units[s.hours]} {_range(s.span)}" for s in node.sources.summaries]
+    return ", ".join([*parts, *(f"samples {_range(span)}" for span in node.sources.points)])
 
 
 def _range(span: Span) -> str:

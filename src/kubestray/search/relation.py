@@ -10,11 +10,12 @@ from typing import Any, Protocol
 
 from kubestray.model.errors import SearchError
 from kubestray.model.metric import Kind
-from kubestray.search.plan import Assignment, Column, Extend, Filter, Node, Order
+from kubestray.search.plan import Assignment, Column, Extend, Filter, Measure, Node, Order
 from kubestray.search.source import Source
 from kubestray.search.syntax import Pipeline
 from kubestray.search.values import Shape, Value, present
 from kubestray.search.zones import UTC
+from kubestray.store.coverage import Coverage
 from kubestray.store.points import Span
 from kubestray.store.trees import Tree, call, over
 
@@ -85,6 +86,10 @@ class Catalog(Protocol):
 
     def attributes(self, metrics: Iterable[str], series: Tree | None, span: Span) -> list[str]:
         """Return the names of attributes that series of these metrics have."""
+        ...
+
+    def sources(self, node: Measure) -> Coverage | None:
+        """Return how summaries and points share the work of a step; None where points do all of it."""
         ...
 
 

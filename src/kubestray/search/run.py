@@ -57,6 +57,8 @@ class Request:
     rows: list[Row] | None = None
     indexes: Mapping[str, list[Row]] = field(default_factory=dict)
     path: str | None = None
+    summaries: bool = True
+    """Whether summaries may serve where they say the same as the points."""
     dollars: bool = False
     """Whether ``$$`` in the text is ``$``, as in content files."""
 
@@ -116,7 +118,7 @@ def _compiled(request: Request, query: Query) -> Compiled:
         source=source,
         now=request.now,
         span=request.span,
-        catalog=StoreCatalog(lambda tree: query(tree, request.limits)),
+        catalog=StoreCatalog(lambda tree: query(tree, request.limits), summaries=request.summaries),
         metric_indexes=request.metric_indexes,
         switches=request.switches,
         timezone=request.timezone,

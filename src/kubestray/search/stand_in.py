@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubestray.model.metric import Kind
-from kubestray.search.plan import Order, Rows
+from kubestray.search.plan import Measure, Order, Rows
 from kubestray.search.relation import Context, LookupTable, Relation
 from kubestray.search.values import NULL, NULL_NUMBER, Shape
 from kubestray.search.wildcards import parts
+from kubestray.store.coverage import Coverage
 from kubestray.store.points import Span
 from kubestray.store.trees import Tree
 
@@ -76,6 +77,11 @@ class AnyCatalog:
         """Return one attribute that is made up, and those that the search may mean."""
         del metrics, series, span
         return [ANY, *self.names]
+
+    def sources(self, node: Measure) -> Coverage | None:
+        """Return None: there are no summaries of what is made up."""
+        del node
+        return None
 
 
 def _matching(pattern: str, names: Iterable[str]) -> list[str]:

@@ -96,6 +96,9 @@ READ_SETTINGS: dict[str, int | float] = {
     "join_use_nulls": 1,
 }
 
+FILL_SETTINGS = {name: value for name, value in READ_SETTINGS.items() if name != "readonly"}
+"""What an INSERT of the rows of a SELECT runs with."""
+
 
 _PROCESS = f"kubestray-{secrets.token_hex(8)}-"
 _numbers = itertools.count()

@@ -5,6 +5,11 @@ read             what
 ===============  ===================================================================================
 ``samples``      metric, series_id, time (ns), start (ns), value: as received, each point once
 ``series``       series_id, metric, kind, unit, attributes, first_seen, last_seen: the catalog
+``summaries``    states of the points of a metric and group in an hour or a day (`store.summaries`)
+``groups``       group_id, metric, kind, attributes: series alike but for attributes that churn
+``summarised``   which hours and days are summarised, and when that began
+``touched``      hours to which points came late, by metric, and when
+``expired``      days whose points were dropped
 ``runs``         which detection ran for which scheduled time, and how it ended
 ``risk``         risk events: JSON of all fields beside the columns that searches filter by
 ``events``       rows that searches have collected into indexes, the fields as JSON
@@ -22,6 +27,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kubestray.store.states import STATES
+
+HOUR_NS = 3600 * 10**9
 DAY_NS = 86_400 * 10**9
 
 _SAMPLES = f"""
@@ -48,6 +56,66 @@ CREATE TABLE IF NOT EXISTS series_local{on} (
     last_seen SimpleAggregateFunction(max, UInt64)
 ) ENGINE = AggregatingMergeTree
 ORDER BY (metric, series_id, kind)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+"""
+
+_KEPT = {name: state.type for name, state in STATES.items() if state.kept}
+_STATES = ",\n    ".join(f"{name} {kind}" for name, kind in _KEPT.items())
+_MONTH = 31 * 24  # hours; a partition is dropped whole
+
+_SUMMARIES = f"""
+CREATE TABLE IF NOT EXISTS summaries_local{{on}} (
+    metric LowCardinality(String),
+    hours UInt8,
+    hour UInt32,
+    group_id UInt64,
+    {_STATES},
+    began UInt64 CODEC(ZSTD(1))
+) ENGINE = ReplacingMergeTree(began)
+PARTITION BY intDiv(hour, {_MONTH})
+ORDER BY (metric, hours, hour, group_id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+"""
+
+_GROUPS = """
+CREATE TABLE IF NOT EXISTS groups_local{on} (
+    metric LowCardinality(String),
+    group_id UInt64,
+    kind LowCardinality(String),
+    attributes Map(String, String)
+) ENGINE = ReplacingMergeTree
+ORDER BY (metric, group_id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+"""
+
+_SUMMARISED = """
+CREATE TABLE IF NOT EXISTS summarised_local{on} (
+    hours UInt8,
+    hour UInt32,
+    metric LowCardinality(String),
+    without Array(String),
+    began UInt64
+) ENGINE = ReplacingMergeTree(began)
+ORDER BY (hours, hour, metric)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+"""
+
+_TOUCHED = """
+CREATE TABLE IF NOT EXISTS touched_local{on} (
+    hour UInt32,
+    metric LowCardinality(String),
+    written UInt64
+) ENGINE = ReplacingMergeTree(written)
+ORDER BY (hour, metric)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+"""
+
+_EXPIRED = """
+CREATE TABLE IF NOT EXISTS expired_local{on} (
+    day UInt32,
+    dropped UInt64
+) ENGINE = ReplacingMergeTree(dropped)
+ORDER BY day
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """
 
@@ -112,7 +180,10 @@ ORDER BY (name, version, place)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """
 
-_TABLES = (_SAMPLES, _SERIES, _RUNS, _RISK, _EVENTS, _LOOKUPS, _LOOKUP_ROWS)
+_TABLES = (
+    *(_SAMPLES, _SERIES, _SUMMARIES, _GROUPS, _SUMMARISED, _TOUCHED, _EXPIRED),
+    *(_RUNS, _RISK, _EVENTS, _LOOKUPS, _LOOKUP_ROWS),
+)
 
 _UNIQUE = {
     "samples": "SELECT metric, series_id, time, start, value FROM samples_local FINAL",
@@ -121,6 +192,13 @@ _UNIQUE = {
         "min(first_seen) AS first_seen, max(last_seen) AS last_seen "
         "FROM series_local GROUP BY metric, series_id, kind"
     ),
+    "summaries": (
+        f"SELECT metric, hours, hour, group_id, {', '.join(_KEPT)}, began FROM summaries_local FINAL"  # noqa: S608 (names of ours)
+    ),
+    "groups": "SELECT metric, group_id, kind, attributes FROM groups_local FINAL",
+    "summarised": "SELECT hours, hour, metric, without, began FROM summarised_local FINAL",
+    "touched": "SELECT hour, metric, written FROM touched_local FINAL",
+    "expired": "SELECT day, dropped FROM expired_local FINAL",
     "runs": "SELECT detection, scheduled, finished, rows, error FROM runs_local FINAL",
     "lookups": "SELECT name, version, fields, rows FROM lookups_local FINAL",
     "lookup_rows": "SELECT name, version, place, numbers, texts FROM lookup_rows_local FINAL",
@@ -134,6 +212,11 @@ _UNIQUE = {
 _SHARD_BY = {
     "samples": "series_id",
     "series": "series_id",
+    "summaries": "group_id",
+    "groups": "group_id",
+    "summarised": "hour",
+    "touched": "hour",
+    "expired": "day",
     "lookups": "cityHash64(name)",
     "lookup_rows": "place",
     "runs": "cityHash64(detection)",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,21 +12,27 @@ import pyarrow as pa
 from sqlglot import exp
 
 from kubestray.model.metric import Batch
-from kubestray.store.engine import UNLIMITED, Engine, Limits
-from kubestray.store.schema import DAY_NS, Layout
+from kubestray.store import lateness
+from kubestray.store.engine import FILL_SETTINGS, UNLIMITED, Engine, Limits, render, with_settings
+from kubestray.store.schema import DAY_NS, HOUR_NS, Layout
 from kubestray.store.stream import Stream
+from kubestray.store.trees import call, column, named, select
 
-_HOUR_NS = 3600 * 10**9
 _DAYS_PER_INSERT = 90  # the engine refuses an INSERT that touches more than 100 partitions
 _CATALOG_CACHE = 2_000_000  # series; about 100 bytes each
 
 
 class Store:
-    """One store behind one engine. Safe to use from several threads."""
+    """One store behind one engine. Safe to use from several threads. ``clock`` gives nanoseconds."""
 
-    def __init__(self, engine: Engine, layout: Layout | None = None) -> None:
+    def __init__(
+        self, engine: Engine, layout: Layout | None = None, clock: Callable[[], int] = time.time_ns
+    ) -> None:
         self.engine = engine
         self.layout = layout or Layout()
+        self.clock = clock
+        self.writing = lateness.Writing()
+        self._reached: int | None = None
         self._catalogued: dict[int, tuple[int, int]] = {}
         self._lock = threading.Lock()
 
@@ -51,13 +58,49 @@ class Store:
         if not len(batch):
             return
         self._append_series(batch)
-        for part in _by_days(batch):
-            self._insert("samples", _samples_table(part))
+        with self.writing.to(batch):
+            self._notice(batch)
+            for part in _by_days(batch):
+                self._insert("samples", _samples_table(part))
+            self._notice(batch)
+
+    def _notice(self, batch: Batch) -> None:
+        """Take notice of the hours to which points come late, see `store.lateness`."""
+        touched = lateness.late(batch, self.reached())
+        if touched:
+            self._insert("touched", lateness.rows(touched, self.stamp()))
+
+    def reached(self) -> int:
+        """Return the time (ns) that the clock has reached; it does not go back if the clock is set back."""
+        known = self._noted() if self._reached is None else self._reached
+        self._reached = max(known, self.clock())
+        return self._reached
+
+    def stamp(self) -> int:
+        """Return a time (ns) that is above every one noted before: the clock's, unless it was set back."""
+        self._reached = max(self.clock(), self._noted() + 1)
+        return self._reached
+
+    def _noted(self) -> int:
+        """Return the latest time (ns) that was noted in the store, of this process or another."""
+        both = exp.union(
+            select(named(call("max", column("written")), "noted")).from_("touched"),
+            select(named(call("max", column("began")), "noted")).from_("summarised"),
+            distinct=False,
+        )
+        noted: list[int] = self.query(both).column("noted").to_pylist()
+        return max(noted)
 
     def record(self, table: str, rows: pa.Table) -> None:
         """Append rows to a ledger table (``runs``, ``risk``)."""
         if rows.num_rows:
             self._insert(table, rows)
+
+    def fill(self, name: str, columns: Sequence[str], rows: exp.Expr) -> None:
+        """Append the rows of a SELECT to a table of ours, by the order of its columns."""
+        target = f"{self.layout.write_table(name)} ({', '.join(columns)})"
+        statement = with_settings(f"INSERT INTO {target} {render(rows)}", FILL_SETTINGS)
+        self.engine.execute(statement)
 
     def close(self) -> None:
         """Let go of the engine."""
@@ -93,7 +136,7 @@ class Store:
 
     def _moved(self, key: int, first: int, last: int) -> bool:
         known = self._catalogued.get(key)
-        return known is None or first < known[0] or last // _HOUR_NS > known[1] // _HOUR_NS
+        return known is None or first < known[0] or last // HOUR_NS > known[1] // HOUR_NS
 
     def _remember(
         self, ids: npt.NDArray[np.uint64], first: npt.NDArray[np.uint64], last: npt.NDArray[np.uint64]

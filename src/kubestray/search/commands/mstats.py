@@ -27,6 +27,7 @@ Example::
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import ClassVar
@@ -164,7 +165,7 @@ def _node(
     by = tuple(Attribute(context.column(Shape.TEXT), name, command.fallback) for name in command.by)
     single = 0.0 if context.switches.stdev_single == "0" else None
     fixed = _fixed_ns(span, context) if span else 0
-    return CalendarMeasure(
+    measure = CalendarMeasure(
         measured,
         tuple(known),
         kinds,
@@ -174,8 +175,9 @@ def _node(
         bin_column,
         fixed,
         single,
-        None if fixed else span,
+        calendar=None if fixed else span,
     )
+    return dataclasses.replace(measure, sources=context.catalog.sources(measure))
 
 
 def _fixed_ns(span: TimeSpan, context: Context) -> int:

@@ -1,0 +1,172 @@
+"""What of a time range is summarised and up to date, and what has to be read from the points.
+
+A unit is an hour or a day (UTC). It answers for a metric if it is summarised, for all metrics or for this
+one again, and if no point came late to it since the summary began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from sqlglot import exp
+
+from kubestray.store.points import Span
+from kubestray.store.schema import HOUR_NS
+from kubestray.store.trees import (
+    Tree,
+    all_of,
+    call,
+    column,
+    lambda_,
+    named,
+    number,
+    one_of,
+    select,
+    table,
+    text,
+)
+
+HOUR, DAY = 1, 24
+"""The units, by their length in hours."""
+
+_MOST_RANGES = 24
+"""Ranges of points that one statement reads apart; beyond that, the longest summarised stretches count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Units that follow each other: of this length, from one hour up to, not including, another one."""
+
+    hours: int
+    first: int
+    end: int
+
+    @property
+    def span(self) -> Span:
+        """The time it takes."""
+        return Span(self.first * HOUR_NS, self.end * HOUR_NS)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How a range is answered: stretches of summaries, and ranges of points; together they are all of it."""
+
+    summaries: tuple[Stretch, ...]
+    points: tuple[Span, ...]
+
+
+Query = Callable[[exp.Expr], pa.Table]
+
+
+def coverage(
+    span: Span, metrics: Collection[str], needs: Collection[str], query: Query, longest: int = DAY
+) -> Coverage:
+    """Return how to answer for a range: from days where possible, then hours, then points.
+
+    ``needs`` are attributes that the answer depends on: summaries made without one of them do not serve.
+    ``longest`` is the longest unit that may be used.
+    """
+    latest = span.latest
+    first = -(-span.earliest // HOUR_NS)
+    end = first if latest is None else latest // HOUR_NS
+    if end <= first:
+        return Coverage((), (span,))
+    units = clean_units(first, end, metrics, needs, query)
+    stretches = _stretches({unit for unit in units if unit[0] <= longest}, first, end)
+    stretches = sorted(sorted(stretches, key=lambda s: s.first - s.end)[:_MOST_RANGES], key=lambda s: s.first)
+    return Coverage(tuple(stretches), tuple(_between(stretches, span)))
+
+
+def clean_units(
+    first: int, end: int, metrics: Collection[str], needs: Collection[str], query: Query
+) -> set[tuple[int, int]]:
+    """Return the units (length, first hour) between two hours whose summaries are what the points say."""
+    inside = [
+        call("greaterOrEquals", column("hour"), number(first)),
+        call("less", column("hour"), number(end)),
+    ]
+    whole = [*inside, call("lessOrEquals", call("plus", column("hour"), column("hours")), number(end))]
+    concerned = one_of(column("metric"), map(text, ("", *sorted(metrics))))
+    lacking = call("hasAny", column("without"), call("array", *map(text, sorted(needs))))
+    made = select(
+        *(column(name) for name in ("hours", "hour", "metric", "began")),
+        named(call("toUInt64", number(0)), "written"),
+        named(lacking if needs else exp.false(), "lacks"),
+    )
+    made = made.from_("summarised").where(all_of([*whole, concerned]))
+    touched = [_touched(length, inside, metrics) for length in (HOUR, DAY)]
+    noted = table(exp.union(made, *touched, distinct=False), "noted")
+    by_metric = (
+        select(
+            *(column(name) for name in ("hours", "hour", "metric")),
+            *(named(call("max", column(name)), f"last_{name}") for name in ("began", "written", "lacks")),
+        )
+        .from_(noted)
+        .group_by(column("hours"), column("hour"), column("metric"))
+    )
+    everything = call("equals", column("metric"), text(""))
+    base = call("maxIf", column("last_began"), everything)
+    pairs = call("groupArray", call("tuple", column("last_written"), column("last_began")))
+    later = call("greatest", call("tupleElement", column("p"), number(2)), column("base"))
+    stale = call("greaterOrEquals", call("tupleElement", column("p"), number(1)), later)
+    units = (
+        select(column("hours"), column("hour"), named(base, "base"), named(pairs, "pairs"))
+        .from_(table(by_metric, "by_metric"))
+        .group_by(column("hours"), column("hour"))
+        .having(call("not", call("max", column("last_lacks"))))
+    )
+    clean = all_of(
+        [
+            call("greater", column("base"), number(0)),
+            call("not", call("arrayExists", lambda_("p", stale), column("pairs"))),
+        ]
+    )
+    found = query(select(column("hours"), column("hour")).from_(table(units, "units")).where(clean))
+    return set(zip(found.column("hours").to_pylist(), found.column("hour").to_pylist(), strict=True))
+
+
+def _touched(length: int, inside: Sequence[Tree], metrics: Collection[str]) -> exp.Select:
+    """Select the units of a length to which points of these metrics came late."""
+    start = call("multiply", call("intDiv", column("hour"), number(length)), number(length))
+    return (
+        select(
+            named(call("toUInt8", number(length)), "hours"),
+            named(call("toUInt32", start), "unit"),
+            column("metric"),
+            named(call("toUInt64", number(0)), "began"),
+            column("written"),
+            named(exp.false(), "lacks"),
+        )
+        .from_("touched")
+        .where(all_of([*inside, one_of(column("metric"), map(text, sorted(metrics)))]))
+    )
+
+
+def _stretches(units: Collection[tuple[int, int]], first: int, end: int) -> list[Stretch]:
+    """Join units to stretches, a day before its hours."""
+    found: list[Stretch] = []
+    at = first
+    while at < end:
+        length = next((n for n in (DAY, HOUR) if at % n == 0 and (n, at) in units), 0)
+        if not length:
+            at += 1
+            continue
+        if found and found[-1].end == at and found[-1].hours == length:
+            found[-1] = Stretch(length, found[-1].first, at + length)
+        else:
+            found.append(Stretch(length, at, at + length))
+        at += length
+    return found
+
+
+def _between(stretches: Iterable[Stretch], span: Span) -> Iterable[Span]:
+    """Yield what of a range lies outside of the stretches."""
+    at = span.earliest
+    for stretch in stretches:
+        if stretch.span.earliest > at:
+            yield Span(at, stretch.span.earliest)
+        at = stretch.end * HOUR_NS
+    if span.latest is None or span.latest > at:
+        yield Span(at, span.latest)

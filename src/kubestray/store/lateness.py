@@ -1,0 +1,87 @@
+"""Which hours points came late to: what makes a summary of such an hour out of date.
+
+An hour is *open* until some minutes after its end; points for an open hour need no notice, because it is
+summarised later. Points for any other hour are noticed in the table ``touched`` before they are written
+and again after, before anybody hears of success. So a search that sees an acknowledged late point also
+sees that the summary of its hour lacks it, whatever dies in between.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pyarrow as pa
+
+from kubestray.model.metric import Batch, Kind
+from kubestray.store.schema import HOUR_NS
+
+OPEN_NS = 5 * 60 * 10**9
+"""How long after its end an hour takes points without notice."""
+
+SETTLED_NS = 2 * OPEN_NS
+"""How long after its end an hour is summarised: what was on time is written by then, or noticed."""
+
+Touched = list[tuple[int, str]]
+"""Hours since the epoch, each with a metric."""
+
+
+def late(batch: Batch, clock: int) -> Touched:
+    """Return the hours and metrics whose summaries miss a point of the batch at this time of the clock (ns).
+
+    A counter's next increase starts at the point before it, up to an hour later: so the hour after one
+    that a counter's point came late to is touched too.
+    """
+    hours = batch.time // np.uint64(HOUR_NS)
+    open_from = max(0, clock - OPEN_NS) // HOUR_NS
+    old = hours < np.uint64(open_from)
+    if not old.any():
+        return []
+    pairs = np.unique(np.stack([batch.series_id[old], hours[old]]), axis=1)
+    touched: set[tuple[int, str]] = set()
+    for identity, hour in zip(pairs[0].tolist(), pairs[1].tolist(), strict=True):
+        series = batch.series[identity]
+        touched.add((hour, series.metric))
+        if series.kind is Kind.CUMULATIVE:
+            touched.add((hour + 1, series.metric))
+    return sorted(touched)
+
+
+def rows(touched: Touched, written: int) -> pa.Table:
+    """Return the rows that notice these."""
+    return pa.table(
+        {
+            "hour": pa.array([hour for hour, _ in touched], pa.uint32()),
+            "metric": pa.array([metric for _, metric in touched], pa.string()),
+            "written": pa.array([written] * len(touched), pa.uint64()),
+        }
+    )
+
+
+class Writing:
+    """The hours that points are being written to at this moment. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._hours: Counter[int] = Counter()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def to(self, batch: Batch) -> Iterator[None]:
+        """Hold the hours of a batch while it is written."""
+        hours = np.unique(batch.time // np.uint64(HOUR_NS)).tolist()
+        with self._lock:
+            self._hours.update(hours)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._hours.subtract(hours)
+                self._hours = +self._hours
+
+    def hours(self) -> frozenset[int]:
+        """Return the hours that are written to now."""
+        with self._lock:
+            return frozenset(self._hours)

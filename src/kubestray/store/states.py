@@ -1,0 +1,51 @@
+"""What is kept of points when they are aggregated: states of the engine, which merge without loss.
+
+A state is made of points (``{function}State``), merged into another one (``{function}MergeState``) or into
+a value (``{function}Merge``). Summaries keep the states of an hour or a day; those that are not kept grow
+with the number of points, or depend on the order in which points are read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kubestray.store.trees import Tree, call, column
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The engine's aggregate function, the columns of a point it takes, and whether summaries keep it."""
+
+    function: str
+    takes: tuple[str, ...] = ()
+    kept: bool = False
+
+    @property
+    def type(self) -> str:
+        """The engine's type of a column of such states."""
+        return f"AggregateFunction({', '.join([self.function, *('Float64' for _ in self.takes)])})"
+
+    def of_points(self) -> Tree:
+        """Return the state of points with the columns ``time`` and ``value``."""
+        square = call("multiply", column("value"), column("value"))
+        return call(f"{self.function}State", *(square if n == "square" else column(n) for n in self.takes))
+
+    def merged(self, made: Tree) -> Tree:
+        """Return the state of all that a column of states was made of."""
+        return call(f"{self.function}MergeState", made)
+
+
+STATES: dict[str, State] = {
+    "n": State("count", kept=True),
+    "total": State("sumKahan", ("value",), kept=True),
+    "least": State("min", ("value",), kept=True),
+    "most": State("max", ("value",), kept=True),
+    "spread": State("varSampStable", ("value",), kept=True),
+    "squares": State("sum", ("square",), kept=True),
+    "first": State("argMin", ("value", "time")),
+    "last": State("argMax", ("value", "time")),
+    "first_time": State("min", ("time",)),
+    "last_time": State("max", ("time",)),
+    "all": State("groupArray", ("value",)),
+    "distinct": State("uniqExact", ("value",)),
+}

@@ -1,0 +1,353 @@
+"""Keeps summaries: hours as they end, hours that points came late to again, days of their hours.
+
+A pass does what is due for one day at most, newest day first, so that it is bounded and can stop anywhere:
+what is done is noted in the store, everything else is found again by the next pass. An hour's summary is the
+states of its points, by group, counters as increases; a day's is its hours' merged.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from sqlglot import exp
+
+from kubestray.model.metric import Kind
+from kubestray.store.coverage import DAY, HOUR
+from kubestray.store.groups import described, members
+from kubestray.store.lateness import SETTLED_NS
+from kubestray.store.points import Selection, Span, measured
+from kubestray.store.schema import HOUR_NS
+from kubestray.store.states import STATES
+from kubestray.store.store import Store
+from kubestray.store.trees import (
+    Tree,
+    all_of,
+    call,
+    column,
+    named,
+    number,
+    one_of,
+    over,
+    select,
+    table,
+    text,
+    unsigned,
+)
+
+logger = logging.getLogger(__name__)
+
+KEPT = [name for name, state in STATES.items() if state.kept]
+ALL = ""
+"""What stands for all metrics, in the table ``summarised``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Hours of one day that have to be summarised; the metrics that points came late to, or all."""
+
+    hours: tuple[int, ...]
+    metrics: tuple[str, ...] | None
+
+    @property
+    def day(self) -> int:
+        """The first hour of their day."""
+        return self.hours[0] // DAY * DAY
+
+
+class Summariser:
+    """Brings the summaries of a store up to date; ``without`` are the attributes that groups do without.
+
+    One at a time for a store: two would do the same work twice, but not wrongly.
+    """
+
+    def __init__(self, store: Store, without: Collection[str]) -> None:
+        self._store = store
+        self._without = tuple(sorted(without))
+        self._started = store.reached() // HOUR_NS
+        self._filled: set[int] | None = None
+
+    def backlog(self) -> list[Due]:
+        """Return what is due, the newest day first."""
+        busy = self._store.writing.hours()
+        done = set(self._query(_units(HOUR)).column("hour").to_pylist())
+        whole = {hour for hour in self._unsummarised(done) if hour not in busy}
+        again: dict[int, set[str]] = defaultdict(set)
+        settled = self._settled()
+        for hour, metric in self._touched():
+            if hour in busy or hour >= settled:
+                continue
+            if hour in done:
+                again[hour].add(metric)
+            else:
+                whole.add(hour)
+        days = sorted({hour // DAY for hour in (*whole, *again)}, reverse=True)
+        return [_due(day, whole, again) for day in days]
+
+    def pass_once(self) -> int:
+        """Do what is due for the newest day that has something due; return how many hours it was."""
+        due = self.backlog()
+        if due:
+            self._hours(due[0])
+            logger.info("summarised %d hours; %d more days are due", len(due[0].hours), len(due) - 1)
+        self._days()
+        return len(due[0].hours) if due else 0
+
+    def catch_up(self) -> int:
+        """Do all that is due; return how many hours it was."""
+        total = 0
+        while done := self.pass_once():
+            total += done
+        return total
+
+    # --- what is due ------------------------------------------------------------------------------------
+
+    def _settled(self) -> int:
+        """Return the hour up to which, not including, hours can be summarised."""
+        return max(0, self._store.reached() - SETTLED_NS) // HOUR_NS
+
+    def _unsummarised(self, done: set[int]) -> set[int]:
+        """Return the settled hours that are not done: those with points, and all since the first that is done."""
+        if self._filled is None:
+            self._filled = self._hours_with_points()
+        settled = self._settled()
+        start = min(done, default=self._started)
+        return {hour for hour in (*self._filled, *range(start, settled)) if hour < settled} - done
+
+    def _hours_with_points(self) -> set[int]:
+        hour = call("intDiv", column("time"), unsigned(HOUR_NS))
+        settled = call("less", column("time"), unsigned(self._settled() * HOUR_NS))
+        found = self._query(select(named(hour, "hour")).distinct().from_("samples").where(settled))
+        return set(found.column("hour").to_pylist())
+
+    def _touched(self) -> list[tuple[int, str]]:
+        """Return the hours and metrics to which points came since their summary began."""
+        began, none = column("began"), call("toUInt64", number(0))
+        shown = (column("hour"), column("metric"))
+        marks = select(*shown, column("written"), named(none, "began")).from_("touched")
+        done = select(*shown, named(none.copy(), "written"), began).from_("summarised")
+        done = done.where(call("equals", column("hours"), number(HOUR)))
+        noted = table(exp.union(marks, done, distinct=False), "noted")
+        by_metric = (
+            select(
+                *shown,
+                named(call("max", column("written")), "late"),
+                named(call("max", column("began")), "own"),
+            )
+            .from_(noted)
+            .group_by(*shown)
+        )
+        for_all = over(
+            call("maxIf", column("own"), call("equals", column("metric"), text(ALL))),
+            partition=[column("hour")],
+        )
+        both = select(*shown, column("late"), column("own"), named(for_all, "base")).from_(
+            table(by_metric, "by_metric")
+        )
+        since = call("greatest", column("own"), column("base"))
+        due = all_of(
+            [
+                call("greater", column("late"), number(0)),
+                call("greaterOrEquals", column("late"), since),
+            ]
+        )
+        found = self._query(select(*shown).from_(table(both, "both")).where(due))
+        return list(zip(found.column("hour").to_pylist(), found.column("metric").to_pylist(), strict=True))
+
+    # --- hours ------------------------------------------------------------------------------------------
+
+    def _hours(self, due: Due) -> None:
+        began = self._store.stamp()
+        for first, end in _runs(due.hours):
+            kinds = self._kinds(Span(first * HOUR_NS, end * HOUR_NS), due.metrics)
+            if kinds:
+                self._groups(kinds)
+                self._store.fill("summaries", _columns(), self._states(kinds, first, end, began))
+        self._note(HOUR, due.hours, due.metrics, began)
+
+    def _kinds(self, span: Span, metrics: Sequence[str] | None) -> dict[str, frozenset[Kind]]:
+        """Return the metrics that were seen in a range, with the kinds of their series."""
+        conditions: list[Tree] = [
+            call("less", column("first_seen"), unsigned(span.latest or 0)),
+            # ``last_seen`` may lag by an hour.
+            call("greaterOrEquals", column("last_seen"), unsigned(max(0, span.earliest - HOUR_NS))),
+        ]
+        if metrics is not None:
+            conditions.append(one_of(column("metric"), map(text, metrics)))
+        tree = (
+            select(column("metric"), named(call("groupUniqArray", column("kind")), "kinds"))
+            .from_("series")
+            .where(all_of(conditions))
+            .group_by(column("metric"))
+        )
+        return {row["metric"]: frozenset(map(Kind, row["kinds"])) for row in self._query(tree).to_pylist()}
+
+    def _groups(self, metrics: Iterable[str]) -> None:
+        """Describe the groups of all series of these metrics that are not described yet."""
+        tree = described(self._without, one_of(column("metric"), map(text, metrics)))
+        known = select(column("group_id")).from_("groups")
+        fresh = exp.Not(this=exp.In(this=column("id"), query=exp.Subquery(this=known), is_global=True))
+        new = select(exp.Star()).from_(table(tree, "described")).where(fresh)
+        self._store.fill("groups", ["metric", "group_id", "kind", "attributes"], new)
+
+    def _states(self, kinds: dict[str, frozenset[Kind]], first: int, end: int, began: int) -> exp.Select:
+        """Select the rows of ``summaries`` of some hours: states by series, joined to groups, merged."""
+        span = Span(first * HOUR_NS, end * HOUR_NS)
+        points = [measured(Selection(names, found, None, span)) for names, found in _alike(kinds)]
+        hour = call("intDiv", column("time"), unsigned(HOUR_NS))
+        keys = (column("metric"), column("series_id"), column("hour"))
+        by_series = (
+            select(*keys[:2], named(hour, "hour"), *(named(STATES[name].of_points(), name) for name in KEPT))
+            .from_(table(points[0] if len(points) == 1 else exp.union(*points, distinct=False), "points"))
+            .group_by(*keys)
+        )
+        groups = members(self._without, one_of(column("metric"), map(text, kinds)))
+        return (
+            select(
+                column("metric"),
+                named(call("toUInt8", number(HOUR)), "hours"),
+                column("hour"),
+                column("group_id"),
+                *(named(STATES[name].merged(column(name)), f"{name}_") for name in KEPT),
+                named(unsigned(began), "began"),
+            )
+            .from_(table(by_series, "states"))
+            .join(table(groups, "members"), using=["series_id"], join_type="inner", copy=False)
+            .group_by(column("metric"), column("hour"), column("group_id"))
+        )
+
+    # --- days -------------------------------------------------------------------------------------------
+
+    def _days(self) -> None:
+        """Merge the hours of each day that is complete and up to date, and that is not merged since."""
+        began = self._store.stamp()
+        pending = {hour // DAY for hour, _ in self._touched()}
+        for day, metrics in self._unmerged():
+            if day not in pending:
+                self._store.fill("summaries", _columns(), _merged_day(day * DAY, metrics, began))
+                self._note(DAY, [day * DAY], metrics, began)
+
+    def _unmerged(self) -> Iterator[tuple[int, tuple[str, ...] | None]]:
+        """Yield the days whose 24 hours are summarised, some of them later than the day was merged."""
+        day = call("intDiv", column("hour"), number(DAY))
+        found = self._query(
+            select(
+                named(day, "day"),
+                named(call("countIf", _is(hours=HOUR, metric=ALL)), "complete"),
+                named(call("maxIf", column("began"), _is(hours=HOUR, metric=ALL)), "hours_began"),
+                named(call("maxIf", column("began"), _is(hours=DAY, metric=ALL)), "day_began"),
+                named(
+                    call("groupArrayIf", call("tuple", *map(column, ("metric", "hours", "began"))), _again()),
+                    "again",
+                ),
+            )
+            .from_("summarised")
+            .group_by(day.copy())
+        )
+        for row in found.to_pylist():
+            if row["complete"] < DAY:
+                continue
+            if row["hours_began"] > row["day_began"]:
+                yield row["day"], None
+                continue
+            of_hours: dict[str, int] = defaultdict(int)
+            of_day: dict[str, int] = defaultdict(int)
+            for metric, hours, began in map(dict.values, row["again"]):
+                kept = of_day if hours == DAY else of_hours
+                kept[metric] = max(kept[metric], began)
+            stale = [m for m, began in of_hours.items() if began > max(of_day[m], row["day_began"])]
+            if stale:
+                yield row["day"], tuple(sorted(stale))
+
+    def _note(self, length: int, hours: Sequence[int], metrics: Sequence[str] | None, began: int) -> None:
+        units = [(hour, metric) for hour in hours for metric in (metrics if metrics is not None else [ALL])]
+        self._store.record(
+            "summarised",
+            pa.table(
+                {
+                    "hours": pa.array([length] * len(units), pa.uint8()),
+                    "hour": pa.array([hour for hour, _ in units], pa.uint32()),
+                    "metric": pa.array([metric for _, metric in units], pa.string()),
+                    "without": pa.array([list(self._without)] * len(units), pa.list_(pa.string())),
+                    "began": pa.array([began] * len(units), pa.uint64()),
+                }
+            ),
+        )
+
+    def _query(self, tree: exp.Expr) -> pa.Table:
+        return self._store.query(tree)
+
+
+def _due(day: int, whole: set[int], again: dict[int, set[str]]) -> Due:
+    """Return what is due in a day: whole hours first; in a day without, the metrics that are due again."""
+    fresh = tuple(sorted(hour for hour in whole if hour // DAY == day))
+    if fresh:
+        return Due(fresh, None)
+    hours = tuple(sorted(hour for hour in again if hour // DAY == day))
+    return Due(hours, tuple(sorted({metric for hour in hours for metric in again[hour]})))
+
+
+def _columns() -> list[str]:
+    return ["metric", "hours", "hour", "group_id", *KEPT, "began"]
+
+
+def _is(*, hours: int, metric: str) -> Tree:
+    return all_of(
+        [call("equals", column("hours"), number(hours)), call("equals", column("metric"), text(metric))]
+    )
+
+
+def _again() -> Tree:
+    return call("notEquals", column("metric"), text(ALL))
+
+
+def _units(length: int) -> exp.Select:
+    """Select the units of a length that are summarised for all metrics."""
+    return select(column("hour")).from_("summarised").where(_is(hours=length, metric=ALL))
+
+
+def _merged_day(first: int, metrics: Sequence[str] | None, began: int) -> exp.Select:
+    conditions = [
+        call("equals", column("hours"), number(HOUR)),
+        call("greaterOrEquals", column("hour"), number(first)),
+        call("less", column("hour"), number(first + DAY)),
+    ]
+    if metrics is not None:
+        conditions.append(one_of(column("metric"), map(text, metrics)))
+    return (
+        select(
+            column("metric"),
+            named(call("toUInt8", number(DAY)), "length"),
+            named(call("toUInt32", number(first)), "first"),
+            column("group_id"),
+            *(named(STATES[name].merged(column(name)), f"{name}_") for name in KEPT),
+            named(unsigned(began), "began_"),
+        )
+        .from_("summaries")
+        .where(all_of(conditions))
+        .group_by(column("metric"), column("group_id"))
+    )
+
+
+def _runs(hours: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield hours that follow each other as ranges."""
+    start = before = hours[0]
+    for hour in hours[1:]:
+        if hour != before + 1:
+            yield start, before + 1
+            start = hour
+        before = hour
+    yield start, before + 1
+
+
+def _alike(kinds: dict[str, frozenset[Kind]]) -> Iterator[tuple[tuple[str, ...], frozenset[Kind]]]:
+    """Yield metrics together whose series are read alike: counters, others, and both under one name."""
+    ways: dict[tuple[bool, bool], list[str]] = defaultdict(list)
+    for metric, found in sorted(kinds.items()):
+        ways[Kind.CUMULATIVE in found, bool(found - {Kind.CUMULATIVE})].append(metric)
+    for (counters, others), names in ways.items():
+        wanted = {Kind.CUMULATIVE} if counters else set()
+        yield tuple(names), frozenset(wanted | ({Kind.GAUGE, Kind.DELTA} if others else set()))

@@ -1,0 +1,189 @@
+"""Summaries say what the points say, whatever comes late, twice or out of order, on every engine."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from engines.fleet import emptied
+from helpers import DAY, HOUR, MINUTE, NOW, SECOND, Point, batch, series
+from kubestray.model.metric import Kind, Series
+from kubestray.search.run import Request, compile_search, run_search
+from kubestray.store.points import Span
+from kubestray.store.store import Store
+from kubestray.store.summarise import Summariser
+
+START = NOW // DAY * DAY - 3 * DAY
+WITHOUT = ("process.pid",)
+EVERY = (
+    "avg(*) AS a.* count(*) AS n.* sum(*) AS s.* min(*) AS l.* max(*) AS m.* stdev(*) AS d.* var(*) AS v.* "
+)
+EVERY += "range(*) AS r.* stdevp(*) AS p.* varp(*) AS w.* sumsq(*) AS q.*"
+
+
+class Clock:
+    """A clock that tests move."""
+
+    def __init__(self, time: int) -> None:
+        self.time = time
+
+    def __call__(self) -> int:
+        return self.time
+
+
+def fleet_series(dice: random.Random) -> list[Series]:
+    kinds = (Kind.GAUGE, Kind.DELTA, Kind.CUMULATIVE)
+    made = []
+    for metric in ("cpu", "io"):
+        for host in ("a", "b"):
+            for pid in range(dice.randint(1, 3)):
+                kind = dice.choice(kinds)
+                made.append(series(metric, kind, host=host, **{"process.pid": str(pid)}))
+    return [*made, series("cpu", Kind.GAUGE, host="c")]
+
+
+def sent(dice: random.Random, made: list[Series], count: int) -> list[Point]:
+    """Points over three days, many around the borders of hours and days."""
+    scale = dice.choice([1.0, 1e-9, 1e12])
+    points = []
+    for _ in range(count):
+        of = dice.choice(made)
+        hour = START + dice.randint(0, 71) * HOUR
+        time = dice.choice(
+            [hour, hour - 1, hour + dice.randint(0, 3599) * SECOND, START + dice.randint(0, 3) * DAY]
+        )
+        value = scale * dice.choice(
+            [dice.random(), 1.0 + dice.randint(0, 5) * 1e-3, float(dice.randint(0, 100))]
+        )
+        points.append((of, time, dice.choice([0, START, hour]), value))
+    return points
+
+
+def answers(store: Store, text: str, span: Span, *, summaries: bool) -> list[dict[str, Any]]:
+    request = Request(text, NOW, span, summaries=summaries)
+    return run_search(request, store.query).rows
+
+
+def assert_same(store: Store, text: str, span: Span) -> None:
+    found = answers(store, text, span, summaries=True)
+    expected = answers(store, text, span, summaries=False)
+    assert len(found) == len(expected), (text, span)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.keys() == theirs.keys(), (text, span)
+        for name, value in theirs.items():
+            if isinstance(value, str):
+                assert ours[name] == value
+            else:
+                least = (
+                    1e-9 * abs(theirs.get("m" + name[1:], 0.0)) if name[:2] in ("d.", "v.", "p.", "w.") else 0
+                )
+                assert math.isclose(ours[name], value, rel_tol=1e-9, abs_tol=max(least, 1e-300)), (
+                    *(text, span, name, ours, theirs),
+                )
+
+
+few = settings(
+    max_examples=6,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+@few
+@given(seed=st.integers(0, 2**32))
+def test_summaries_answer_as_the_points_do(store: Store, seed: int) -> None:
+    dice = random.Random(seed)
+    clock = Clock(START)
+    fresh = Store(emptied(store).engine, store.layout, clock)
+    summariser = Summariser(fresh, WITHOUT)
+    made = fleet_series(dice)
+    for _ in range(4):
+        clock.time += dice.choice([HOUR, DAY, DAY + HOUR // 2])
+        points = sent(dice, made, dice.randint(1, 60))
+        fresh.append(batch(points + points[: dice.randint(0, 5)]))
+        for _ in range(dice.randint(0, 3)):
+            summariser.pass_once()
+        if dice.random() < 0.3:
+            summariser = Summariser(fresh, WITHOUT)
+            summariser.catch_up()
+        edges = sorted(
+            START + dice.choice([0, HOUR, 7 * MINUTE + 1]) * dice.randint(-2, 80) for _ in range(2)
+        )
+        spans = [Span(), Span(START, START + 3 * DAY), Span(*edges), Span(edges[0])]
+        by = dice.choice(["BY host", "", "BY host metric_name", "BY process.pid", "BY host span=1h"])
+        where = dice.choice(["index=*", "index=* host=a", "index=* process.pid=1", "index=* NOT host=a*"])
+        for span in spans:
+            assert_same(fresh, f"| mstats {EVERY} WHERE {where} {by}", span)
+        if dice.random() < 0.3:
+            clock.time -= 5 * HOUR  # somebody sets it back
+
+
+def test_it_is_summaries_that_answer(store: Store) -> None:
+    clock = Clock(START)
+    fresh = Store(store.engine, store.layout, clock)
+    of = series("cpu", Kind.GAUGE, host="a", **{"process.pid": "1"})
+    fresh.append(batch([(of, START + n * 10 * MINUTE, 0, float(n % 7)) for n in range(6 * 60)]))
+    clock.time = START + 60 * HOUR
+    summariser = Summariser(fresh, WITHOUT)
+    assert summariser.catch_up() == 59
+    assert summariser.catch_up() == 0
+    request = Request("| mstats avg(cpu) WHERE index=* BY host", NOW, Span(START + HOUR + 1, clock.time))
+    told = compile_search(request, fresh.query).explain()
+    assert "summaries of days" in told
+    assert "summaries of hours" in told
+    assert "from samples\n" not in told
+    of_pids = Request("| mstats avg(cpu) WHERE index=* BY process.pid", NOW, request.span)
+    assert "from samples\n" in compile_search(of_pids, fresh.query).explain()
+
+
+def test_a_late_point_counts_at_once(store: Store) -> None:
+    clock = Clock(START + 26 * HOUR)
+    fresh = Store(store.engine, store.layout, clock)
+    of = series("cpu", Kind.GAUGE, host="a")
+    fresh.append(batch([(of, START + n * HOUR, 0, 1.0) for n in range(25)]))
+    summariser = Summariser(fresh, ())
+    summariser.catch_up()
+    text, span = "| mstats sum(cpu) AS s count(cpu) AS n WHERE index=*", Span(START, START + DAY)
+    assert answers(fresh, text, span, summaries=True) == [{"s": 24, "n": 24}]
+    fresh.append(batch([(of, START + 3 * HOUR + 1, 0, 5.0)]))
+    assert answers(fresh, text, span, summaries=True) == [{"s": 29, "n": 25}]
+    assert summariser.catch_up() == 1
+    assert "summaries of days" in compile_search(Request(text, NOW, span), fresh.query).explain()
+    assert answers(fresh, text, span, summaries=True) == [{"s": 29, "n": 25}]
+
+
+def test_a_counter_across_the_border_of_an_hour(store: Store) -> None:
+    clock = Clock(START + 10 * HOUR)
+    fresh = Store(store.engine, store.layout, clock)
+    of = series("sent", Kind.CUMULATIVE, host="a")
+    edge = START + 3 * HOUR
+    fresh.append(batch([(of, edge - 20 * SECOND, 1, 100.0), (of, edge + 10 * SECOND, 1, 160.0)]))
+    summariser = Summariser(fresh, ())
+    summariser.catch_up()
+    text = "| mstats sum(sent) AS s WHERE index=* span=1h | fields - _time"
+    assert answers(fresh, text, Span(), summaries=True) == [{"s": 60}]
+    fresh.append(batch([(of, edge - 10 * SECOND, 1, 150.0)]))
+    expected = [{"s": 50}, {"s": 10}]
+    assert answers(fresh, text, Span(), summaries=True) == expected
+    summariser.catch_up()
+    assert answers(fresh, text, Span(), summaries=True) == expected
+
+
+@pytest.mark.parametrize("without", [(), ("host",)])
+def test_summaries_made_for_other_attributes_do_not_serve(embedded: Store, without: tuple[str, ...]) -> None:
+    fresh = Store(embedded.engine, embedded.layout, Clock(START + DAY))
+    fresh.append(batch([(series("cpu", Kind.GAUGE, host=h), START, 0, 1.0) for h in "ab"]))
+    Summariser(fresh, without).catch_up()
+    text = "| mstats count(cpu) AS n WHERE index=* BY host"
+    assert answers(fresh, text, Span(START, START + HOUR), summaries=True) == [
+        {"host": "a", "n": 1},
+        {"host": "b", "n": 1},
+    ]
+    told = compile_search(Request(text, NOW, Span(START, START + HOUR)), fresh.query).explain()
+    assert ("summaries of hours" in told) == (not without)
