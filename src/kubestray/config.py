@@ -73,6 +73,11 @@ def _count(value: str) -> int:
     return int(value)
 
 
+def _names(value: str) -> tuple[str, ...] | None:
+    """Read names separated by commas; None for the word ``auto``."""
+    return None if value == "auto" else tuple(part.strip() for part in value.split(",") if part.strip())
+
+
 def _paths(value: str) -> tuple[Path, ...]:
     return tuple(Path(part) for part in value.split(os.pathsep) if part)
 
@@ -123,6 +128,8 @@ SETTINGS = (
     Setting("commit_interval", "100ms", _duration, "The least time between two writes to the store; requests in between are written together."),
     Setting("future_limit", "10m", _duration, "How far ahead of the clock a data point's time may be."),
     Setting("retention_raw", "7d", _duration, "How long points are kept. Only serve deletes expired ones."),
+    Setting("retention_summaries", "400d", _duration, "How long summaries of hours and days are kept, which answer for points that have expired."),
+    Setting("churning_attributes", "auto", _names, "Attributes that summaries leave out, separated by commas: their values come and go with every process or container. auto: those that do, unless an enabled detection or baseline looks at them further back than points are kept."),
     Setting("lateness", "30s", _duration, "How long a scheduled detection waits for points behind the newest one."),
     Setting("idle", "2m", _duration, "How long after its time a scheduled detection runs although no newer points have come."),
     Setting("catch_up", "24h", _duration, "How far back runs that were missed while serve was down are made up for."),

@@ -8,7 +8,7 @@ from sqlglot import parse_one
 
 from engines.fleet import emptied
 from helpers import DAY, NOW, SECOND, batch, series
-from kubestray.store.retention import expire
+from kubestray.store.expiry import expire
 from kubestray.store.store import Store
 
 TODAY = NOW // DAY

@@ -1,4 +1,4 @@
-"""Runs the enabled detections on their schedules, in a thread, and drops what has expired."""
+"""Runs the enabled detections on their schedules, in a thread."""
 
 from __future__ import annotations
 
@@ -22,13 +22,12 @@ from kubestray.store.trees import call, column, named, select
 logger = logging.getLogger(__name__)
 
 _LOOK_EVERY = 1.0  # seconds
-_EXPIRE_EVERY = 600.0  # seconds
 
 
 class Scheduler:
     """Every enabled detection of a content, run when it is due.
 
-    ``newest`` gives the time of the newest stored point (ns), ``expire`` drops old points.
+    ``newest`` gives the time of the newest stored point (ns).
     """
 
     def __init__(
@@ -38,14 +37,12 @@ class Scheduler:
         detector: Detector,
         patience: Patience,
         newest: Callable[[], int],
-        expire: Callable[[int], object],
     ) -> None:
         self._store, self._content, self._detector = store, content, detector
-        self._patience, self._newest, self._expire = patience, newest, expire
+        self._patience, self._newest = patience, newest
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="scheduler", daemon=True)
         self._runner = ThreadPoolExecutor(1, thread_name_prefix="detection")
-        self._next_expiry = 0.0
         self._reached: dict[str, int] = {}
 
     def start(self) -> None:
@@ -116,9 +113,6 @@ class Scheduler:
         while not self._stopping.wait(_LOOK_EVERY):
             try:
                 self.pass_once(time.time_ns())
-                if time.monotonic() >= self._next_expiry:
-                    self._next_expiry = time.monotonic() + _EXPIRE_EVERY
-                    self._expire(time.time_ns())
             except KubestrayError:
                 # The store failed; what was due stays due.
                 logger.exception("the scheduled pass failed and is tried again")

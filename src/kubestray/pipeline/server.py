@@ -21,9 +21,11 @@ from kubestray.config import SECOND_NS, Address, Config
 from kubestray.detect.scheduler import Patience
 from kubestray.model.errors import UsageError
 from kubestray.model.metric import Batch
+from kubestray.pipeline.churning import churning
 from kubestray.pipeline.detecting import Detector
 from kubestray.pipeline.schedule import Scheduler
 from kubestray.pipeline.setting_up import content_of, searching
+from kubestray.pipeline.upkeep import Upkeep
 from kubestray.receive.commit import GroupCommit
 from kubestray.receive.http_server import HttpReceiver
 from kubestray.receive.intake import Intake
@@ -31,8 +33,8 @@ from kubestray.receive.otlp_grpc import OtlpGrpcReceiver
 from kubestray.receive.otlp_http import otlp_routes
 from kubestray.receive.points import Bounds
 from kubestray.store.open import hold_store
-from kubestray.store.retention import expire
 from kubestray.store.store import Store
+from kubestray.store.summarise import Summariser
 
 logger = logging.getLogger(__name__)
 
@@ -86,6 +88,7 @@ class Server:
         )
         self._started.callback(commit.close)
         self._schedule(store)
+        self._maintain(store)
         self._receive(commit)
         self._ready.set()
 
@@ -110,10 +113,14 @@ class Server:
             Detector(store, self._content, searching(config)),
             Patience(config["lateness"], config["idle"], config["catch_up"]),
             self._newest.read,
-            lambda clock: expire(store, clock - config["retention_raw"]),
         )
         scheduler.start()
         self._started.callback(scheduler.stop)
+
+    def _maintain(self, store: Store) -> None:
+        upkeep = Upkeep(store, Summariser(store, churning(self._config, self._content)), self._config)
+        upkeep.start()
+        self._started.callback(upkeep.stop)
 
     def _receive(self, commit: GroupCommit) -> None:
         intake = Intake(

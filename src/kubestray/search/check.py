@@ -16,6 +16,7 @@ from kubestray.model.errors import Diagnostic, Position, SearchError, Where
 from kubestray.search import commands, parser
 from kubestray.search.cursor import Cursor
 from kubestray.search.events import RISK
+from kubestray.search.plan import Measure
 from kubestray.search.relation import Context, Relation
 from kubestray.search.run import plan_pipeline
 from kubestray.search.source import MacroLookup, Source, expand
@@ -33,7 +34,9 @@ from kubestray.search.syntax import Command, Pipeline, Place
 from kubestray.search.wildcards import parts
 from kubestray.store.points import Span
 
-_NOW = 1_800_000_000 * 10**9
+CHECKED_AT = 1_800_000_000 * 10**9
+"""What ``now`` is in a check, in nanoseconds."""
+
 _PART = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\'|\n]*\'|[\[\]|"]', re.DOTALL)
 
 
@@ -49,13 +52,16 @@ class Known:
     indexes: tuple[str, ...] = (RISK,)
     metric_indexes: tuple[str, ...] = ("kubernetes_metrics",)
     everything: bool = False
+    span: Span = field(default_factory=Span)
+    """The time range where the text gives none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
     """What a check found: problems, the patterns of the fields of the result, and what is used.
 
-    ``written`` are lookups with the fields they get, ``read`` lookups with the place of their first use.
+    ``written`` are lookups with the fields they get, ``read`` lookups with the place of their first use,
+    ``measures`` what it asks of metrics, with times that are seen from `CHECKED_AT`.
     """
 
     problems: list[Diagnostic] = field(default_factory=list)
@@ -63,6 +69,7 @@ class Checked:
     written: dict[str, list[str]] = field(default_factory=dict)
     collected: set[str] = field(default_factory=set)
     read: dict[str, Position] = field(default_factory=dict)
+    measures: list[Measure] = field(default_factory=list)
 
     def produces(self, name: str) -> bool:
         """Return whether the result may have a field of this name."""
@@ -106,9 +113,9 @@ class _Check:
         known = self._known
         return Context(
             source=self._source,
-            now=_NOW,
-            span=Span(),
-            catalog=AnyCatalog(self._names),
+            now=CHECKED_AT,
+            span=self._known.span,
+            catalog=AnyCatalog(self._names, self._found.measures),
             metric_indexes=known.metric_indexes,
             lookups=KnownLookups(known.lookups, self._names, known.everything),
             events=KnownEvents(known.indexes, self._names, known.everything),

@@ -20,7 +20,7 @@ def sources(node: Measure, query: Query) -> Coverage | None:
     """Return how summaries and points share the work; None where points do all of it."""
     if not node.kinds or not _served(node):
         return None
-    found = coverage(node.span, node.metrics, _needs(node), query, _longest(node))
+    found = coverage(node.span, node.metrics, needs(node), query, _longest(node))
     return found if found.summaries else None
 
 
@@ -37,7 +37,7 @@ def _longest(node: Measure) -> int:
     return DAY if node.bin is None or node.bin_ns % (DAY * HOUR_NS) == 0 else 1
 
 
-def _needs(node: Measure) -> set[str]:
+def needs(node: Measure) -> set[str]:
     """Return the attributes that rows are grouped or chosen by."""
     chosen = node.series.find_all(exp.Anonymous) if node.series is not None else ()
     asked = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from kubestray.model.metric import Kind
@@ -63,6 +63,7 @@ class AnyCatalog:
     """A catalog that has every metric and attribute that a search may mean."""
 
     names: Sequence[str]
+    measures: list[Measure] = field(default_factory=list)
 
     def metrics(self, patterns: Iterable[str], series: Tree | None, span: Span) -> dict[str, frozenset[Kind]]:
         """Return the metrics that are named, and for each wildcard one that is made up."""
@@ -79,8 +80,8 @@ class AnyCatalog:
         return [ANY, *self.names]
 
     def sources(self, node: Measure) -> Coverage | None:
-        """Return None: there are no summaries of what is made up."""
-        del node
+        """Take note of what the search asks of metrics; there are no summaries of what is made up."""
+        self.measures.append(node)
         return None
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from kubestray.store.points import Span
-from kubestray.store.schema import HOUR_NS
+from kubestray.store.schema import DAY_NS, HOUR_NS
 from kubestray.store.trees import (
     Tree,
     all_of,
@@ -73,16 +73,59 @@ def coverage(
     end = first if latest is None else latest // HOUR_NS
     if end <= first:
         return Coverage((), (span,))
-    units = clean_units(first, end, metrics, needs, query)
+    expired = expired_days(query)
+    units = clean_units(first, end, metrics, needs, query, expired)
     stretches = _stretches({unit for unit in units if unit[0] <= longest}, first, end)
     stretches = sorted(sorted(stretches, key=lambda s: s.first - s.end)[:_MOST_RANGES], key=lambda s: s.first)
-    return Coverage(tuple(stretches), tuple(_between(stretches, span)))
+    points = [*_between(stretches, span), *_since_expiry(stretches, expired)]
+    return Coverage(tuple(stretches), tuple(points))
+
+
+def expired_days(query: Query) -> frozenset[int]:
+    """Return the days, counted from the epoch, whose points were dropped."""
+    return frozenset(query(select(column("day")).from_("expired")).column("day").to_pylist())
+
+
+def unanswered(coverage: Coverage | None, span: Span, expired: Collection[int]) -> list[int]:
+    """Return the expired days of a range that no summary answers for."""
+    end = None if span.latest is None else -(-span.latest // DAY_NS)
+    days = {day for day in expired if day >= span.earliest // DAY_NS and (end is None or day < end)}
+    for stretch in coverage.summaries if coverage else ():
+        days -= set(range(-(-stretch.first // DAY), stretch.end // DAY))
+    return sorted(days)
+
+
+def _since_expiry(stretches: Iterable[Stretch], expired: Collection[int]) -> Iterable[Span]:
+    """Yield the ranges of summaries whose points were dropped: points there came after that, and count too."""
+    for stretch in stretches:
+        at: Span | None = None
+        for day in range(stretch.first // DAY, -(-stretch.end // DAY)):
+            first, end = max(stretch.first, day * DAY), min(stretch.end, (day + 1) * DAY)
+            if day not in expired:
+                continue
+            span = Span(first * HOUR_NS, end * HOUR_NS)
+            if at and at.latest == span.earliest:
+                at = Span(at.earliest, span.latest)
+                continue
+            if at:
+                yield at
+            at = span
+        if at:
+            yield at
 
 
 def clean_units(
-    first: int, end: int, metrics: Collection[str], needs: Collection[str], query: Query
+    first: int,
+    end: int,
+    metrics: Collection[str],
+    needs: Collection[str],
+    query: Query,
+    expired: Collection[int] = (),
 ) -> set[tuple[int, int]]:
-    """Return the units (length, first hour) between two hours whose summaries are what the points say."""
+    """Return the units (length, first hour) between two hours whose summaries are what the points say.
+
+    Of days that have expired they are what the points said: what came since is not in them.
+    """
     inside = [
         call("greaterOrEquals", column("hour"), number(first)),
         call("less", column("hour"), number(end)),
@@ -96,7 +139,7 @@ def clean_units(
         named(lacking if needs else exp.false(), "lacks"),
     )
     made = made.from_("summarised").where(all_of([*whole, concerned]))
-    touched = [_touched(length, inside, metrics) for length in (HOUR, DAY)]
+    touched = [_touched(length, inside, metrics, expired) for length in (HOUR, DAY)]
     noted = table(exp.union(made, *touched, distinct=False), "noted")
     by_metric = (
         select(
@@ -127,9 +170,12 @@ def clean_units(
     return set(zip(found.column("hours").to_pylist(), found.column("hour").to_pylist(), strict=True))
 
 
-def _touched(length: int, inside: Sequence[Tree], metrics: Collection[str]) -> exp.Select:
+def _touched(
+    length: int, inside: Sequence[Tree], metrics: Collection[str], expired: Collection[int]
+) -> exp.Select:
     """Select the units of a length to which points of these metrics came late."""
     start = call("multiply", call("intDiv", column("hour"), number(length)), number(length))
+    gone = one_of(call("intDiv", column("hour"), number(DAY)), map(number, sorted(expired)))
     return (
         select(
             named(call("toUInt8", number(length)), "hours"),
@@ -140,7 +186,9 @@ def _touched(length: int, inside: Sequence[Tree], metrics: Collection[str]) -> e
             named(exp.false(), "lacks"),
         )
         .from_("touched")
-        .where(all_of([*inside, one_of(column("metric"), map(text, sorted(metrics)))]))
+        .where(
+            all_of([*inside, one_of(column("metric"), map(text, sorted(metrics))), call("not", gone)])
+        )
     )
 
 

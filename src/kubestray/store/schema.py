@@ -61,7 +61,9 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 
 _KEPT = {name: state.type for name, state in STATES.items() if state.kept}
 _STATES = ",\n    ".join(f"{name} {kind}" for name, kind in _KEPT.items())
-_MONTH = 31 * 24  # hours; a partition is dropped whole
+MONTH = 31 * 24
+"""Hours of summaries that are dropped together."""
+
 
 _SUMMARIES = f"""
 CREATE TABLE IF NOT EXISTS summaries_local{{on}} (
@@ -72,7 +74,7 @@ CREATE TABLE IF NOT EXISTS summaries_local{{on}} (
     {_STATES},
     began UInt64 CODEC(ZSTD(1))
 ) ENGINE = ReplacingMergeTree(began)
-PARTITION BY intDiv(hour, {_MONTH})
+PARTITION BY intDiv(hour, {MONTH})
 ORDER BY (metric, hours, hour, group_id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """
@@ -88,24 +90,26 @@ ORDER BY (metric, group_id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """
 
-_SUMMARISED = """
-CREATE TABLE IF NOT EXISTS summarised_local{on} (
+_SUMMARISED = f"""
+CREATE TABLE IF NOT EXISTS summarised_local{{on}} (
     hours UInt8,
     hour UInt32,
     metric LowCardinality(String),
     without Array(String),
     began UInt64
 ) ENGINE = ReplacingMergeTree(began)
+PARTITION BY intDiv(hour, {MONTH})
 ORDER BY (hours, hour, metric)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """
 
-_TOUCHED = """
-CREATE TABLE IF NOT EXISTS touched_local{on} (
+_TOUCHED = f"""
+CREATE TABLE IF NOT EXISTS touched_local{{on}} (
     hour UInt32,
     metric LowCardinality(String),
     written UInt64
 ) ENGINE = ReplacingMergeTree(written)
+PARTITION BY intDiv(hour, {MONTH})
 ORDER BY (hour, metric)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """

@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from kubestray.model.metric import Batch
 from kubestray.store import lateness
+from kubestray.store.embedded import EmbeddedEngine
 from kubestray.store.engine import FILL_SETTINGS, UNLIMITED, Engine, Limits, render, with_settings
 from kubestray.store.schema import DAY_NS, HOUR_NS, Layout
 from kubestray.store.stream import Stream
@@ -35,6 +36,11 @@ class Store:
         self._reached: int | None = None
         self._catalogued: dict[int, tuple[int, int]] = {}
         self._lock = threading.Lock()
+
+    @property
+    def held(self) -> bool:
+        """Whether this process holds the store, so that nobody else can keep its summaries."""
+        return isinstance(self.engine, EmbeddedEngine)
 
     def create(self) -> None:
         """Make the tables that are not there yet."""
@@ -101,6 +107,13 @@ class Store:
         target = f"{self.layout.write_table(name)} ({', '.join(columns)})"
         statement = with_settings(f"INSERT INTO {target} {render(rows)}", FILL_SETTINGS)
         self.engine.execute(statement)
+
+    def delete(self, name: str, condition: exp.Expr) -> None:
+        """Remove the rows of a table of ours that meet a condition; they are gone when this returns."""
+        on = f" ON CLUSTER {self.layout.cluster}" if self.layout.cluster else ""
+        self.engine.execute(
+            f"ALTER TABLE {name}_local{on} DELETE WHERE {render(condition)} SETTINGS mutations_sync = 2"
+        )
 
     def close(self) -> None:
         """Let go of the engine."""

@@ -11,12 +11,13 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 from sqlglot import exp
 
 from kubestray.model.metric import Kind
-from kubestray.store.coverage import DAY, HOUR
+from kubestray.store.coverage import DAY, HOUR, expired_days
 from kubestray.store.groups import described, members
 from kubestray.store.lateness import SETTLED_NS
 from kubestray.store.points import Selection, Span, measured
@@ -47,10 +48,14 @@ ALL = ""
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Hours of one day that have to be summarised; the metrics that points came late to, or all."""
+    """Hours of one day that have to be summarised; the metrics that points came late to, or all.
+
+    ``without`` are the attributes that groups do without: those of its first summary, if it has one.
+    """
 
     hours: tuple[int, ...]
     metrics: tuple[str, ...] | None
+    without: tuple[str, ...]
 
     @property
     def day(self) -> int:
@@ -73,19 +78,31 @@ class Summariser:
     def backlog(self) -> list[Due]:
         """Return what is due, the newest day first."""
         busy = self._store.writing.hours()
-        done = set(self._query(_units(HOUR)).column("hour").to_pylist())
-        whole = {hour for hour in self._unsummarised(done) if hour not in busy}
+        settled, expired = self._settled(), expired_days(self._query)
+        done = {row["hour"]: tuple(row["without"]) for row in self._query(_summarised_hours()).to_pylist()}
+        whole = self._unsummarised(done, settled) - busy
         again: dict[int, set[str]] = defaultdict(set)
-        settled = self._settled()
         for hour, metric in self._touched():
-            if hour in busy or hour >= settled:
+            if hour in busy or hour >= settled or hour // DAY in expired:
                 continue
             if hour in done:
                 again[hour].add(metric)
             else:
                 whole.add(hour)
         days = sorted({hour // DAY for hour in (*whole, *again)}, reverse=True)
-        return [_due(day, whole, again) for day in days]
+        return [self._due(day, whole, again, done) for day in days]
+
+    def _due(
+        self, day: int, whole: set[int], again: dict[int, set[str]], done: dict[int, tuple[str, ...]]
+    ) -> Due:
+        """Return what is due in a day: whole hours, or where there are none metrics that are due again."""
+        fresh = tuple(sorted(hour for hour in whole if hour // DAY == day))
+        if fresh:
+            return Due(fresh, None, self._without)
+        hours = sorted(hour for hour in again if hour // DAY == day)
+        alike = tuple(hour for hour in hours if done[hour] == done[hours[0]])
+        metrics = sorted({metric for hour in alike for metric in again[hour]})
+        return Due(alike, tuple(metrics), done[hours[0]])
 
     def pass_once(self) -> int:
         """Do what is due for the newest day that has something due; return how many hours it was."""
@@ -109,19 +126,29 @@ class Summariser:
         """Return the hour up to which, not including, hours can be summarised."""
         return max(0, self._store.reached() - SETTLED_NS) // HOUR_NS
 
-    def _unsummarised(self, done: set[int]) -> set[int]:
-        """Return the settled hours that are not done: those with points, and all since the first that is done."""
-        if self._filled is None:
-            self._filled = self._hours_with_points()
-        settled = self._settled()
-        start = min(done, default=self._started)
-        return {hour for hour in (*self._filled, *range(start, settled)) if hour < settled} - done
+    def _unsummarised(self, done: Collection[int], settled: int) -> set[int]:
+        """Return the settled hours that are not done, of all days in which there are points or may be.
 
-    def _hours_with_points(self) -> set[int]:
+        Points that were on time are in hours that have ended since this process started, or in those that
+        `_hours_with_points` finds; hours in which points came late are found by their notice.
+        """
+        if self._filled is None:
+            self._filled = self._hours_with_points(settled)
+        days = {hour // DAY for hour in (*self._filled, *range(self._started, settled))}
+        return {d * DAY + n for d in days for n in range(DAY) if d * DAY + n < settled} - set(done)
+
+    def _hours_with_points(self, settled: int) -> set[int]:
+        """Return the settled hours with points after the last day that is summarised."""
+        last = select(named(call("max", column("hour")), "last"), named(call("count"), "days"))
+        found = self._query(last.from_("summarised").where(_of_all(DAY))).to_pylist()[0]
+        start = (found["last"] + DAY) * HOUR_NS if found["days"] else 0
         hour = call("intDiv", column("time"), unsigned(HOUR_NS))
-        settled = call("less", column("time"), unsigned(self._settled() * HOUR_NS))
-        found = self._query(select(named(hour, "hour")).distinct().from_("samples").where(settled))
-        return set(found.column("hour").to_pylist())
+        hours = select(named(hour, "hour")).distinct().from_("samples")
+        return set(
+            self._query(hours.where(Span(start, settled * HOUR_NS).holds(column("time"))))
+            .column("hour")
+            .to_pylist()
+        )
 
     def _touched(self) -> list[tuple[int, str]]:
         """Return the hours and metrics to which points came since their summary began."""
@@ -129,7 +156,7 @@ class Summariser:
         shown = (column("hour"), column("metric"))
         marks = select(*shown, column("written"), named(none, "began")).from_("touched")
         done = select(*shown, named(none.copy(), "written"), began).from_("summarised")
-        done = done.where(call("equals", column("hours"), number(HOUR)))
+        done = done.where(_is_length(HOUR))
         noted = table(exp.union(marks, done, distinct=False), "noted")
         by_metric = (
             select(
@@ -161,12 +188,20 @@ class Summariser:
 
     def _hours(self, due: Due) -> None:
         began = self._store.stamp()
+        if due.metrics is None:
+            self._clear(due.hours)
         for first, end in _runs(due.hours):
             kinds = self._kinds(Span(first * HOUR_NS, end * HOUR_NS), due.metrics)
             if kinds:
-                self._groups(kinds)
-                self._store.fill("summaries", _columns(), self._states(kinds, first, end, began))
-        self._note(HOUR, due.hours, due.metrics, began)
+                self._groups(kinds, due.without)
+                self._store.fill("summaries", _columns(), _states(kinds, first, end, due.without, began))
+        self._note(HOUR, due.hours, due.metrics, due.without, began)
+
+    def _clear(self, hours: Sequence[int]) -> None:
+        """Remove what a pass that was cut short left: its groups may have done without other attributes."""
+        left = all_of([_is_length(HOUR), one_of(column("hour"), map(number, hours))])
+        if self._query(select(column("hour")).from_("summaries").where(left).limit(1)).num_rows:
+            self._store.delete("summaries", left)
 
     def _kinds(self, span: Span, metrics: Sequence[str] | None) -> dict[str, frozenset[Kind]]:
         """Return the metrics that were seen in a range, with the kinds of their series."""
@@ -185,39 +220,13 @@ class Summariser:
         )
         return {row["metric"]: frozenset(map(Kind, row["kinds"])) for row in self._query(tree).to_pylist()}
 
-    def _groups(self, metrics: Iterable[str]) -> None:
+    def _groups(self, metrics: Iterable[str], without: Sequence[str]) -> None:
         """Describe the groups of all series of these metrics that are not described yet."""
-        tree = described(self._without, one_of(column("metric"), map(text, metrics)))
+        tree = described(without, one_of(column("metric"), map(text, metrics)))
         known = select(column("group_id")).from_("groups")
         fresh = exp.Not(this=exp.In(this=column("id"), query=exp.Subquery(this=known), is_global=True))
         new = select(exp.Star()).from_(table(tree, "described")).where(fresh)
         self._store.fill("groups", ["metric", "group_id", "kind", "attributes"], new)
-
-    def _states(self, kinds: dict[str, frozenset[Kind]], first: int, end: int, began: int) -> exp.Select:
-        """Select the rows of ``summaries`` of some hours: states by series, joined to groups, merged."""
-        span = Span(first * HOUR_NS, end * HOUR_NS)
-        points = [measured(Selection(names, found, None, span)) for names, found in _alike(kinds)]
-        hour = call("intDiv", column("time"), unsigned(HOUR_NS))
-        keys = (column("metric"), column("series_id"), column("hour"))
-        by_series = (
-            select(*keys[:2], named(hour, "hour"), *(named(STATES[name].of_points(), name) for name in KEPT))
-            .from_(table(points[0] if len(points) == 1 else exp.union(*points, distinct=False), "points"))
-            .group_by(*keys)
-        )
-        groups = members(self._without, one_of(column("metric"), map(text, kinds)))
-        return (
-            select(
-                column("metric"),
-                named(call("toUInt8", number(HOUR)), "hours"),
-                column("hour"),
-                column("group_id"),
-                *(named(STATES[name].merged(column(name)), f"{name}_") for name in KEPT),
-                named(unsigned(began), "began"),
-            )
-            .from_(table(by_series, "states"))
-            .join(table(groups, "members"), using=["series_id"], join_type="inner", copy=False)
-            .group_by(column("metric"), column("hour"), column("group_id"))
-        )
 
     # --- days -------------------------------------------------------------------------------------------
 
@@ -225,44 +234,23 @@ class Summariser:
         """Merge the hours of each day that is complete and up to date, and that is not merged since."""
         began = self._store.stamp()
         pending = {hour // DAY for hour, _ in self._touched()}
-        for day, metrics in self._unmerged():
-            if day not in pending:
-                self._store.fill("summaries", _columns(), _merged_day(day * DAY, metrics, began))
-                self._note(DAY, [day * DAY], metrics, began)
-
-    def _unmerged(self) -> Iterator[tuple[int, tuple[str, ...] | None]]:
-        """Yield the days whose 24 hours are summarised, some of them later than the day was merged."""
-        day = call("intDiv", column("hour"), number(DAY))
-        found = self._query(
-            select(
-                named(day, "day"),
-                named(call("countIf", _is(hours=HOUR, metric=ALL)), "complete"),
-                named(call("maxIf", column("began"), _is(hours=HOUR, metric=ALL)), "hours_began"),
-                named(call("maxIf", column("began"), _is(hours=DAY, metric=ALL)), "day_began"),
-                named(
-                    call("groupArrayIf", call("tuple", *map(column, ("metric", "hours", "began"))), _again()),
-                    "again",
-                ),
-            )
-            .from_("summarised")
-            .group_by(day.copy())
-        )
-        for row in found.to_pylist():
-            if row["complete"] < DAY:
+        for row in self._query(_complete_days()).to_pylist():
+            metrics = _stale(row)
+            if row["day"] in pending or metrics == ():
                 continue
-            if row["hours_began"] > row["day_began"]:
-                yield row["day"], None
-                continue
-            of_hours: dict[str, int] = defaultdict(int)
-            of_day: dict[str, int] = defaultdict(int)
-            for metric, hours, began in map(dict.values, row["again"]):
-                kept = of_day if hours == DAY else of_hours
-                kept[metric] = max(kept[metric], began)
-            stale = [m for m, began in of_hours.items() if began > max(of_day[m], row["day_began"])]
-            if stale:
-                yield row["day"], tuple(sorted(stale))
+            first = row["day"] * DAY
+            self._store.fill("summaries", _columns(), _merged_day(first, metrics, began))
+            self._note(DAY, [first], metrics, row["lacking"], began)
 
-    def _note(self, length: int, hours: Sequence[int], metrics: Sequence[str] | None, began: int) -> None:
+    def _note(
+        self,
+        length: int,
+        hours: Sequence[int],
+        metrics: Sequence[str] | None,
+        without: Sequence[str],
+        began: int,
+    ) -> None:
+        """Note that units are summarised, for these metrics or for all."""
         units = [(hour, metric) for hour in hours for metric in (metrics if metrics is not None else [ALL])]
         self._store.record(
             "summarised",
@@ -271,7 +259,7 @@ class Summariser:
                     "hours": pa.array([length] * len(units), pa.uint8()),
                     "hour": pa.array([hour for hour, _ in units], pa.uint32()),
                     "metric": pa.array([metric for _, metric in units], pa.string()),
-                    "without": pa.array([list(self._without)] * len(units), pa.list_(pa.string())),
+                    "without": pa.array([sorted(without)] * len(units), pa.list_(pa.string())),
                     "began": pa.array([began] * len(units), pa.uint64()),
                 }
             ),
@@ -281,37 +269,89 @@ class Summariser:
         return self._store.query(tree)
 
 
-def _due(day: int, whole: set[int], again: dict[int, set[str]]) -> Due:
-    """Return what is due in a day: whole hours first; in a day without, the metrics that are due again."""
-    fresh = tuple(sorted(hour for hour in whole if hour // DAY == day))
-    if fresh:
-        return Due(fresh, None)
-    hours = tuple(sorted(hour for hour in again if hour // DAY == day))
-    return Due(hours, tuple(sorted({metric for hour in hours for metric in again[hour]})))
+def _states(
+    kinds: dict[str, frozenset[Kind]], first: int, end: int, without: Sequence[str], began: int
+) -> exp.Select:
+    """Select the rows of ``summaries`` of some hours: states by series, joined to groups, merged."""
+    span = Span(first * HOUR_NS, end * HOUR_NS)
+    points = [measured(Selection(names, found, None, span)) for names, found in _alike(kinds)]
+    hour = call("intDiv", column("time"), unsigned(HOUR_NS))
+    keys = (column("metric"), column("series_id"), column("hour"))
+    by_series = (
+        select(*keys[:2], named(hour, "hour"), *(named(STATES[name].of_points(), name) for name in KEPT))
+        .from_(table(points[0] if len(points) == 1 else exp.union(*points, distinct=False), "points"))
+        .group_by(*keys)
+    )
+    groups = members(without, one_of(column("metric"), map(text, kinds)))
+    return (
+        select(
+            column("metric"),
+            named(call("toUInt8", number(HOUR)), "hours"),
+            column("hour"),
+            column("group_id"),
+            *(named(STATES[name].merged(column(name)), f"{name}_") for name in KEPT),
+            named(unsigned(began), "began"),
+        )
+        .from_(table(by_series, "states"))
+        .join(table(groups, "members"), using=["series_id"], join_type="inner", copy=False)
+        .group_by(column("metric"), column("hour"), column("group_id"))
+    )
 
 
 def _columns() -> list[str]:
     return ["metric", "hours", "hour", "group_id", *KEPT, "began"]
 
 
-def _is(*, hours: int, metric: str) -> Tree:
-    return all_of(
-        [call("equals", column("hours"), number(hours)), call("equals", column("metric"), text(metric))]
+def _is_length(hours: int) -> Tree:
+    return call("equals", column("hours"), number(hours))
+
+
+def _of_all(hours: int) -> Tree:
+    return all_of([_is_length(hours), call("equals", column("metric"), text(ALL))])
+
+
+def _summarised_hours() -> exp.Select:
+    """Select the hours that are summarised for all metrics."""
+    return select(column("hour"), column("without")).from_("summarised").where(_of_all(HOUR))
+
+
+def _complete_days() -> exp.Select:
+    """Select the days whose hours are all summarised, with when their hours and they themselves were."""
+    day = call("intDiv", column("hour"), number(DAY))
+    later = call("groupArrayIf", call("tuple", *map(column, ("metric", "hours", "began"))), _of_one())
+    return (
+        select(
+            named(day, "day"),
+            named(call("groupUniqArrayArray", column("without")), "lacking"),
+            named(call("maxIf", column("began"), _of_all(HOUR)), "hours_began"),
+            named(call("maxIf", column("began"), _of_all(DAY)), "day_began"),
+            named(later, "later"),
+        )
+        .from_("summarised")
+        .group_by(day.copy())
+        .having(call("equals", call("countIf", _of_all(HOUR)), number(DAY)))
     )
 
 
-def _again() -> Tree:
+def _of_one() -> Tree:
     return call("notEquals", column("metric"), text(ALL))
 
 
-def _units(length: int) -> exp.Select:
-    """Select the units of a length that are summarised for all metrics."""
-    return select(column("hour")).from_("summarised").where(_is(hours=length, metric=ALL))
+def _stale(row: dict[str, Any]) -> tuple[str, ...] | None:
+    """Return the metrics for which a day is older than its hours; None for all, () for none."""
+    if row["hours_began"] > row["day_began"]:
+        return None
+    of_hours: dict[str, int] = defaultdict(int)
+    of_day: dict[str, int] = defaultdict(int)
+    for metric, hours, began in map(dict.values, row["later"]):
+        kept = of_day if hours == DAY else of_hours
+        kept[metric] = max(kept[metric], began)
+    return tuple(sorted(m for m, began in of_hours.items() if began > max(of_day[m], row["day_began"])))
 
 
 def _merged_day(first: int, metrics: Sequence[str] | None, began: int) -> exp.Select:
     conditions = [
-        call("equals", column("hours"), number(HOUR)),
+        _is_length(HOUR),
         call("greaterOrEquals", column("hour"), number(first)),
         call("less", column("hour"), number(first + DAY)),
     ]

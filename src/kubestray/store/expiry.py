@@ -1,0 +1,79 @@
+"""Drops points and summaries that have expired: points a whole day at a time, summaries 31 days at a time."""
+
+from __future__ import annotations
+
+import logging
+from datetime import date, timedelta
+
+import pyarrow as pa
+
+from kubestray.store.coverage import DAY, clean_units, expired_days
+from kubestray.store.schema import DAY_NS, HOUR_NS, MONTH
+from kubestray.store.store import Store
+from kubestray.store.trees import Tree, call, column, named, select, unsigned
+
+logger = logging.getLogger(__name__)
+
+def expire(store: Store, before: int) -> list[int]:
+    """Drop the days of points that lie wholly before a time (ns); return them, counted from the epoch.
+
+    A day that is not summarised yet stays until it is. Only the server does this, and no table has a TTL:
+    old files can be ingested and studied.
+    """
+    kept = [day for day in _days(store, before // DAY_NS) if not _summarised(store, day)]
+    dropped = [day for day in _days(store, before // DAY_NS) if day not in kept]
+    for day in dropped:
+        store.record("expired", pa.table({"day": pa.array([day], pa.uint32()), "dropped": [store.stamp()]}))
+        _drop(store, "samples", day)
+    if dropped:
+        logger.info(
+            "dropped %d days of points before %s, which have expired", len(dropped), _date(dropped[-1] + 1)
+        )
+    if kept:
+        logger.info("%d days of points have expired and stay until they are summarised", len(kept))
+    return dropped
+
+
+def expire_summaries(store: Store, before: int) -> list[int]:
+    """Drop the months (of 31 days) of summaries that lie wholly before a time (ns); return their numbers."""
+    month = call("intDiv", column("hour"), unsigned(MONTH))
+    past = call("less", month, unsigned(before // (MONTH * HOUR_NS)))
+    tree = select(named(month.copy(), "month")).distinct().from_("summarised").where(past)
+    months = sorted(store.query(tree).column("month").to_pylist())
+    for number in months:
+        for name in ("summarised", "touched", "summaries"):
+            _drop(store, name, number)
+    return months
+
+
+def _drop(store: Store, name: str, partition: int) -> None:
+    on = f" ON CLUSTER {store.layout.cluster}" if store.layout.cluster else ""
+    store.engine.execute(f"ALTER TABLE {name}_local{on} DROP PARTITION {int(partition)}")
+
+
+def _summarised(store: Store, day: int) -> bool:
+    """Return whether all hours of a day are summarised as its points are."""
+    metrics = store.query(select(column("metric")).distinct().from_("series")).column("metric").to_pylist()
+    first = day * DAY
+    units = clean_units(first, first + DAY, metrics, (), store.query)
+    return day in expired_days(store.query) or all((1, first + hour) in units for hour in range(DAY))
+
+
+def _date(day: int) -> str:
+    """Return a day counted from the epoch as a date, or the count where the calendar ends."""
+    try:
+        return (date(1970, 1, 1) + timedelta(days=day)).isoformat()
+    except OverflowError:
+        return f"day {day}"
+
+
+def _days(store: Store, end: int) -> list[int]:
+    """Return the days before ``end`` that hold points."""
+    day: Tree = call("intDiv", column("time"), unsigned(DAY_NS))
+    tree = (
+        select(named(day, "day"))
+        .distinct()
+        .from_("samples")
+        .where(call("less", column("time"), unsigned(max(0, end) * DAY_NS)))
+    )
+    return sorted(store.query(tree).column("day").to_pylist())
