@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from sqlglot import parse_one
 
 from engines.fleet import emptied
-from helpers import DAY, NOW, SECOND, batch, series
-from kubestray.store.expiry import expire
+from helpers import DAY, HOUR, NOW, SECOND, batch, search, series
+from kubestray.store.expiry import expire, expire_summaries
+from kubestray.store.points import Span
 from kubestray.store.store import Store
+from kubestray.store.summarise import Summariser
 
 TODAY = NOW // DAY
 
@@ -37,8 +39,9 @@ def moments(store: Store) -> list[int]:
     before=st.one_of(st.integers(0, 5 * DAY), st.integers((TODAY - 3) * DAY, NOW), st.just(-1), st.just(DAY)),
 )
 def test_days_that_lie_wholly_before_are_dropped(store: Store, times: list[int], before: int) -> None:
-    fresh = emptied(store)
+    fresh = Store(emptied(store).engine, store.layout, lambda: NOW + DAY)
     fresh.append(batch((series("m", pod=str(n % 2)), time, 0, 1.0) for n, time in enumerate(times)))
+    Summariser(fresh, ()).catch_up()
     gone = {time // DAY for time in times if (time // DAY + 1) * DAY <= before}
     assert expire(fresh, before) == sorted(gone)
     assert moments(fresh) == sorted(time for time in times if time // DAY not in gone)
@@ -47,6 +50,8 @@ def test_days_that_lie_wholly_before_are_dropped(store: Store, times: list[int],
 
 def test_what_is_dropped_can_be_sent_again(store: Store) -> None:
     store.append(batch([(series("m"), SECOND, 0, 1.0)]))
+    assert expire(store, 2 * DAY) == []  # it is not summarised yet
+    Summariser(store, ()).catch_up()
     assert expire(store, 2 * DAY) == [0]
     store.append(batch([(series("m"), SECOND, 0, 1.0)]))
     assert moments(store) == [SECOND]
@@ -54,3 +59,50 @@ def test_what_is_dropped_can_be_sent_again(store: Store) -> None:
 
 def test_an_empty_store_has_nothing_to_drop(store: Store) -> None:
     assert expire(store, NOW) == []
+
+
+def test_summaries_answer_for_what_has_expired(store: Store) -> None:
+    fresh = Store(store.engine, store.layout, lambda: NOW)
+    start = (TODAY - 3) * DAY
+    points = [(series("m", pod=pod), start + n * HOUR, 0, float(n)) for n in range(60) for pod in "ab"]
+    fresh.append(batch(points))
+    text, span = "| mstats sum(m) AS s count(m) AS n max(m) AS x WHERE index=* BY pod", Span(start, NOW)
+    before = search(fresh, text, span=span)
+    Summariser(fresh, ()).catch_up()
+    assert expire(fresh, start + 2 * DAY) == [TODAY - 3, TODAY - 2]
+    assert len(moments(fresh)) == 2 * 12
+    after = search(fresh, text, span=span)
+    assert (after.rows, after.annotations) == (before.rows, [])
+    # What comes for a day that has expired counts too.
+    fresh.append(batch([(series("m", pod="a"), start + 5, 0, 100.0)]))
+    Summariser(fresh, ()).catch_up()
+    (first, second) = search(fresh, text, span=span).rows
+    assert first == {"pod": "a", "s": before.rows[0]["s"] + 100, "n": 61, "x": 100}
+    assert second == before.rows[1]
+
+
+def test_a_result_without_what_has_expired_says_so(embedded: Store) -> None:
+    fresh = Store(embedded.engine, embedded.layout, lambda: NOW)
+    start = (TODAY - 3) * DAY
+    fresh.append(batch([(series("m"), start + n * HOUR, 0, float(n)) for n in range(60)]))
+    Summariser(fresh, ()).catch_up()
+    expire(fresh, start + 2 * DAY)
+    for text in (
+        "| mstats avg(m) WHERE index=* span=10s",
+        "| mpreview index=*",
+        "| mstats latest(m) WHERE index=*",
+    ):
+        (note,) = search(fresh, text, span=Span(start, NOW)).annotations
+        assert "the points of 2 days from 2026-09-18 to 2026-09-19 have expired" in str(note)
+        assert search(fresh, text, span=Span(start + 2 * DAY, NOW)).annotations == []
+
+
+def test_summaries_expire_by_months(embedded: Store) -> None:
+    month = 31 * DAY
+    fresh = Store(embedded.engine, embedded.layout, lambda: NOW)
+    fresh.append(batch([(series("m"), n * month + DAY, 0, 1.0) for n in range(3)]))
+    Summariser(fresh, ()).catch_up()
+    assert expire_summaries(fresh, 2 * month - 1) == [0]
+    assert expire_summaries(fresh, 2 * month) == [1]
+    text = "| mstats count(m) AS n WHERE index=*"
+    assert search(fresh, text).rows == [{"n": 3}]  # the points are still there

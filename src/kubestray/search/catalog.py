@@ -13,7 +13,7 @@ from kubestray.model.metric import Kind
 from kubestray.search.matching import wildcard
 from kubestray.search.plan import Measure
 from kubestray.search.sources import sources
-from kubestray.store.coverage import Coverage
+from kubestray.store.coverage import Coverage, expired_days, unanswered
 from kubestray.store.points import Span
 from kubestray.store.trees import (
     Tree,
@@ -63,6 +63,10 @@ class StoreCatalog:
     def sources(self, node: Measure) -> Coverage | None:
         """Return how summaries and points share the work of a step; None where points do all of it."""
         return sources(node, self._query) if self._summaries else None
+
+    def expired(self, span: Span, sources: Coverage | None) -> list[int]:
+        """Return the days of a range (since the epoch) of which neither points nor summaries are left."""
+        return unanswered(sources, span, expired_days(self._query))
 
     def attributes(self, metrics: Iterable[str], series: Tree | None, span: Span) -> list[str]:
         """Return the names of the attributes that series of these metrics have, sorted."""

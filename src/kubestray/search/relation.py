@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Any, Protocol
 
 from kubestray.model.errors import SearchError
@@ -90,6 +91,10 @@ class Catalog(Protocol):
 
     def sources(self, node: Measure) -> Coverage | None:
         """Return how summaries and points share the work of a step; None where points do all of it."""
+        ...
+
+    def expired(self, span: Span, sources: Coverage | None) -> list[int]:
+        """Return the days of a range (since the epoch) of which neither points nor summaries are left."""
         ...
 
 
@@ -216,8 +221,26 @@ class Context:
         assert self.plan_pipeline
         return self.plan_pipeline(pipeline, self, relation)
 
+    def note_expired(self, span: Span, sources: Coverage | None = None) -> None:
+        """Tell the reader if the result lacks what has expired."""
+        days = self.catalog.expired(span, sources)
+        if days:
+            first, last = (_date(day) for day in (days[0], days[-1]))
+            left = f"the points of {len(days)} days from {first} to {last} have expired"
+            self.note(
+                f"{left} (retention_raw), and no summary answers for them here: the result is without them"
+            )
+
     def note(self, message: str) -> None:
         """Tell the reader of the result something, once."""
         annotation = Annotation(message)
         if annotation not in self.annotations:
             self.annotations.append(annotation)
+
+
+def _date(day: int) -> str:
+    """Return a day counted from the epoch as a date; the last day that has one for all after it."""
+    return (date(1970, 1, 1) + timedelta(days=min(day, _LAST_DATE))).isoformat()
+
+
+_LAST_DATE = (date.max - date(1970, 1, 1)).days

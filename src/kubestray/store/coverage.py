@@ -96,7 +96,7 @@ def unanswered(coverage: Coverage | None, span: Span, expired: Collection[int]) 
 
 
 def _since_expiry(stretches: Iterable[Stretch], expired: Collection[int]) -> Iterable[Span]:
-    """Yield the ranges of summaries whose points were dropped: points there came after that, and count too."""
+    """Yield the ranges of summaries whose points were dropped: what points there are came later, and count."""
     for stretch in stretches:
         at: Span | None = None
         for day in range(stretch.first // DAY, -(-stretch.end // DAY)):
@@ -186,9 +186,7 @@ def _touched(
             named(exp.false(), "lacks"),
         )
         .from_("touched")
-        .where(
-            all_of([*inside, one_of(column("metric"), map(text, sorted(metrics))), call("not", gone)])
-        )
+        .where(all_of([*inside, one_of(column("metric"), map(text, sorted(metrics))), call("not", gone)]))
     )
 
 

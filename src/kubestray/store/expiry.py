@@ -14,6 +14,7 @@ from kubestray.store.trees import Tree, call, column, named, select, unsigned
 
 logger = logging.getLogger(__name__)
 
+
 def expire(store: Store, before: int) -> list[int]:
     """Drop the days of points that lie wholly before a time (ns); return them, counted from the epoch.
 

@@ -65,6 +65,7 @@ def _stop(cursor: Cursor) -> bool:
 def plan(command: MPreview, _: None, context: Context) -> Relation:
     """Show the points."""
     selected = scope(command.clause, context)
+    context.note_expired(selected.span)
     known = context.catalog.metrics(["*"], selected.series, selected.span)
     names = context.catalog.attributes(known, selected.series, selected.span)
     if len(known) + len(names) > _MOST_COLUMNS:

@@ -177,7 +177,9 @@ def _node(
         single,
         calendar=None if fixed else span,
     )
-    return dataclasses.replace(measure, sources=context.catalog.sources(measure))
+    sources = context.catalog.sources(measure)
+    context.note_expired(measure.span, sources)
+    return dataclasses.replace(measure, sources=sources)
 
 
 def _fixed_ns(span: TimeSpan, context: Context) -> int:
