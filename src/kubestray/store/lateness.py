@@ -35,14 +35,16 @@ def late(batch: Batch, clock: int) -> Touched:
     A counter's next increase starts at the point before it, up to an hour later: so the hour after one
     that a counter's point came late to is touched too.
     """
-    hours = batch.time // np.uint64(HOUR_NS)
     open_from = max(0, clock - OPEN_NS) // HOUR_NS
-    old = hours < np.uint64(open_from)
-    if not old.any():
+    if not len(batch) or int(batch.time.min()) // HOUR_NS >= open_from:
         return []
-    pairs = np.unique(np.stack([batch.series_id[old], hours[old]]), axis=1)
+    hours = batch.time // np.uint64(HOUR_NS)
+    # Points of a series mostly follow each other: what repeats the point before is left out first.
+    new = np.ones(len(batch), dtype=np.bool_)
+    new[1:] = (batch.series_id[1:] != batch.series_id[:-1]) | (hours[1:] != hours[:-1])
+    new &= hours < np.uint64(open_from)
     touched: set[tuple[int, str]] = set()
-    for identity, hour in zip(pairs[0].tolist(), pairs[1].tolist(), strict=True):
+    for identity, hour in zip(batch.series_id[new].tolist(), hours[new].tolist(), strict=True):
         series = batch.series[identity]
         touched.add((hour, series.metric))
         if series.kind is Kind.CUMULATIVE:
