@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlencode
 
+STARTING = 120.0  # seconds after which a program that is not ready will not be
 ENDING = 60.0  # seconds a program may take to end before it is killed
 T = TypeVar("T")
 
@@ -100,11 +101,13 @@ def _free_port() -> int:
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], server: Server, path: str, log: Path) -> None:
+    waiting = Deadline(STARTING)
     while True:
         if process.poll() is not None:
             said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise Stopped(f"it ended with code {process.returncode}: {said[-1] if said else 'no word'}")
         server.deadline.left("starting it")
+        waiting.left("starting it")
         try:
             server.get(path)
         except (OSError, Stopped):
