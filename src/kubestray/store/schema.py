@@ -35,10 +35,10 @@ DAY_NS = 86_400 * 10**9
 _SAMPLES = f"""
 CREATE TABLE IF NOT EXISTS samples_local{{on}} (
     metric LowCardinality(String),
-    series_id UInt64,
+    series_id UInt64 CODEC(DoubleDelta, ZSTD(1)),
     time UInt64 CODEC(DoubleDelta, ZSTD(1)),
     start UInt64 CODEC(DoubleDelta, ZSTD(1)),
-    value Float64 CODEC(Gorilla, ZSTD(1))
+    value Float64 CODEC(ZSTD(1))
 ) ENGINE = ReplacingMergeTree
 PARTITION BY intDiv(time, {DAY_NS})
 ORDER BY (metric, series_id, time, value)
