@@ -58,7 +58,7 @@ class _Scope:
 
     def __init__(self, relation: Relation, context: Context, *, per_value: bool = False) -> None:
         self.relation, self.context = relation, context
-        self._per_value = per_value
+        self.per_value = per_value
         self._named: list[tuple[str, Tree]] = []
 
     def value(self, expression: syntax.Expression) -> Value:
@@ -101,7 +101,7 @@ class _Scope:
         if value.static or sum(1 for _ in value.tree.walk()) <= _LARGE:
             return value
         made = self.context.column(value.shape)
-        if self._per_value:
+        if self.per_value:
             self._named.append((made.name, value.tree))
         else:
             self.relation = self.relation.computed([(made, value.tree)])
