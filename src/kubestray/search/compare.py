@@ -55,9 +55,9 @@ def _compare_single(operator: str, a: Value, b: Value) -> Tree:
     if unlike(a, b):
         return NO_CONDITION
     if Shape.NUMBER in (a.shape, b.shape):
-        number_, other = (a, b) if a.shape is Shape.NUMBER else (b, a)
-        if number_.field and other.literal is not None:
-            return either(looks_numeric(other), by_number, by_text)
+        other = b if a.shape is Shape.NUMBER else a
+        if other.shape is Shape.TEXT and not other.field:
+            return either(any_of([looks_numeric(other), missing(other)]), by_number, by_text)
         # Beside a number a field is read as one; what does not read so compares as null.
         return by_number
     if a.field and b.field:
