@@ -10,6 +10,7 @@ from kubestray.search.syntax import Binary, Call, Expression, Field, Member, Num
 
 # A dot before a quote joins.
 _NUMBER = r"(?:\d+(?:\.(?!\s*[\"'])\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w])"
+_NO_NUMBER = r"\d*\.\d+(?:\.\d+)+"
 # Dots are left out: in an expression they join texts, so a dotted field needs single quotes.
 _NAME = r"(?:<<\w+>>|\{\w*\}|[A-Za-z_@])(?:<<\w+>>|\{\w*\}|[\w@:])*"
 _COMPARISON = r"==|=|!=|<=|>=|<(?!<)|>"
@@ -104,6 +105,8 @@ def _primary(cursor: Cursor) -> Expression:
         return String(at, text)
     if (name := cursor.quoted("'")) is not None:
         return Field(at, name)
+    if found := cursor.match(_NO_NUMBER):
+        raise cursor.error(f"{found[0]} is no number", at, f'write "{found[0]}" if it is a text')
     if found := cursor.match(_NUMBER):
         return Number(at, float(found[0]), found[0])
     if cursor.match(_JSON_ARRAY):
