@@ -55,10 +55,10 @@ def _compare_single(operator: str, a: Value, b: Value) -> Tree:
     if unlike(a, b):
         return NO_CONDITION
     if Shape.NUMBER in (a.shape, b.shape):
-        other = b if a.shape is Shape.NUMBER else a
-        if other.shape is Shape.TEXT and not other.field:
+        own, other = (a, b) if a.shape is Shape.NUMBER else (b, a)
+        if own.field:
             return either(any_of([looks_numeric(other), missing(other)]), by_number, by_text)
-        # Beside a number a field is read as one; what does not read so compares as null.
+        # Beside what is surely a number a field is read as one; what does not read so compares as null.
         return by_number
     if a.field and b.field:
         return either(all_of([looks_numeric(a), looks_numeric(b)]), by_number, by_text)
@@ -74,7 +74,7 @@ def _compare_each(operator: str, a: Value, b: Value, switches: Switches) -> Tree
     other = b if b.shape is Shape.NUMBER else Value(Shape.TEXT, as_text(b), static=b.static, field=by_kind)
     holds = call("ifNull", _compare_single(operator, one, other), exp.Literal.number(0))
     unknown = any_of([missing(a), missing(b)])
-    if b.shape is Shape.NUMBER:
+    if b.shape is Shape.NUMBER and not b.field:
         unknown = any_of([call("not", any_value(as_list(a), looks_numeric(one))), missing(b)])
     return either(unknown, null(), any_value(as_list(a), holds))
 
