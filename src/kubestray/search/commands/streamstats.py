@@ -3,7 +3,8 @@
 A row's aggregate is over the rows of its group up to it: all of them, or of the last N rows with ``window=N``
 those of its group; ``global=false`` takes the last N rows of each group instead. ``current=false`` leaves
 the row itself out. ``time_window=5m`` takes the rows of the last five minutes, where the rows are in the
-order of their time, upwards or downwards.
+order of their time, upwards or downwards, and with ``window=N`` too at most the last N of them; a month is
+30 days, a year 365. Without an aggregate nothing changes.
 
 ``reset_before=(CONDITION)`` and ``reset_after=(CONDITION)`` start anew with the row for which the condition
 holds, or after it; ``reset_on_change=true`` where a BY field changes. All groups start anew then. A
@@ -63,7 +64,8 @@ def parse(cursor: Cursor, at: int) -> StreamStats:
 
     while read(cursor):
         pass
-    found = aggregates(cursor, Style(implied=True))
+    bare = (options or conditions) and (cursor.at_end() or cursor.looking_at("|") or cursor.looking_at("]"))
+    found = () if bare else aggregates(cursor, Style(implied=True))
     by = by_fields(cursor, read)
     return StreamStats(
         at,
@@ -88,17 +90,13 @@ def _seconds(cursor: Cursor, options: dict[str, str]) -> float:
     span = parse_span(options["time_window"])
     if not isinstance(span, TimeSpan):
         raise cursor.error(f"time_window={options['time_window']} is not a length of time")
-    if span.months:
-        raise cursor.error(
-            "a time_window of months is known in SPL but not supported here", hint="write days"
-        )
-    if options.get("window", "0") != "0":
-        raise cursor.error("window and time_window together are known in SPL but not supported here")
-    return span.about
+    return span.nominal
 
 
 def plan(command: StreamStats, relation: Relation, context: Context) -> Relation:
     """Add the running aggregates as fields."""
+    if not command.aggregates:
+        return relation
     relation, _ = relation.ranked(context)
     relation, segment = segments(command.resets, command.by, relation, context)
     wish = Wish(command.by, command.all_numeric, windowed=True)
@@ -143,6 +141,8 @@ def _frame(
             seconds=command.seconds,
             sign=sign,
             current=command.current,
+            rows=command.window,
+            across=command.across,
         )
     if command.window and command.across:
         whole_place = call("toInt64", call("assumeNotNull", place.tree))

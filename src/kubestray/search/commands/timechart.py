@@ -92,6 +92,8 @@ def _columns(axis: Axis, bins: dict[str, str]) -> Axis:
 def plan(command: TimeChart, relation: Relation, context: Context) -> Relation:
     """Make the table."""
     time = relation.value(TIME)
+    if not relation.fields:
+        return given_relation([], context, [TIME])
     if time is None:
         raise context.error(command.at, "timechart needs _time", "give mstats a span, for example span=1m")
     relation = relation.with_node(Filter(relation.node, call("isNotNull", as_number(time))))
