@@ -3,7 +3,8 @@
 ``count`` is how many rows have it, ``distinct_count`` how many values there are, ``numeric_count`` how many
 are numbers; ``max``, ``mean``, ``min`` and ``stdev`` are of these. ``values`` is a JSON array of the N most
 frequent values (100 unless given, 0: all), each as ``{"value":TEXT,"count":N}``. ``is_exact`` is 0 where
-there are more than N values, as Splunk estimates ``distinct_count`` then; here it is exact all the same.
+there are more than N values.
+Splunk estimates ``distinct_count`` where ``is_exact`` is 0; here it is exact all the same.
 Fields without any value make no row, nor do internal fields like ``_time`` unless they are named. Patterns
 are known. The rows are ordered by the names.
 

@@ -2,7 +2,7 @@
 
 The types are ``sma``, the plain mean, ``wma``, in which the newest of N rows counts N times and the
 oldest once, and ``ema``, which keeps 2 / (N + 1) of what it was and takes the rest from each new number,
-from the first one on: so Splunk's pages define it.
+from the first one on. (Splunk's page has it so; elsewhere 2 / (N + 1) is the part of the new number.)
 It is written in one word, ``sma5(count)``, which is the name of the result too unless AS gives another.
 Rows without a number are passed over. The first N - 1 rows have no result.
 
