@@ -16,8 +16,9 @@ PipelineReader = Callable[["Cursor"], Pipeline]
 
 _SPACE = re.compile(r"\s*")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# A field name where names stand in lists: anything up to a separator; wildcards included.
-_BARE_FIELD = re.compile(r"(?:<<\w+>>|[^\s,|\[\]()=\"'<>!`])+")
+# A field name where names stand in lists: anything up to a separator; wildcards included. Aggregates call
+# their results sum(bytes), so parentheses that follow at once belong to the name.
+_BARE_FIELD = re.compile(r"(?:<<\w+>>|[^\s,|\[\]()=\"'<>!`])+(?:\((?:[^()|\[\]\"']|\([^()|\[\]\"']*\))*\))?")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _QUOTED = {
     '"': re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL),

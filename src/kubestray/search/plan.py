@@ -122,10 +122,14 @@ class Received(Node):
 
 @dataclass(frozen=True, slots=True)
 class Rows(Node):
-    """Rows that were given: ``json`` holds one JSON object a line, keyed by column names."""
+    """Rows that were given: ``json`` holds one JSON object a line, keyed by column names.
+
+    ``span`` is the range of time they were asked for in, if in one of their own.
+    """
 
     columns: tuple[Column, ...]
     json: str
+    span: Span | None = None
 
     def describe(self) -> str:
         """Say in one line what the step does."""

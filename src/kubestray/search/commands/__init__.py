@@ -52,6 +52,7 @@ MODULES = {
     "kv": "extract",
     "lookup": "lookup",
     "makecontinuous": "makecontinuous",
+    "maketable": "xyseries",
     "makemv": "makemv",
     "makeresults": "makeresults",
     "mcatalog": "mcatalog",

@@ -103,7 +103,7 @@ def _read(patterns: list[str], span: Span, context: Context) -> Iterator[Relatio
         return any(parts(pattern.lower(), name.lower()) is not None for pattern in patterns)
 
     for name in filter(wanted, context.indexes):
-        yield _within(given_relation(context.indexes[name], context), span)
+        yield _within(given_relation(context.indexes[name], context, span=span), span)
     if context.events is None:
         return
     for name in context.events.names():
