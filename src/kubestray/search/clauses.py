@@ -17,7 +17,7 @@ _OPERATOR = r"!=|<=|>=|==|=|<(?!<)|>"
 _ESCAPED = r"\\[\"|\\]"
 _VALUE = rf"(?:<<\w+>>|{_ESCAPED}|[^\s,|\[\]()\"'=<>!`])+"
 # In a value these are characters like any other: a=b=c, url=x?y=1, name=O'Neil, range=5-10!
-_VALUE_OF_FIELD = rf"(?:<<\w+>>|{_ESCAPED}|[^\s,|\[\]()\"<>`])+"
+_VALUE_OF_FIELD = rf"(?:<<\w+>>|(?:now|time)\(\)|{_ESCAPED}|[^\s,|\[\]()\"<>`])+"
 _INDEXED = re.compile(r"(?![\da-fA-F:]+$)([A-Za-z_][\w.]*)::(.*)", re.DOTALL)
 _DIRECTIVE = r"(CASE|TERM)\(\s*"
 

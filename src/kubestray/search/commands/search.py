@@ -4,12 +4,16 @@
 the field exists and does not have the value; ``NOT`` also where the field is missing. ``<`` and ``>`` compare
 numbers. Terms side by side must all hold; OR binds before AND. A bare word, or ``TERM(word)``, is looked
 for in ``_raw``, or in every field where there is none; it has to begin and end where a word does. A
-subsearch in brackets stands for the clause that its rows make (see ``format``).
+subsearch in brackets stands for the clause that its rows make (see ``format``). AND, OR, NOT are written in
+capital letters; in small ones they are words. A value in CIDR notation (``10.0.0.0/8``) stands for the
+addresses in that network. A backslash stands before a quote, a pipe or a backslash that is meant as such.
 
 As the first command it reads the events of ``index=NAME``: one that was given with ``--index``, one that
 ``collect`` has filled, or ``risk``, the risk events of detections; without a name it is the index ``main``.
-``earliest`` and ``latest`` replace the time range of the search; the newest events come first, those that
-were given in the order they have.
+``earliest`` and ``latest`` replace the time range of the search; so do ``starttime``, ``endtime`` in the form
+that ``timeformat`` says, ``starttimeu``, ``endtimeu``, and ``daysago``, ``starthoursago``, ``endminutesago``
+and their like; ``_index_earliest`` and ``_index_latest`` are about ``_indextime``. The newest events come
+first, those that were given in the order they have.
 
 Example::
 
