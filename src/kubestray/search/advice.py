@@ -162,9 +162,9 @@ def _call_missing(failure: _Failure) -> str:
 
 def _statistic_misspelt(failure: _Failure) -> str:
     """Tell a statistic that is spelt wrongly: ``stats cuont``."""
-    if not failure.message.startswith("expected an aggregate") or not failure.word:
-        return ""
-    return nearest(failure.word.lower(), STATISTICS)
+    word = failure.word.lower()
+    wanted = failure.message.startswith("expected an aggregate") and word and word not in commands.MODULES
+    return nearest(word, STATISTICS) if wanted else ""
 
 
 def _call_open(failure: _Failure) -> str:
