@@ -15,6 +15,7 @@ from kubestray.model.errors import SearchError
 from kubestray.search import commands
 from kubestray.search.cursor import Cursor
 from kubestray.search.nearest import nearest
+from kubestray.search.statistics import STATISTICS
 from kubestray.search.statistics import find as find_statistic
 
 INSTEAD = {
@@ -159,10 +160,18 @@ def _call_missing(failure: _Failure) -> str:
     return f"write {word}({field})"
 
 
+def _statistic_misspelt(failure: _Failure) -> str:
+    """Tell a statistic that is spelt wrongly: ``stats cuont``."""
+    word = failure.word.lower()
+    wanted = failure.message.startswith("expected an aggregate") and word and word not in commands.MODULES
+    return nearest(word, STATISTICS) if wanted else ""
+
+
 def _call_open(failure: _Failure) -> str:
     """Tell the field after a statistic without parentheses: ``stats avg bytes``."""
     before = re.search(r"([A-Za-z_]\w*)\s+$", failure.text[: failure.at])
-    wanted = failure.is_leftover and failure.command not in _EXPRESSIONS and failure.word
+    words = failure.word and failure.word not in commands.MODULES
+    wanted = failure.is_leftover and failure.command not in _EXPRESSIONS and words
     return (
         f"write {before[1]}({failure.word})"
         if wanted and before and find_statistic(before[1].lower())
@@ -257,12 +266,13 @@ _LIKELY: tuple[Callable[[_Failure], str], ...] = (
     _by_first,
     _call_missing,
     _call_open,
+    _option,
+    _statistic_misspelt,
     _bracket,
     _conjunction,
     _pipe_missing,
     _misspelt,
     _no_target,
     _two_values,
-    _option,
     _usage,
 )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubestray.search.cursor import Cursor
+from kubestray.search.options import row_count
 from kubestray.search.plan import Limited
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command
@@ -26,7 +27,7 @@ def parse(cursor: Cursor, at: int) -> Head:
     """Read the number of rows."""
     cursor.match(r"limit\s*=")
     found = cursor.match(r"\d+")
-    return Head(at, int(found[0]) if found else 10)
+    return Head(at, row_count(found[0]) if found else 10)
 
 
 def plan(command: Head, relation: Relation, _: Context) -> Relation:
