@@ -50,7 +50,6 @@ INSTEAD = {
     "transpose": "write chart … OVER ROW BY COLUMN",
     "trendline": "write streamstats window=5 avg(x)",
     "tstats": "write mstats: there are metrics here, no data models",
-    "uniq": "write dedup FIELD …",
     "untable": "write mvexpand after eval",
     "xyseries": "write chart last(VALUE) OVER ROW BY COLUMN",
 }

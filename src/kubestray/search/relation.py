@@ -193,9 +193,9 @@ class Context:
     annotations: list[Annotation] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
-    def column(self, shape: Shape) -> Column:
+    def column(self, shape: Shape, delimiter: str = "\n") -> Column:
         """Make a column that no other step has."""
-        return Column(next(self._numbers), shape)
+        return Column(next(self._numbers), shape, delimiter)
 
     def error(self, at: int, message: str, hint: str = "") -> SearchError:
         """Make the error for a node written at this offset."""
