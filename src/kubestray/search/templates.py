@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from kubestray.model.errors import SearchError
 from kubestray.search.cursor import Cursor
 from kubestray.search.source import Source
-from kubestray.search.syntax import Binary, Expression, Field, Node, Pipeline, String
+from kubestray.search.syntax import Binary, Expression, Field, Node, Number, Pipeline, String
 
 ITEM, ITERATION = "<<ITEM>>", "<<ITER>>"
 WORDS = {
@@ -29,6 +29,7 @@ WORDS = {
 """The options of ``foreach`` that name other words, and the usual words."""
 
 _PART = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\'|\n]*\'|[\[\]]', re.DOTALL)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _ITEM = re.compile(f"({ITEM}|{ITERATION})")
 
 N = TypeVar("N")
@@ -75,6 +76,18 @@ def _placed(node: N, at: int) -> N:
     """Return syntax as if all of it were written at one place: what was written anew has no places."""
     placed: N = _changed(node, lambda inner: dataclasses.replace(inner, at=at))
     return placed
+
+
+def with_numbers(node: N) -> N:
+    """Return syntax in which a word that was filled in without quotes is a number, if it looks like one."""
+    changed: N = _changed(node, lambda inner: _as_number(inner) if isinstance(inner, Field) else inner)
+    return changed
+
+
+def _as_number(written: Field) -> Expression:
+    if written.bare and _NUMBER.fullmatch(written.name):
+        return Number(written.at, float(written.name), written.name)
+    return written
 
 
 def with_items(node: N) -> N:
