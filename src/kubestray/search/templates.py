@@ -43,7 +43,7 @@ def read_template(cursor: Cursor, options: Mapping[str, str]) -> Pipeline:
     start = cursor.skip()
     if not cursor.looking_at("["):
         raise cursor.error(f"expected '[' to start the commands of foreach, found {cursor.found()}")
-    end = _closing(cursor.source.text, start)
+    end = closing(cursor.source.text, start)
     if end is None:
         raise cursor.error("unclosed bracket", start, "add the closing ]")
     longest_first = sorted(others, key=len, reverse=True)
@@ -57,12 +57,12 @@ def read_template(cursor: Cursor, options: Mapping[str, str]) -> Pipeline:
         failed = error
     else:
         cursor.source, cursor.at = outer, end + 1
-        return _placed(read, start)
+        return placed(read, start)
     cursor.source, cursor.at = outer, start
     raise cursor.error(f"in the commands of foreach: {failed.message}", start, failed.hint)
 
 
-def _closing(text: str, start: int) -> int | None:
+def closing(text: str, start: int) -> int | None:
     """Return where the bracket closes that opens at ``start``."""
     depth = 0
     for found in _PART.finditer(text, start):
@@ -72,10 +72,10 @@ def _closing(text: str, start: int) -> int | None:
     return None
 
 
-def _placed(node: N, at: int) -> N:
+def placed(node: N, at: int) -> N:
     """Return syntax as if all of it were written at one place: what was written anew has no places."""
-    placed: N = _changed(node, lambda inner: dataclasses.replace(inner, at=at))
-    return placed
+    changed: N = _changed(node, lambda inner: dataclasses.replace(inner, at=at))
+    return changed
 
 
 def with_numbers(node: N) -> N:
