@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from kubestray.search.regex import engine_regex
+from kubestray.search.regex import engine_regex, group_count
 from kubestray.search.values import bound
 from kubestray.store.trees import Tree, call, column, either, is_null, null, number, text
 
@@ -23,6 +23,7 @@ _TRANSLATE = re.compile(rf"y([^\w\s\\]){_PIECE}{_PIECE}", re.DOTALL)
 _BETWEEN = re.compile(r"[\s;]*")
 _ESCAPE = re.compile(r"\\(.)|\\$", re.DOTALL)
 _CHARACTERS = {"n": "\n", "t": "\t", "r": "\r"}
+_GROUP = re.compile(r"(?<!\\)(?:\\\\)*\\(\d)")
 MARK = "\ue000\ue001\ue000"
 """What stands around matches while they are counted: characters that no alphabet has."""
 
@@ -42,7 +43,11 @@ class Replacement:
 
     def of(self, value: Tree) -> Tree:
         """Return a text with the matches replaced."""
-        pattern = text(engine_regex(self.regex))
+        regex = engine_regex(self.regex)
+        most = max((int(found[1]) for found in _GROUP.finditer(self.text)), default=0)
+        if most > group_count(regex):
+            raise BadSed(f"\\{most} in the new text is a group that the expression does not have")
+        pattern = text(regex)
         if self.first == 1:
             function = "replaceRegexpAll" if self.every else "replaceRegexpOne"
             return call(function, value, pattern, text(self.text))
