@@ -188,6 +188,8 @@ class Context:
     """What the search writes to lookups and indexes."""
     events: Events | None = None
     plan_pipeline: Callable[[Pipeline, Context, Relation | None], Relation] | None = None
+    read: Callable[[Source], Pipeline] | None = None
+    """Reads the text of another search."""
     discover: Callable[[Relation], list[dict[str, Any]]] = lambda _: []
     """Runs a small search of rows that the plan depends on."""
     annotations: list[Annotation] = field(default_factory=list)

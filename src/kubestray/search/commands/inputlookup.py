@@ -23,9 +23,10 @@ from kubestray.search.options import flag, read_options, whole
 from kubestray.search.plan import Filter, Limited
 from kubestray.search.relation import Context, Relation
 from kubestray.search.stacking import stacked
-from kubestray.search.syntax import Clause, Command, Place
+from kubestray.search.syntax import Clause, Command, Pipeline, Place
 from kubestray.store.trees import call, column, number
 
+_NAMED = r"(inputlookup|savedsearch|datamodel)\s*:\s*"
 _OPTIONS, _FLAGS = ("start", "max"), ("append", "strict")
 
 
@@ -68,3 +69,20 @@ def plan(command: InputLookup, relation: Relation | None, context: Context) -> R
     if command.most:
         rows = rows.with_node(Limited(rows.node, rows.order, command.most))
     return rows if relation is None else stacked([relation, rows], context)
+
+
+def at_dataset(cursor: Cursor) -> bool:
+    """Whether what ``join`` and ``union`` take comes next: a subsearch, or a lookup by its name."""
+    return cursor.looking_at("[") or cursor.match(rf"(?={_NAMED})") is not None
+
+
+def read_dataset(cursor: Cursor, purpose: str) -> Pipeline:
+    """Read ``[ commands ]`` or ``inputlookup:NAME``."""
+    at = cursor.skip()
+    found = cursor.match(_NAMED)
+    if not found:
+        return cursor.subsearch(purpose)
+    if found[1].lower() != "inputlookup":
+        message = f"{found[1]} as a dataset is known in SPL but not supported here"
+        raise cursor.error(message, at, "write a subsearch in brackets")
+    return Pipeline(at, (InputLookup(at, cursor.field("of a lookup")),))

@@ -28,8 +28,8 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from kubestray.search.commands.fields import field_name
+from kubestray.search.commands.inputlookup import at_dataset, read_dataset
 from kubestray.search.cursor import Cursor
-from kubestray.search.datasets import at_dataset, read_dataset
 from kubestray.search.joining import Key, join_first, timed_matches
 from kubestray.search.options import flag, read_options, whole
 from kubestray.search.plan import Filter

@@ -21,7 +21,6 @@ from kubestray.model.errors import SearchError
 from kubestray.search.cursor import Cursor
 from kubestray.search.given import given_relation
 from kubestray.search.options import read_options, whole
-from kubestray.search.parser import parse as parse_search
 from kubestray.search.relation import Context, Relation
 from kubestray.search.source import Source
 from kubestray.search.stacking import stacked
@@ -75,8 +74,9 @@ def plan(command: Map, relation: Relation, context: Context) -> Relation:
 
 
 def _one(written: str, command: Map, context: Context) -> Relation:
+    assert context.read
     try:
-        pipeline = placed(parse_search(Source(written, [])), command.at)
+        pipeline = placed(context.read(Source(written, [])), command.at)
     except SearchError as error:
         raise context.error(command.at, f"in the search of map: {error.message}", error.hint) from error
     return context.subsearch(pipeline)

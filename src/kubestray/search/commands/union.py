@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kubestray.search.commands.inputlookup import at_dataset, read_dataset
 from kubestray.search.cursor import Cursor
-from kubestray.search.datasets import at_dataset, read_dataset
 from kubestray.search.relation import Context, Relation
 from kubestray.search.stacking import interleaved, is_streaming, stacked
 from kubestray.search.syntax import Command, Pipeline, Place
