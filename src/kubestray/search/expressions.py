@@ -122,7 +122,7 @@ def _primary(cursor: Cursor) -> Expression:
     if found := cursor.match(_NAME):
         if cursor.take("("):
             return Call(at, found[0].lower(), _arguments(cursor))
-        return Field(at, found[0])
+        return Field(at, found[0], bare="<<" in found[0])
     raise cursor.error(
         f"expected a value, found {cursor.found()}", hint='a field, a number, "text" or a function'
     )

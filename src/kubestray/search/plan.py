@@ -18,10 +18,14 @@ from kubestray.store.trees import Tree, column, ordered
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the plan. ``name`` is what statements call it."""
+    """A column of the plan. ``name`` is what statements call it.
+
+    ``delimiter`` stands between the values of a multivalue one where they are joined to one text.
+    """
 
     number: int
     shape: Shape
+    delimiter: str = "\n"
 
     @property
     def name(self) -> str:

@@ -124,6 +124,7 @@ def _compiled(request: Request, query: Query) -> Compiled:
         lookups=request.lookups,
         events=request.events,
         plan_pipeline=plan_pipeline,
+        read=parser.parse,
         discover=lambda relation: _run(relation, request, query),
     )
     given = given_relation(request.rows, context) if request.rows is not None else None

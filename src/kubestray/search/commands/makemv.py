@@ -55,7 +55,11 @@ def plan(command: MakeMv, relation: Relation, context: Context) -> Relation:
     value = relation.value(command.field)
     if value is None:
         return relation
-    pieces = call("arrayFlatten", call("arrayMap", lambda_("v", _pieces(command)), as_list(value)))
+    try:
+        cut = _pieces(command)
+    except BadRegex as error:
+        raise context.error(command.at, f"makemv: {error}") from error
+    pieces = call("arrayFlatten", call("arrayMap", lambda_("v", cut), as_list(value)))
     if not command.allow_empty and command.tokenizer is None:
         pieces = call("arrayFilter", lambda_("v", call("notEmpty", column("v"))), pieces)
     return relation.extended([(command.field, context.column(Shape.MULTI), pieces)])
@@ -63,5 +67,5 @@ def plan(command: MakeMv, relation: Relation, context: Context) -> Relation:
 
 def _pieces(command: MakeMv) -> Tree:
     if command.tokenizer is not None:
-        return call("extractAll", column("v"), text(command.tokenizer))
+        return call("extractAll", column("v"), text(engine_regex(command.tokenizer)))
     return call("splitByString", text(command.delimiter), column("v"))
