@@ -27,7 +27,6 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from kubestray.search.commands.fields import field_name
 from kubestray.search.commands.inputlookup import at_dataset, read_dataset
 from kubestray.search.cursor import Cursor
 from kubestray.search.joining import Key, join_first, timed_matches
@@ -72,7 +71,7 @@ def parse(cursor: Cursor, at: int) -> Join:
         elif pairs is None and "left" in options and "right" in options and cursor.keyword("where"):
             pairs = _pairs(cursor, options["left"], options["right"])
         elif cursor.at_field():
-            names.append(field_name(cursor, "to join by"))
+            names.append(cursor.field("to join by"))
             cursor.take(",")
         else:
             break

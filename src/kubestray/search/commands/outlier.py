@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kubestray.search.commands.fields import field_name
 from kubestray.search.cursor import Cursor
 from kubestray.search.options import flag, read_options
 from kubestray.search.plan import Filter
@@ -49,7 +48,7 @@ def parse(cursor: Cursor, at: int) -> Outlier:
             continue
         if not cursor.at_field():
             break
-        fields.append(field_name(cursor, "with numbers"))
+        fields.append(cursor.field("with numbers"))
         cursor.take(",")
     action = _ACTIONS.get(options.get("action", "transform").lower())
     if action is None:
