@@ -5,28 +5,47 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kubestray.model.content import Detection, RiskObject
 from kubestray.model.risk import RiskEvent
+from kubestray.search.identity import steady
 
 _TOKEN = re.compile(r"\$([^$\s]+)\$")
 
 Row = dict[str, Any]
 
 
-def risk_events(detection: Detection, rows: list[Row], window: tuple[int, int], now: int) -> list[RiskEvent]:
+def risk_events(
+    detection: Detection,
+    rows: list[Row],
+    window: tuple[int, int],
+    now: int,
+    keys: Sequence[str] | None = None,
+) -> list[RiskEvent]:
     """Return one event a row and risk object (a multivalue field: one a value); times in nanoseconds.
 
-    A row that lacks the field of a risk object has nothing to put at risk and gives no event for it.
+    ``keys`` are the fields that tell the rows apart. What was measured of a row is then no part of its
+    identity: a run that is repeated adds nothing, though an average may differ in its last digit or a late
+    point may have come. A row that lacks the field of a risk object has nothing to put at risk and
+    gives no event for it.
     """
     events: dict[str, RiskEvent] = {}
-    for row in rows:
+    for row, same in zip(rows, _identities(rows, keys), strict=True):
         for wanted, name in _objects(detection, row):
-            event = _event(detection, row, wanted, name, window, now)
+            event = _event(detection, row, same, wanted, name, window, now)
             events.setdefault(event.id, event)
     return list(events.values())
+
+
+def _identities(rows: list[Row], keys: Sequence[str] | None) -> list[Any]:
+    """Return what each row is known by: its keys if they do tell the rows apart, else all that it holds."""
+    if keys is not None:
+        found = [[row.get(key) for key in keys] for row in rows]
+        if len({json.dumps(identity) for identity in found}) == len(rows):
+            return found
+    return [steady(row) for row in rows]
 
 
 def fill(message: str, row: Row) -> str:
@@ -49,7 +68,13 @@ def _shown(value: Any) -> str:
 
 
 def _event(
-    detection: Detection, row: Row, wanted: RiskObject, name: str, window: tuple[int, int], now: int
+    detection: Detection,
+    row: Row,
+    same: Any,
+    wanted: RiskObject,
+    name: str,
+    window: tuple[int, int],
+    now: int,
 ) -> RiskEvent:
     threats = [(t, row[t.field]) for t in detection.threat_objects if row.get(t.field) is not None]
     fields: Row = {
@@ -81,7 +106,7 @@ def _event(
     if threats:
         fields["threat_object"] = [_shown(value) for _, value in threats]
         fields["threat_object_type"] = [threat.type for threat, _ in threats]
-    identity = _identity(detection, row, wanted, name, window)
+    identity = _identity(detection, same, wanted, name, window)
     return RiskEvent(identity, now, detection.name, name, wanted.type, wanted.score, fields)
 
 
@@ -101,7 +126,7 @@ def _contributing(detection: Detection, wanted: RiskObject, row: Row) -> str:
     return f'| savedsearch "{detection.name}" | search {wanted.field}="{value}"'
 
 
-def _identity(detection: Detection, row: Row, wanted: RiskObject, name: str, window: tuple[int, int]) -> str:
-    parts = [detection.id, list(window), wanted.field, wanted.type, name, row]
+def _identity(detection: Detection, same: Any, wanted: RiskObject, name: str, window: tuple[int, int]) -> str:
+    parts = [detection.id, list(window), wanted.field, wanted.type, name, same]
     written = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest()[:32]
