@@ -15,6 +15,7 @@ from kubestray.model.content import Content, Detection, RiskObject, ThreatObject
 from kubestray.model.errors import Position
 from kubestray.pipeline.detecting import Detector
 from kubestray.pipeline.setting_up import searching
+from kubestray.risk.attack import TACTICS, TECHNIQUES
 from kubestray.risk.events import fill, risk_events
 from kubestray.search.run import Request, run_search
 from kubestray.store.points import Span
@@ -87,8 +88,55 @@ def test_the_fields_are_those_of_the_risk_index() -> None:
     assert {name: event.fields.get(name) for name in expected} == expected
 
 
+def test_techniques_say_which_tactics_they_serve() -> None:
+    detection = dataclasses.replace(DETECTION, techniques=("T1204", "T1059.004", "T1078", "T9999"))
+    fields = risk_events(detection, [{"host": "h"}], WINDOW, NOW)[0].fields
+    place = "annotations.mitre_attack"
+    assert fields[f"{place}.mitre_technique_id"] == ["T1204", "T1059.004", "T1078", "T9999"]
+    assert fields[f"{place}.mitre_technique"] == [
+        "User Execution",
+        "Command and Scripting Interpreter",
+        "Valid Accounts",
+    ]
+    tactics = ["execution", "initial-access", "persistence", "privilege-escalation", "defense-evasion"]
+    assert fields[f"{place}.mitre_tactic"] == tactics
+    assert fields[f"{place}.mitre_tactic_id"] == ["TA0002", "TA0001", "TA0003", "TA0004", "TA0005"]
+
+
+def test_tactics_of_techniques_are_known() -> None:
+    assert {tactic for one in TECHNIQUES.values() for tactic in one.tactics} <= set(TACTICS)
+
+
 @pytest.mark.parametrize(
-    "name", ["annotations", "annotations.analytic_story", "annotations.type", "contributing_events_search"]
+    ("raw", "source"),
+    [
+        ({"tags": {"product": ["Splunk Enterprise", "Splunk Cloud"]}}, "ESCU - Too much - Rule"),
+        ({"product": "Splunk Enterprise Security"}, "ESCU - Too much - Rule"),
+        ({"tags": {"product": ["another"]}}, "Too much"),
+        ({"tags": None}, "Too much"),
+    ],
+)
+def test_content_published_for_splunk_keeps_the_name_of_its_saved_search(raw: Row, source: str) -> None:
+    detection = dataclasses.replace(DETECTION, raw=raw)
+    assert risk_events(detection, [{"host": "h"}], WINDOW, NOW)[0].fields["source"] == source
+
+
+def test_data_sources_are_annotations() -> None:
+    detection = dataclasses.replace(DETECTION, raw={"data_source": ["Kubernetes metrics"]})
+    event = risk_events(detection, [{"host": "h"}], WINDOW, NOW)[0]
+    assert event.fields["annotations.data_source"] == ["Kubernetes metrics"]
+    assert json.loads(event.fields["annotations"])["data_source"] == ["Kubernetes metrics"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "annotations",
+        "annotations.analytic_story",
+        "annotations.type",
+        "annotations.type_list",
+        "contributing_events_search",
+    ],
 )
 def test_the_rest_of_the_fields_of_the_risk_index(name: str) -> None:
     event = risk_events(DETECTION, [{"host": "h"}], WINDOW, NOW)[0]

@@ -10,6 +10,7 @@ from typing import Any
 
 from kubestray.model.content import Detection, RiskObject
 from kubestray.model.risk import RiskEvent
+from kubestray.risk.attack import TACTICS, known
 from kubestray.search.identity import steady
 
 _TOKEN = re.compile(r"\$([^$\s]+)\$")
@@ -81,7 +82,7 @@ def _event(
         **row,
         "_time": now / 1e9,
         "search_name": detection.name,
-        "source": detection.name,
+        "source": _source(detection),
         "risk_object": name,
         "risk_object_type": wanted.type,
         "risk_object_field": wanted.field,
@@ -91,10 +92,7 @@ def _event(
         "risk_message": fill(detection.message, row),
         "analyticstories": list(detection.stories),
         "annotations": _annotations(detection),
-        "annotations.analytic_story": list(detection.stories),
-        "annotations.type": detection.type,
-        "annotations.mitre_attack": list(detection.techniques),
-        "annotations.mitre_attack.mitre_technique_id": list(detection.techniques),
+        **_annotation_fields(detection),
         "savedsearch_description": detection.description,
         "security_domain": detection.security_domain,
         "info_min_time": window[0] / 1e9,
@@ -110,14 +108,46 @@ def _event(
     return RiskEvent(identity, now, detection.name, name, wanted.type, wanted.score, fields)
 
 
+def _source(detection: Detection) -> str:
+    """Return the name of the saved search: content published for Splunk has its own way of naming them."""
+    products = _listed((detection.raw.get("tags") or detection.raw).get("product"))
+    published = any(product.startswith("Splunk") for product in products)
+    return f"ESCU - {detection.name} - Rule" if published else detection.name
+
+
 def _annotations(detection: Detection) -> str:
     """Return the annotations as Splunk writes them, in one JSON text."""
     told = {
         "analytic_story": list(detection.stories),
+        "data_source": _listed(detection.raw.get("data_source")),
         "mitre_attack": list(detection.techniques),
         "type": detection.type,
+        "type_list": [detection.type],
     }
     return json.dumps({name: value for name, value in told.items() if value})
+
+
+def _annotation_fields(detection: Detection) -> Row:
+    """Return the annotations as fields; a list of nothing is no field."""
+    techniques = known(detection.techniques)
+    tactics = list(dict.fromkeys(tactic for technique in techniques for tactic in technique.tactics))
+    told: Row = {
+        "analytic_story": list(detection.stories),
+        "data_source": _listed(detection.raw.get("data_source")),
+        "type": detection.type,
+        "type_list": [detection.type],
+        "mitre_attack": list(detection.techniques),
+        "mitre_attack.mitre_tactic": tactics,
+        "mitre_attack.mitre_tactic_id": [TACTICS[tactic] for tactic in tactics],
+        "mitre_attack.mitre_technique": [technique.name for technique in techniques],
+        "mitre_attack.mitre_technique_id": list(detection.techniques),
+    }
+    return {f"annotations.{name}": value for name, value in told.items() if value}
+
+
+def _listed(value: Any) -> list[str]:
+    """Return the texts of a key that may hold one or a list of them."""
+    return [str(one) for one in (value if isinstance(value, list) else [value]) if one]
 
 
 def _contributing(detection: Detection, wanted: RiskObject, row: Row) -> str:
