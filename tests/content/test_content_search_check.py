@@ -138,6 +138,8 @@ def test_a_problem_in_the_argument_of_a_macro_is_told_where_the_argument_stands(
          "(write 'k8s.pod.name' in single quotes)"),
         ("eval x = a.b . \"c\"", "warning: a.b joins the fields a, b, which no row has "
          "(write 'a.b' in single quotes)"),
+        ("eval x = 100 * tcp.bytes + 1", "tcp.bytes joins the fields tcp, bytes, which no row has "
+         "(write 'tcp.bytes' in single quotes)"),
         ("where host = null", "warning: null is the name of a field here, which no row has "
          "(write isnull(FIELD) or isnotnull(FIELD))"),
         ("where host != TRUE", "warning: TRUE is the name of a field here, which no row has "
@@ -151,6 +153,14 @@ def test_a_problem_in_the_argument_of_a_macro_is_told_where_the_argument_stands(
 def test_what_is_hardly_meant(command: str, problem: str) -> None:
     (found,) = told(f"{MSTATS} | {command}")
     assert found.split(": ", 1)[1] == problem
+
+
+def test_every_dotted_field_of_a_calculation_is_told() -> None:
+    found = told(f"{MSTATS} | eval x = 2 * a.b + c.d.e / 3 - host")
+    assert [problem.split(": ", 1)[1].split(" joins")[0] for problem in found] == [
+        "warning: a.b",
+        "warning: c.d.e",
+    ]
 
 
 def test_a_missing_pipe_after_the_clause_of_mstats() -> None:

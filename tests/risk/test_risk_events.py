@@ -15,7 +15,10 @@ from kubestray.model.content import Content, Detection, RiskObject, ThreatObject
 from kubestray.model.errors import Position
 from kubestray.pipeline.detecting import Detector
 from kubestray.pipeline.setting_up import searching
+from kubestray.risk.attack import TACTICS, TECHNIQUES
 from kubestray.risk.events import fill, risk_events
+from kubestray.search.run import Request, run_search
+from kubestray.store.points import Span
 from kubestray.store.store import Store
 
 WINDOW = (NOW - HOUR, NOW)
@@ -85,8 +88,55 @@ def test_the_fields_are_those_of_the_risk_index() -> None:
     assert {name: event.fields.get(name) for name in expected} == expected
 
 
+def test_techniques_say_which_tactics_they_serve() -> None:
+    detection = dataclasses.replace(DETECTION, techniques=("T1204", "T1059.004", "T1078", "T9999"))
+    fields = risk_events(detection, [{"host": "h"}], WINDOW, NOW)[0].fields
+    place = "annotations.mitre_attack"
+    assert fields[f"{place}.mitre_technique_id"] == ["T1204", "T1059.004", "T1078", "T9999"]
+    assert fields[f"{place}.mitre_technique"] == [
+        "User Execution",
+        "Command and Scripting Interpreter",
+        "Valid Accounts",
+    ]
+    tactics = ["execution", "initial-access", "persistence", "privilege-escalation", "defense-evasion"]
+    assert fields[f"{place}.mitre_tactic"] == tactics
+    assert fields[f"{place}.mitre_tactic_id"] == ["TA0002", "TA0001", "TA0003", "TA0004", "TA0005"]
+
+
+def test_tactics_of_techniques_are_known() -> None:
+    assert {tactic for one in TECHNIQUES.values() for tactic in one.tactics} <= set(TACTICS)
+
+
 @pytest.mark.parametrize(
-    "name", ["annotations", "annotations.analytic_story", "annotations.type", "contributing_events_search"]
+    ("raw", "source"),
+    [
+        ({"tags": {"product": ["Splunk Enterprise", "Splunk Cloud"]}}, "ESCU - Too much - Rule"),
+        ({"product": "Splunk Enterprise Security"}, "ESCU - Too much - Rule"),
+        ({"tags": {"product": ["another"]}}, "Too much"),
+        ({"tags": None}, "Too much"),
+    ],
+)
+def test_content_published_for_splunk_keeps_the_name_of_its_saved_search(raw: Row, source: str) -> None:
+    detection = dataclasses.replace(DETECTION, raw=raw)
+    assert risk_events(detection, [{"host": "h"}], WINDOW, NOW)[0].fields["source"] == source
+
+
+def test_data_sources_are_annotations() -> None:
+    detection = dataclasses.replace(DETECTION, raw={"data_source": ["Kubernetes metrics"]})
+    event = risk_events(detection, [{"host": "h"}], WINDOW, NOW)[0]
+    assert event.fields["annotations.data_source"] == ["Kubernetes metrics"]
+    assert json.loads(event.fields["annotations"])["data_source"] == ["Kubernetes metrics"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "annotations",
+        "annotations.analytic_story",
+        "annotations.type",
+        "annotations.type_list",
+        "contributing_events_search",
+    ],
 )
 def test_the_rest_of_the_fields_of_the_risk_index(name: str) -> None:
     event = risk_events(DETECTION, [{"host": "h"}], WINDOW, NOW)[0]
@@ -170,3 +220,46 @@ def test_the_json_of_a_run_is_json(embedded: Store) -> None:
     assert told["id"] == "a-b"
     assert told["error"] is None
     assert [event["risk_object"] for event in told["risk_events"]] == ["h"]
+
+
+def test_a_row_is_known_by_its_keys_and_not_by_what_was_measured() -> None:
+    def ids(*rows: Row) -> list[str]:
+        return [event.id for event in risk_events(DETECTION, list(rows), WINDOW, NOW, ["host", "pod"])]
+
+    one = ids({"host": "h", "pod": "p", "n": 0.1, "told": "0.30000000000000004"})
+    assert ids({"host": "h", "pod": "p", "n": 7, "told": "0.3"}) == one
+    assert ids({"host": "h", "pod": "q", "n": 0.1, "told": "0.30000000000000004"}) != one
+    assert ids({"host": "h", "n": 0.1}) != ids({"host": "h", "pod": "", "n": 0.1})
+
+
+def test_keys_that_do_not_tell_rows_apart_are_not_what_they_are_known_by() -> None:
+    rows: list[Row] = [{"host": "h", "value": "a"}, {"host": "h", "value": "b"}]
+    assert len(risk_events(DETECTION, rows, WINDOW, NOW, ["host"])) == 2
+
+
+def test_the_last_digits_of_a_sum_tell_nothing() -> None:
+    first, second = (risk_events(DETECTION, [{"host": "h", "n": n}], WINDOW, NOW) for n in (0.1 + 0.2, 0.3))
+    assert first[0].id == second[0].id
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("| stats avg(n) as n by a b | where n>1 | rename a as host | sort - n", ("host", "b")),
+        ("| stats avg(n) as n", ()),
+        ("| stats avg(n) as n by a b | fields - b", None),
+        ('| stats avg(n) as n by a | eval a="x"', None),
+        ("| eval n=1", None),
+        ("| stats avg(n) as n by a | append [ | makeresults ]", None),
+    ],
+)
+def test_a_search_says_which_fields_tell_its_rows_apart(
+    store: Store, text: str, keys: tuple[str, ...] | None
+) -> None:
+    rows: list[Row] = [{"a": "x", "b": "y", "n": 2}]
+    assert run_search(Request(text, NOW, Span(), rows=rows), store.query).keys == keys
+
+
+def test_points_are_told_apart_by_attributes_and_time(store: Store) -> None:
+    text = "| mstats avg(x) as x WHERE index=* BY host pod span=10s | rename host as node"
+    assert run_search(Request(text, NOW, Span()), store.query).keys == ("node", "pod", "_time")

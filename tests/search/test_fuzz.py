@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from case_file import read_cases
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +33,8 @@ WORDS = [
     "\n",
     "\t",
 ]
+
+CASES = Path(__file__).parent / "cases"
 
 soup = st.lists(st.sampled_from(WORDS), max_size=25).map(" ".join)
 
@@ -110,6 +115,57 @@ ATOMS = [
 @example(text="| stats earliest(d) as e")
 def test_what_compiles_runs(embedded: Store, text: str) -> None:
     assert problem(lambda: search(embedded, text, rows=ROWS)) != ""
+
+
+TOKEN = re.compile(r"""\"(?:[^\"\\]|\\.)*\"|'[^']*'|\w+|\s+|.""", re.DOTALL)
+KNOWN = sorted({case.search for path in CASES.glob("*.cases") for case in read_cases(path)})
+SLOW = re.compile(r"count=\d{4}|mvrange|\d{6}")
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
+@given(seed=st.integers(0, 2**32))
+def test_a_search_with_a_slip_runs_or_is_refused(embedded: Store, seed: int) -> None:
+    """A search that works, with one to three tokens lost, doubled, changed or out of order."""
+    text = slipped(random.Random(seed))
+    if not SLOW.search(text):
+        indexes = {"main": ROWS}
+        assert problem(lambda: search(embedded, text, rows=ROWS, indexes=indexes)) != "", text
+
+
+def slipped(dice: random.Random) -> str:
+    tokens = TOKEN.findall(dice.choice(KNOWN))
+    for _ in range(dice.randint(1, 3)):
+        if not tokens:
+            break
+        at, other = dice.randrange(len(tokens)), dice.randrange(len(tokens))
+        word = dice.choice([*WORDS, *TOKEN.findall(dice.choice(KNOWN))])
+        match dice.randrange(5):
+            case 0:
+                del tokens[at]
+            case 1:
+                tokens.insert(at, word)
+            case 2:
+                tokens[at] = word
+            case 3:
+                tokens.insert(at, tokens[other])
+            case _:
+                tokens[at], tokens[other] = tokens[other], tokens[at]
+    return "".join(tokens)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(inside=st.text(st.sampled_from(list('ab,"\\=$() x`')), max_size=12))
+@example(inside=",")
+@example(inside='\\"a\\"')
+@example(inside='x="')
+@example(inside="x=1,x=2")
+def test_any_arguments_of_a_macro_are_read_or_refused(inside: str) -> None:
+    assert problem(lambda: expand(f"| `m({inside})`", macros)) != ""
 
 
 def calls() -> list[str]:

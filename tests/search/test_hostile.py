@@ -10,7 +10,8 @@ from sqlglot import exp, parse_one
 
 from engines.fleet import emptied
 from helpers import NOW, Row, batch, search, series
-from kubestray.search.run import Request, compile_search
+from kubestray.search.run import Request, compile_search, run_search
+from kubestray.search.source import KnownMacros, Macro
 from kubestray.store.engine import render
 from kubestray.store.points import Span
 from kubestray.store.store import Store
@@ -163,6 +164,32 @@ def test_what_a_subsearch_returns_is_compared_and_nothing_else(
         assert search(store, text, rows=rows, indexes={"wanted": wanted}).rows == wanted
     evaluated_too = "| where [ search index=wanted | fields - _x ]"
     assert search(store, evaluated_too, rows=rows, indexes={"wanted": wanted}).rows == wanted
+
+
+@quick
+@given(value=starless, other=starless)
+@example(value="a\\|b", other="a|b")
+@example(value="10.0.0.0/8", other="10.0.0.0")
+def test_a_quoted_value_of_search_is_itself(store: Store, value: str, other: str) -> None:
+    rows: list[Row] = [{"n": 1, "f": value}, {"n": 2, "f": f"{other}+"}]
+    found = search(store, f"| search f={quoted(value)}", rows=rows).rows
+    assert found[:1] == rows[:1]
+    assert search(store, f"| search f!={quoted(value)} f={quoted(value)}", rows=rows).rows == []
+    listed = search(store, f"| search f IN ({quoted(value)}, {quoted(other + '+')})", rows=rows).rows
+    assert listed == rows
+
+
+@quick
+@given(value=st.one_of(starless, hostile))
+@example(value='he said "hello", and left')
+@example(value="$x$, $y$ `m` ```")
+def test_an_argument_of_a_macro_is_itself(embedded: Store, value: str) -> None:
+    # A backtick ends the use of a macro.
+    value = value.replace("`", "'")
+    macros = KnownMacros({("m", 2): Macro("m", 'eval $y$="$x$"', ("x", "y"))})
+    request = Request(f"| `m({quoted(value)}, a)`", NOW, Span(), rows=[{"n": 1}], macros=macros)
+    (row,) = run_search(request, embedded.query).rows
+    assert row.get("a", "") == value
 
 
 @quick

@@ -75,3 +75,21 @@ def test_one_that_is_only_declared_has_no_rows(store: Store) -> None:
 def test_only_listed_fields_are_kept_where_the_switch_says_so(store: Store) -> None:
     search(store, "| outputlookup L", ROWS, Switches(kv_fields_list="on"), L=("key", "n"))
     assert search(store, "| inputlookup L") == [{"key": r["key"], "n": r["n"]} for r in ROWS]
+
+
+def test_rows_take_the_place_of_those_with_the_same_key(store: Store) -> None:
+    search(store, "| outputlookup L", [{"k": 1, "v": "a"}, {"k": 2, "v": "b"}])
+    search(store, "| outputlookup L key_field=k", [{"k": 2, "v": "c"}, {"v": "d"}, {"k": 3, "v": "e"}])
+    after = [{"k": 1, "v": "a"}, {"k": 2, "v": "c"}, {"v": "d"}, {"k": 3, "v": "e"}]
+    assert search(store, "| inputlookup L") == after
+    search(store, "| outputlookup key_field=k allow_updates=false L", [{"k": 1, "v": "x"}, {"k": 4}])
+    assert search(store, "| inputlookup L") == [*after, {"k": 4}]
+    search(store, "| outputlookup append=false key_field=k L", [{"k": 5}])
+    assert search(store, "| inputlookup L") == [{"k": 5}]
+
+
+def test_so_many_rows_are_written_and_none_if_that_is_asked_for(store: Store) -> None:
+    assert search(store, "| outputlookup max=2 L", ROWS) == ROWS
+    assert search(store, "| inputlookup L.csv") == ROWS[:2]
+    search(store, "| where n>100 | outputlookup L override_if_empty=false", ROWS)
+    assert search(store, "| inputlookup L") == ROWS[:2]

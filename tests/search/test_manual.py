@@ -23,6 +23,7 @@ GENERATING = (
     "mcatalog",
     "mpreview",
     "mstats",
+    "eventcount",
     "gentimes",
     "multisearch",
     "set",

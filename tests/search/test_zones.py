@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from helpers import batch, search, series
+from helpers import Row, batch, search, series
 from kubestray.config import load_config
 from kubestray.detect.runner import Times, window_of
 from kubestray.model.content import Schedule
@@ -231,3 +231,14 @@ def test_names_of_offsets() -> None:
     assert offset_names(NEW_YORK) == {-18000: "EST", -14400: "EDT"}
     # What was called MSD is MSK since 2011.
     assert offset_names("Europe/Moscow")[4 * 3600] == "MSK"
+
+
+def test_ranges_of_events_in_a_zone(store: Store) -> None:
+    events: list[Row] = [{"_time": at("2027-01-14T22:00") + 3600 * hour} for hour in range(10)]
+
+    def count(zone: str) -> Any:
+        text, more = "index=main earliest=@d | stats count as n", {"indexes": {"main": events}}
+        return search(store, text, now=WINTER * 10**9, timezone=zone, **more).rows[0]["n"]
+
+    # As above, and half an hour off it.
+    assert [count(zone) for zone in ("UTC", BERLIN, NEW_YORK, KOLKATA)] == [8, 9, 3, 10]

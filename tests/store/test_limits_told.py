@@ -66,3 +66,15 @@ def test_what_is_no_limit_is_a_refusal() -> None:
     told = "the store at chdb:///x refused: Code: 60. DB::Exception: Unknown table nowhere."
     assert str(found) == told
     assert str(failure("", "chdb:///x")) == "the store at chdb:///x refused: no message"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Code: 427. DB::Exception: X: cannot compile re2: (?-s)(, error: missing ): (?-s)(. Look",
+        "Code: 36. DB::Exception: The pattern is not a valid re2 pattern: missing ): (?-s)(: while",
+    ],
+)
+def test_a_value_that_is_no_regular_expression(text: str) -> None:
+    found = failure(text, "chdb:///x")
+    assert str(found).startswith("a value that is used as a regular expression is none (missing ));")

@@ -19,13 +19,17 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run gave; ``window`` in nanoseconds; ``error`` is None if it worked."""
+    """What a run gave; ``window`` in nanoseconds; ``error`` is None if it worked.
+
+    ``keys`` are the fields that tell the rows apart; None where the search does not say.
+    """
 
     search: Search
     window: tuple[int, int]
     now: int
     rows: list[Row] = field(default_factory=list)
     fields: list[str] = field(default_factory=list)
+    keys: tuple[str, ...] | None = None
     annotations: list[str] = field(default_factory=list)
     error: str | None = None
     failure: KubestrayError | None = None
@@ -59,7 +63,7 @@ def run_once(search: Search, content: Content, times: Times, query: Query, make:
     except KubestrayError as error:
         return Outcome(search, window, times.now, error=str(error), failure=error)
     notes = [str(annotation) for annotation in result.annotations]
-    return Outcome(search, window, times.now, result.rows, result.fields, notes)
+    return Outcome(search, window, times.now, result.rows, result.fields, result.keys, notes)
 
 
 def window_of(schedule: Schedule | None, times: Times, zone: str) -> tuple[int, int]:

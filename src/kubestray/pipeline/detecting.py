@@ -62,7 +62,7 @@ class Detector:
         outcome = run_once(search, self._content, times, self._store.query, make)
         events: list[RiskEvent] = []
         if isinstance(search, Detection) and outcome.error is None:
-            events = risk_events(search, outcome.rows, outcome.window, outcome.now)
+            events = risk_events(search, outcome.rows, outcome.window, outcome.now, outcome.keys)
             self._store.record("risk", _risk_table(events))
         return Run(outcome, events)
 

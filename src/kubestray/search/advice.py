@@ -15,6 +15,7 @@ from kubestray.model.errors import SearchError
 from kubestray.search import commands
 from kubestray.search.cursor import Cursor
 from kubestray.search.nearest import nearest
+from kubestray.search.statistics import STATISTICS
 from kubestray.search.statistics import find as find_statistic
 
 INSTEAD = {
@@ -25,7 +26,6 @@ INSTEAD = {
     "anomalydetection": "compare with eventstats avg(x) AS usual stdev(x) AS spread",
     "appendcols": "write join FIELD [ … ], which also says which rows belong together",
     "autoregress": "write streamstats current=false window=1 last(FIELD) AS before",
-    "contingency": "write chart count OVER ROW BY COLUMN",
     "convert": "write eval x = tonumber(x), or strftime(x, …) for times",
     "delta": "write streamstats current=false last(x) AS before, then eval delta = x - before",
     "extract": 'write rex field=FIELD "(?<name>…)"',
@@ -35,9 +35,7 @@ INSTEAD = {
     "iplocation": "write lookup NAME FIELD with a lookup of addresses",
     "kv": 'write rex field=FIELD "(?<name>…)"',
     "makecontinuous": "write timechart span=TIME, which makes a row of every span",
-    "map": "write join FIELD [ … ], or foreach for fields",
     "mcatalog": "write mpreview index=* | stats values(metric_name)",
-    "outlier": "compare with eventstats perc95(x) AS high",
     "predict": "compare with eventstats avg(x) AS usual stdev(x) AS spread",
     "rangemap": 'write eval range = case(x < 10, "low", x < 100, "high")',
     "regex": 'write where match(FIELD, "REGEX")',
@@ -50,7 +48,6 @@ INSTEAD = {
     "transpose": "write chart … OVER ROW BY COLUMN",
     "trendline": "write streamstats window=5 avg(x)",
     "tstats": "write mstats: there are metrics here, no data models",
-    "uniq": "write dedup FIELD …",
     "untable": "write mvexpand after eval",
     "xyseries": "write chart last(VALUE) OVER ROW BY COLUMN",
 }
@@ -159,10 +156,18 @@ def _call_missing(failure: _Failure) -> str:
     return f"write {word}({field})"
 
 
+def _statistic_misspelt(failure: _Failure) -> str:
+    """Tell a statistic that is spelt wrongly: ``stats cuont``."""
+    word = failure.word.lower()
+    wanted = failure.message.startswith("expected an aggregate") and word and word not in commands.MODULES
+    return nearest(word, STATISTICS) if wanted else ""
+
+
 def _call_open(failure: _Failure) -> str:
     """Tell the field after a statistic without parentheses: ``stats avg bytes``."""
     before = re.search(r"([A-Za-z_]\w*)\s+$", failure.text[: failure.at])
-    wanted = failure.is_leftover and failure.command not in _EXPRESSIONS and failure.word
+    words = failure.word and failure.word not in commands.MODULES
+    wanted = failure.is_leftover and failure.command not in _EXPRESSIONS and words
     return (
         f"write {before[1]}({failure.word})"
         if wanted and before and find_statistic(before[1].lower())
@@ -257,12 +262,13 @@ _LIKELY: tuple[Callable[[_Failure], str], ...] = (
     _by_first,
     _call_missing,
     _call_open,
+    _option,
+    _statistic_misspelt,
     _bracket,
     _conjunction,
     _pipe_missing,
     _misspelt,
     _no_target,
     _two_values,
-    _option,
     _usage,
 )

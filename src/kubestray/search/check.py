@@ -120,6 +120,7 @@ class _Check:
             lookups=KnownLookups(known.lookups, self._names, known.everything),
             events=KnownEvents(known.indexes, self._names, known.everything),
             plan_pipeline=self.plan,
+            read=parser.parse,
             discover=made_up_rows,
         )
 

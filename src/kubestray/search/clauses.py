@@ -6,15 +6,19 @@ implied between terms, and OR binds *before* AND (the other way round from expre
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from kubestray.search.cursor import Cursor
 from kubestray.search.syntax import Clause, Junction, Negation, Subsearch, Term, TermIn, Word
 
 _OPERATOR = r"!=|<=|>=|==|=|<(?!<)|>"
-_VALUE = r"(?:<<\w+>>|[^\s,|\[\]()\"'=<>!`])+"
+# A backslash stands before a quote, a pipe or a backslash that is meant as a character.
+_ESCAPED = r"\\[\"|\\]"
+_VALUE = rf"(?:<<\w+>>|{_ESCAPED}|[^\s,|\[\]()\"'=<>!`])+"
 # In a value these are characters like any other: a=b=c, url=x?y=1, name=O'Neil, range=5-10!
-_VALUE_OF_FIELD = r"(?:<<\w+>>|[^\s,|\[\]()\"<>`])+"
+_VALUE_OF_FIELD = rf"(?:<<\w+>>|(?:now|time)\(\)|{_ESCAPED}|[^\s,|\[\]()\"<>`])+"
+_INDEXED = re.compile(r"(?![\da-fA-F:]+$)([A-Za-z_][\w.]*)::(.*)", re.DOTALL)
 _DIRECTIVE = r"(CASE|TERM)\(\s*"
 
 Stop = Callable[[Cursor], bool]
@@ -25,7 +29,7 @@ def clause(cursor: Cursor, stop: Stop = lambda _: False) -> Clause:
     """Read a clause up to the end of the command or the first place where ``stop`` is true."""
     operands = [_or(cursor, stop)]
     while not _ended(cursor, stop):
-        cursor.keyword("and")
+        _operator(cursor, "AND")
         operands.append(_or(cursor, stop))
     return operands[0] if len(operands) == 1 else Junction(operands[0].at, "and", tuple(operands))
 
@@ -34,18 +38,26 @@ def _ended(cursor: Cursor, stop: Stop) -> bool:
     return cursor.at_end() or cursor.source.text[cursor.at] in "|])" or stop(cursor)
 
 
+def _operator(cursor: Cursor, word: str) -> bool:
+    """Pass an operator: in capital letters, for otherwise it is a word like any other."""
+    found = cursor.peek_word() == word.lower() and cursor.looking_at(word)
+    return found and cursor.take(word)
+
+
 def _or(cursor: Cursor, stop: Stop) -> Clause:
     operands = [_not(cursor, stop)]
-    while not cursor.at_end() and cursor.keyword("or"):
+    while not cursor.at_end() and _operator(cursor, "OR"):
         operands.append(_not(cursor, stop))
     return operands[0] if len(operands) == 1 else Junction(operands[0].at, "or", tuple(operands))
 
 
 def _not(cursor: Cursor, stop: Stop) -> Clause:
     at = cursor.skip()
-    if cursor.keyword("not"):
+    if _operator(cursor, "NOT"):
         return Negation(at, _not(cursor, stop))
     if cursor.take("("):
+        if cursor.take(")"):
+            return Junction(at, "and", ())
         inner = clause(cursor)
         cursor.expect(")", "to close the parenthesis")
         return inner
@@ -58,13 +70,27 @@ def _term(cursor: Cursor) -> Clause:
     at = cursor.skip()
     if directive := cursor.match(_DIRECTIVE):
         return Word(at, _directed(cursor), cased=directive[1].upper() == "CASE")
-    quoted = cursor.quoted()
-    name = quoted if quoted is not None else _bare(cursor, _VALUE, "a field or a word to search for")
+    quoted = _quoted(cursor)
+    name = quoted if quoted is not None else _name(cursor)
     if found := cursor.match(_OPERATOR):
         return _comparison(cursor, at, name, "=" if found[0] == "==" else found[0])
     if cursor.match(r"in\s*\("):
         return TermIn(at, name, _values(cursor))
+    if cursor.match(r"not\s+in\s*\("):
+        return Negation(at, TermIn(at, name, _values(cursor)))
+    if quoted is None and (found := _INDEXED.fullmatch(name)):
+        return Term(at, found[1], "=", found[2] or _value(cursor))
     return Word(at, name)
+
+
+def _name(cursor: Cursor) -> str:
+    """Read a bare field or word; an operator cannot stand there."""
+    start = cursor.skip()
+    name = _bare(cursor, _VALUE, "a field or a word to search for")
+    if name in ("AND", "OR", "NOT"):
+        hint = f'write "{name.lower()}" in quotes if it is a word to search for'
+        raise cursor.error(f"expected a field or a word to search for, found {name!r}", start, hint)
+    return name
 
 
 def _comparison(cursor: Cursor, at: int, name: str, operator: str) -> Term:
@@ -91,8 +117,13 @@ def _values(cursor: Cursor) -> tuple[str, ...]:
     return tuple(values)
 
 
+def _quoted(cursor: Cursor) -> str | None:
+    """Read a quoted text; in clauses a pipe in it may have a backslash."""
+    return cursor.quoted(escaped="\"'\\|")
+
+
 def _value(cursor: Cursor) -> str:
-    quoted = cursor.quoted()
+    quoted = _quoted(cursor)
     return quoted if quoted is not None else _bare(cursor, _VALUE_OF_FIELD, "a value")
 
 
@@ -100,7 +131,7 @@ def _bare(cursor: Cursor, pattern: str, wanted: str) -> str:
     found = cursor.match(pattern)
     if not found:
         raise cursor.error(f"expected {wanted}, found {cursor.found()}")
-    return found[0]
+    return re.sub(_ESCAPED, lambda escaped: escaped[0][1], found[0])
 
 
 def conjuncts(clause: Clause | None) -> list[Clause]:

@@ -1,4 +1,4 @@
-"""Comparison of values: by number where both are numbers, else by text; multivalue fields by any value."""
+"""Comparison of values: by number beside a number, else by text; multivalue fields by any value."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from kubestray.search.relation import Switches
 from kubestray.search.values import (
+    NO_CONDITION,
     Shape,
     Value,
     any_value,
@@ -40,15 +41,25 @@ def compare(operator: str, a: Value, b: Value, switches: Switches) -> Tree:
     return _compare_single(operator, a, b)
 
 
+def unlike(a: Value, b: Value) -> bool:
+    """Tell whether one is a text and the other a number whatever the rows hold: no operator takes these."""
+    if is_literal_null(a) or is_literal_null(b) or a.field or b.field:
+        return False
+    return {a.shape, b.shape} == {Shape.TEXT, Shape.NUMBER}
+
+
 def _compare_single(operator: str, a: Value, b: Value) -> Tree:
     function = _FUNCTION[operator]
     by_text = call(function, as_text(a), as_text(b))
     by_number = call(function, as_number(a), as_number(b))
-    if a.shape is Shape.NUMBER and b.shape is Shape.NUMBER:
-        return by_number
+    if unlike(a, b):
+        return NO_CONDITION
     if Shape.NUMBER in (a.shape, b.shape):
-        other = b if a.shape is Shape.NUMBER else a
-        return either(any_of([looks_numeric(other), missing(other)]), by_number, by_text)
+        own, other = (a, b) if a.shape is Shape.NUMBER else (b, a)
+        if own.field:
+            return either(any_of([looks_numeric(other), missing(other)]), by_number, by_text)
+        # Beside what is surely a number a field is read as one; what does not read so compares as null.
+        return by_number
     if a.field and b.field:
         return either(all_of([looks_numeric(a), looks_numeric(b)]), by_number, by_text)
     return by_text
@@ -62,7 +73,10 @@ def _compare_each(operator: str, a: Value, b: Value, switches: Switches) -> Tree
     one = Value(Shape.TEXT, call("toNullable", column("x")), field=by_kind)
     other = b if b.shape is Shape.NUMBER else Value(Shape.TEXT, as_text(b), static=b.static, field=by_kind)
     holds = call("ifNull", _compare_single(operator, one, other), exp.Literal.number(0))
-    return either(any_of([missing(a), missing(b)]), null(), any_value(as_list(a), holds))
+    unknown = any_of([missing(a), missing(b)])
+    if b.shape is Shape.NUMBER and not b.field:
+        unknown = any_of([call("not", any_value(as_list(a), looks_numeric(one))), missing(b)])
+    return either(unknown, null(), any_value(as_list(a), holds))
 
 
 def _compare_condition(operator: str, a: Value, b: Value) -> Tree:

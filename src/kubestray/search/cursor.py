@@ -14,11 +14,13 @@ from kubestray.search.syntax import Pipeline
 PipelineReader = Callable[["Cursor"], Pipeline]
 """Reads commands up to the end or a closing bracket: how a command reads a subsearch."""
 
-_SPACE = re.compile(r"\s*")
+_SPACE = re.compile(r"[\s\ufeff]*")  # a text from a file may begin with a byte order mark
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# A field name where names stand in lists: anything up to a separator; wildcards included.
-_BARE_FIELD = re.compile(r"(?:<<\w+>>|[^\s,|\[\]()=\"'<>!`])+")
+# A field name where names stand in lists: anything up to a separator; wildcards included. Aggregates call
+# their results sum(bytes), so parentheses that follow at once belong to the name.
+_BARE_FIELD = re.compile(r"(?:<<\w+>>|[^\s,|\[\]()=\"'<>!`])+(?:\((?:[^()|\[\]\"']|\([^()|\[\]\"']*\))*\))?")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPED = "\"'\\"
 _QUOTED = {
     '"': re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL),
     "'": re.compile(r"'((?:[^'\\]|\\.)*)'", re.DOTALL),
@@ -101,8 +103,8 @@ class Cursor:
             self.at : self.at + 1
         ] in ('"', "'")
 
-    def quoted(self, quotes: str = "\"'") -> str | None:
-        """Read a quoted text if one comes next, escapes resolved."""
+    def quoted(self, quotes: str = "\"'", escaped: str = _ESCAPED) -> str | None:
+        """Read a quoted text if one comes next, a backslash before an ``escaped`` character taken away."""
         start = self.skip()
         mark = self.source.text[start : start + 1]
         if not mark or mark not in quotes:
@@ -111,7 +113,7 @@ class Cursor:
         if not found:
             raise self.error("unclosed quote", start, f"add the closing {mark}")
         self.at = found.end()
-        return unescape(found[1])
+        return unescape(found[1], escaped)
 
     def found(self) -> str:
         """Describe what comes next, for messages."""
@@ -137,6 +139,6 @@ class Cursor:
         return SearchError(message, self.source.position(self.failed), hint)
 
 
-def unescape(text: str) -> str:
+def unescape(text: str, escaped: str = _ESCAPED) -> str:
     r"""Resolve ``\"``, ``\'`` and ``\\``; any other escape (``\s``, ``\w``) is kept as it is."""
-    return _ESCAPE.sub(lambda found: found[1] if found[1] in "\"'\\" else found[0], text)
+    return _ESCAPE.sub(lambda found: found[1] if found[1] in escaped else found[0], text)

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from kubestray.search import functions, syntax
-from kubestray.search.compare import compare, is_member
+from kubestray.search.compare import compare, is_member, unlike
 from kubestray.search.cursor import nearest
 from kubestray.search.functions.precision import product_of_decimals
 from kubestray.search.relation import Context, Relation
 from kubestray.search.subsearches import resolved_expression
 from kubestray.search.values import (
     NULL,
+    NULL_NUMBER,
     Shape,
     Value,
     as_number,
@@ -41,6 +42,10 @@ def condition(
     return scope.relation, tree
 
 
+_COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
+_OF_ONE_KIND = (*_COMPARISONS, "+")
+"""Operators that take two numbers or two texts, but not one of each."""
+
 _LARGE = 60
 """Nodes of a tree above which an operand becomes a column: functions write their arguments several times."""
 
@@ -53,7 +58,7 @@ class _Scope:
 
     def __init__(self, relation: Relation, context: Context, *, per_value: bool = False) -> None:
         self.relation, self.context = relation, context
-        self._per_value = per_value
+        self.per_value = per_value
         self._named: list[tuple[str, Tree]] = []
 
     def value(self, expression: syntax.Expression) -> Value:
@@ -96,7 +101,7 @@ class _Scope:
         if value.static or sum(1 for _ in value.tree.walk()) <= _LARGE:
             return value
         made = self.context.column(value.shape)
-        if self._per_value:
+        if self.per_value:
             self._named.append((made.name, value.tree))
         else:
             self.relation = self.relation.computed([(made, value.tree)])
@@ -127,7 +132,10 @@ class _Scope:
         if (rounded := product_of_decimals(expression)) is not None:
             return _literal(rounded)
         a, b = self.hold(self.value(expression.left)), self.hold(self.value(expression.right))
-        if operator in ("==", "!=", "<", "<=", ">", ">="):
+        if unlike(a, b) and operator in _OF_ONE_KIND:
+            message = f"{operator} between a text and a number is null; use tonumber() or tostring()"
+            self.context.note(message)
+        if operator in _COMPARISONS:
             return Value(Shape.BOOLEAN, compare(operator, a, b, self.context.switches))
         if operator == "+":
             return _plus(a, b)
@@ -187,7 +195,10 @@ def _joined(a: Value, b: Value) -> Value:
 
 
 def _plus(a: Value, b: Value) -> Value:
-    """Add or join: two numbers add, two texts join, two fields add only where both look numeric."""
+    """Add or join: two numbers add, two texts join, two fields add only where both look numeric.
+
+    Beside what is surely a number a field adds, beside what is surely a text it joins.
+    """
     if a.shape is Shape.NUMBER and b.shape is Shape.NUMBER:
         return Value(Shape.NUMBER, call("plus", a.tree, b.tree))
     joined = _joined(a, b)
@@ -195,8 +206,8 @@ def _plus(a: Value, b: Value) -> Value:
     if a.field and b.field:
         both = exp.and_(looks_numeric(a), looks_numeric(b))
         return choose([(both, added)], joined)
-    texts = [v for v in (a, b) if v.shape is not Shape.NUMBER and not v.field]
-    if texts:
-        numbers = [v for v in (a, b) if v.shape is Shape.NUMBER and v.static]
-        return added if numbers else joined
+    if unlike(a, b):
+        return NULL_NUMBER
+    if any(value.shape is Shape.TEXT and not value.field for value in (a, b)):
+        return joined
     return added

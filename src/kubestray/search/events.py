@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 from sqlglot import exp
 
+from kubestray.search.identity import steady
 from kubestray.search.plan import Column, Events, Order
 from kubestray.search.relation import Context, Relation
 from kubestray.search.values import Shape
@@ -87,8 +88,9 @@ def _identified(rows: Sequence[Row], seen: dict[str, int], now: int) -> Iterator
     """Yield identity, time and fields of each row; equal rows are told apart by their number."""
     for row in rows:
         written = json.dumps(row, sort_keys=True, ensure_ascii=False)
-        seen[written] = seen.get(written, 0) + 1
-        identity = json.dumps([now, seen[written], written], ensure_ascii=False)
+        same = json.dumps(steady(row), sort_keys=True, ensure_ascii=False)
+        seen[same] = seen.get(same, 0) + 1
+        identity = json.dumps([now, seen[same], same], ensure_ascii=False)
         at = row.get("_time")
         moment = int(at * 1e9) if isinstance(at, int | float) and at >= 0 else now
         yield hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:32], moment, written

@@ -1,6 +1,6 @@
 """Reads eval expressions: ``'quoted field'``, ``"text"``, numbers, calls, operators, JSON literals.
 
-Binding, loosest first: XOR, OR, AND, NOT, comparison, ``+ - .``, ``* / %``, unary minus.
+Binding, loosest first: XOR, OR, AND, NOT, comparison, ``.``, ``+ -``, ``* / %``, unary minus.
 """
 
 from __future__ import annotations
@@ -8,7 +8,9 @@ from __future__ import annotations
 from kubestray.search.cursor import Cursor
 from kubestray.search.syntax import Binary, Call, Expression, Field, Member, Number, String, Subsearch, Unary
 
-_NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w])"
+# A dot before a quote joins.
+_NUMBER = r"(?:\d+(?:\.(?!\s*[\"'])\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w])"
+_NO_NUMBER = r"\d*\.\d+(?:\.\d+)+"
 # Dots are left out: in an expression they join texts, so a dotted field needs single quotes.
 _NAME = r"(?:<<\w+>>|\{\w*\}|[A-Za-z_@])(?:<<\w+>>|\{\w*\}|[\w@:])*"
 _COMPARISON = r"==|=|!=|<=|>=|<(?!<)|>"
@@ -51,15 +53,15 @@ def _not(cursor: Cursor) -> Expression:
 
 
 def _comparison(cursor: Cursor) -> Expression:
-    left = _sum(cursor)
+    left = _joined(cursor)
     while True:
         if found := cursor.match(_COMPARISON):
             operator = "==" if found[0] == "=" else found[0]
-            left = Binary(left.at, operator, left, _sum(cursor))
+            left = Binary(left.at, operator, left, _joined(cursor))
             continue
         negated = cursor.match(r"not(?=\s+(?:in|like)\b)") is not None
         if cursor.keyword("like"):
-            left = Call(left.at, "like", (left, _sum(cursor)))
+            left = Call(left.at, "like", (left, _joined(cursor)))
         elif cursor.keyword("in"):
             cursor.expect("(", "after IN")
             left = Member(left.at, left, _arguments(cursor))
@@ -68,9 +70,16 @@ def _comparison(cursor: Cursor) -> Expression:
         left = Unary(left.at, "not", left) if negated else left
 
 
+def _joined(cursor: Cursor) -> Expression:
+    left = _sum(cursor)
+    while cursor.take("."):
+        left = Binary(left.at, ".", left, _sum(cursor))
+    return left
+
+
 def _sum(cursor: Cursor) -> Expression:
     left = _product(cursor)
-    while found := cursor.match(r"[+\-.]"):
+    while found := cursor.match(r"[+-]"):
         left = Binary(left.at, found[0], left, _product(cursor))
     return left
 
@@ -96,6 +105,8 @@ def _primary(cursor: Cursor) -> Expression:
         return String(at, text)
     if (name := cursor.quoted("'")) is not None:
         return Field(at, name)
+    if found := cursor.match(_NO_NUMBER):
+        raise cursor.error(f"{found[0]} is no number", at, f'write "{found[0]}" if it is a text')
     if found := cursor.match(_NUMBER):
         return Number(at, float(found[0]), found[0])
     if cursor.match(_JSON_ARRAY):
@@ -111,7 +122,7 @@ def _primary(cursor: Cursor) -> Expression:
     if found := cursor.match(_NAME):
         if cursor.take("("):
             return Call(at, found[0].lower(), _arguments(cursor))
-        return Field(at, found[0])
+        return Field(at, found[0], bare="<<" in found[0])
     raise cursor.error(
         f"expected a value, found {cursor.found()}", hint='a field, a number, "text" or a function'
     )

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from kubestray.search.cursor import Cursor
 from kubestray.search.grouping import keyed, natural
-from kubestray.search.options import flag, read_options
+from kubestray.search.options import flag, read_options, row_count
 from kubestray.search.plan import Column, Filter, Grouped, Order
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command
@@ -66,7 +66,7 @@ def parse_frequency(cursor: Cursor, at: int, kind: type[Frequency]) -> Frequency
         at,
         tuple(fields),
         tuple(by),
-        int(limit),
+        row_count(limit),
         options.get("countfield", "count") if flag(options, "showcount", True) else None,
         options.get("percentfield", "percent") if flag(options, "showperc", True) else None,
         options.get("otherstr", "OTHER") if flag(options, "useother", False) else None,

@@ -20,6 +20,7 @@ from typing import Any
 from kubestray.search.plan import Order, Rows
 from kubestray.search.relation import Context, Relation
 from kubestray.search.values import Shape
+from kubestray.store.points import Span
 
 Row = dict[str, Any]
 
@@ -28,10 +29,12 @@ _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def given_relation(rows: list[Row], context: Context, names: Iterable[str] = ()) -> Relation:
+def given_relation(
+    rows: list[Row], context: Context, names: Iterable[str] = (), span: Span | None = None
+) -> Relation:
     """Return rows as a relation, each field in the narrowest shape that holds its values.
 
-    ``names`` are fields that there are in any case, first of all.
+    ``names`` are fields that there are in any case, first of all; ``span`` is what `plan.Rows` says of it.
     """
     rows = [{name: _plain(name, value) for name, value in row.items()} for row in rows]
     known = dict.fromkeys([*names, *(name for row in rows for name in row)])
@@ -41,7 +44,7 @@ def given_relation(rows: list[Row], context: Context, names: Iterable[str] = ())
     for index, row in enumerate(rows):
         values = {column.name: _encoded(row.get(name), column.shape) for name, column in fields.items()}
         lines.append(json.dumps({place.name: index, **values}) + "\n")
-    return Relation(Rows((place, *fields.values()), "".join(lines)), fields, (Order(place),))
+    return Relation(Rows((place, *fields.values()), "".join(lines), span), fields, (Order(place),))
 
 
 def _plain(name: str, value: Any) -> float | int | str | list[str] | None:

@@ -81,12 +81,14 @@ class Wish:
     """What a command wants of its aggregates besides the values themselves.
 
     ``by`` are fields that wildcards leave out and results must not be named like. ``all_numeric`` makes
-    aggregates of numbers null where a value is none. ``seconds`` is the length of the span of the rows.
-    ``windowed`` tells that rows stay and each gets its aggregates; ``trends`` that sparklines can be made.
+    aggregates of numbers null where a value is none, with ``complete`` also where one is lacking. ``seconds``
+    is the length of the span of the rows. ``windowed`` tells that rows stay and each gets its aggregates;
+    ``trends`` that sparklines can be made.
     """
 
     by: tuple[str, ...] = ()
     all_numeric: bool = False
+    complete: bool = False
     seconds: Tree | None = None
     windowed: bool = False
     trends: bool = False
@@ -208,4 +210,4 @@ def _value(aggregate: Aggregate, argument: Value, rows: Rows, wish: Wish, contex
     statistic = _statistic(aggregate, context)
     if aggregate.function in PER_SPAN and rows.seconds is None:
         raise context.error(aggregate.at, f"{aggregate.function}() is for timechart only")
-    return statistic.of(argument, rows, all_numeric=wish.all_numeric)
+    return statistic.of(argument, rows, all_numeric=wish.all_numeric, complete=wish.complete)

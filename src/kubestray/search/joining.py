@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from kubestray.search.plan import Column, Filter, Joined, Limited
+from kubestray.search.plan import Column, Filter, Joined, Limited, Node
 from kubestray.search.relation import Context, Relation
-from kubestray.search.values import NULL, Shape, Value, as_text, choose, present
+from kubestray.search.stacking import stacked
+from kubestray.search.values import NULL, Shape, Value, as_number, as_text, choose, present
 from kubestray.store.trees import Tree, all_of, call, column
 
 Key = tuple[str, Value | None]
@@ -42,6 +43,58 @@ def join_first(
     node = Joined(left.node, right.node, pairs, outer, matched, carried)
     joined = dataclasses.replace(ours, node=node, order=(*ours.order, *right.order))
     return _merged(joined, right, matched, context, overwrite=overwrite, clear=clear)
+
+
+_PLACE = "place\x00"  # no field of a search is called so
+
+
+def timed_matches(
+    ours: Relation,
+    theirs: Relation,
+    keys: Sequence[Key],
+    time: Value | None,
+    context: Context,
+    *,
+    outer: bool,
+    overwrite: bool,
+    most: int,
+    earlier: bool,
+) -> Relation:
+    """Return what `join_first` does, where only rows match that are no later (or no earlier) than ours.
+
+    ``time`` is that of the other side. The pairs of matching rows are found first, and joined to ours after.
+    """
+    own_time = ours.value("_time") or NULL
+    ours, place = ours.ranked(context)
+    names = [name for name, _ in keys]
+    bare = ours.with_fields({name: made for name, made in ours.fields.items() if name in names})
+    moment, their_moment = context.column(Shape.NUMBER), context.column(Shape.NUMBER)
+    bare = bare.computed([(moment, as_number(own_time))])
+    theirs = theirs.computed([(their_moment, as_number(time or NULL))])
+    marked = {f">{name}": made for name, made in theirs.fields.items()}
+    other = theirs.with_fields({**marked, _PLACE: their_moment})
+    pairs = join_first(bare, other, keys, context, outer=False, overwrite=True, most=0)
+    before = call("lessOrEquals" if earlier else "greaterOrEquals", _second(their_moment), _second(moment))
+    node: Node = Filter(pairs.node, before)
+    if most:
+        node = Limited(node, pairs.order, most, (place,))
+    fields = {name: pairs.fields[f">{name}"] for name in theirs.fields}
+    matches = stacked([Relation(node, {**fields, _PLACE: place}, pairs.order)], context)
+    shown = matches.with_fields({name: made for name, made in matches.fields.items() if name != _PLACE})
+    joined = join_first(
+        ours.with_fields({**ours.fields, _PLACE: place}),
+        shown,
+        [(_PLACE, matches.value(_PLACE))],
+        context,
+        outer=outer,
+        overwrite=overwrite,
+        most=0,
+    )
+    return joined.with_fields({name: made for name, made in joined.fields.items() if name != _PLACE})
+
+
+def _second(moment: Column) -> Tree:
+    return call("floor", column(moment.name))
 
 
 def _with_keys(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kubestray.model.errors import SearchError
@@ -21,7 +22,7 @@ _MOST_MATCHES = 1000
 
 def find_lookup(name: str, at: int, context: Context) -> LookupTable:
     """Return a lookup by name; an unknown one is an error with the nearest known name."""
-    found = context.lookups.find(name) if context.lookups else None
+    found = _known(name, context)
     if found is None:
         known = context.lookups.names() if context.lookups else []
         hint = (
@@ -29,6 +30,17 @@ def find_lookup(name: str, at: int, context: Context) -> LookupTable:
         )
         raise context.error(at, f"unknown lookup {name!r}", hint)
     return found
+
+
+def _known(name: str, context: Context) -> LookupTable | None:
+    """Return a lookup by its name, or by that of its file: ``staff.csv`` is ``staff``."""
+    if context.lookups is None:
+        return None
+    plain = name.removesuffix(".gz").removesuffix(".csv")
+    for called in dict.fromkeys((name, plain, f"{plain}.csv")):
+        if found := context.lookups.find(called):
+            return found
+    return None
 
 
 def lookup_relation(table: LookupTable, context: Context) -> Relation:
@@ -89,8 +101,22 @@ def _values_of(value: Value, place: Column) -> Value:
     return choose([(call("equals", aggregate("count"), number(1)), only)], several)
 
 
-def writing(name: str, relation: Relation, context: Context, *, append: bool) -> Output:
-    """Return the rows as what a lookup is to hold, after those that it has with ``append``."""
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How rows are written to a lookup: in place of what it holds or after it.
+
+    Rows are told apart by the field ``key``, if there is one; with ``update`` a row takes the place of the
+    one with the same key, else it is left out. With ``even_nothing`` no rows are written too.
+    """
+
+    append: bool = False
+    key: str | None = None
+    update: bool = True
+    even_nothing: bool = True
+
+
+def writing(name: str, relation: Relation, context: Context, how: Writing) -> Output:
+    """Return the rows as what a lookup is to hold."""
     lookups = context.lookups
     if lookups is None:
         raise SearchError(f"lookups cannot be written here: {name}")
@@ -100,12 +126,31 @@ def writing(name: str, relation: Relation, context: Context, *, append: bool) ->
         fields = {field: shape for field, shape in fields.items() if field in listed}
 
     def write(rows: list[Row]) -> None:
+        if not rows and not how.even_nothing:
+            return
         kept = [{field: value for field, value in row.items() if field in fields} for row in rows]
-        before = lookups.find(name) if append else None
+        before = lookups.find(name) if how.append else None
         if before is None or before.version is None:
-            lookups.write(name, fields, kept)
+            lookups.write(name, fields, _together([], kept, how))
             return
         earlier = context.discover(lookup_relation(before, context))
-        lookups.write(name, joined_fields(before.fields, fields), [*earlier, *kept])
+        lookups.write(name, joined_fields(before.fields, fields), _together(earlier, kept, how))
 
     return Output(relation, write)
+
+
+def _together(earlier: list[Row], later: list[Row], how: Writing) -> list[Row]:
+    """Return rows and those after them; of rows with the same key one stays, in the place of the first."""
+    if how.key is None:
+        return [*earlier, *later]
+    rows: list[Row] = []
+    places: dict[str, int] = {}
+    for row in [*earlier, *later]:
+        key = str(row[how.key]) if how.key in row else None
+        if key is None or key not in places:
+            if key is not None:
+                places[key] = len(rows)
+            rows.append(row)
+        elif how.update:
+            rows[places[key]] = row
+    return rows

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from sqlglot import exp
 
 from kubestray.search.compare import compare
+from kubestray.search.networks import in_network, network_of
 from kubestray.search.relation import Context, Relation
 from kubestray.search.subsearches import resolved
 from kubestray.search.syntax import Clause, Junction, Negation, Subsearch, Term, TermIn, Word
@@ -24,7 +26,8 @@ def _matches(clause: Clause, relation: Relation, context: Context) -> Tree:
         case Junction(operator="and"):
             return all_of([_matches(part, relation, context) for part in clause.operands])
         case Junction():
-            return any_of([_matches(part, relation, context) for part in clause.operands])
+            alternatives = _together(clause.operands)
+            return any_of([_matches(part, relation, context) for part in alternatives])
         case Negation():
             return call("not", _matches(clause.operand, relation, context))
         case TermIn():
@@ -36,6 +39,19 @@ def _matches(clause: Clause, relation: Relation, context: Context) -> Tree:
             return _word(clause, relation)
         case Subsearch():
             raise AssertionError("subsearches are resolved before")
+
+
+def _together(alternatives: Sequence[Clause]) -> list[Clause]:
+    """Return the alternatives with those that are values of one field made one."""
+    values: dict[str, dict[str, int]] = {}
+    rest: list[Clause] = []
+    for part in alternatives:
+        match part:
+            case Term(operator="=", value=str() as value, cased=False):
+                values.setdefault(part.field, {}).setdefault(value, part.at)
+            case _:
+                rest.append(part)
+    return [TermIn(min(found.values()), name, tuple(found)) for name, found in values.items()] + rest
 
 
 def _term(term: Term, relation: Relation, context: Context) -> Tree:
@@ -80,7 +96,7 @@ def _equals_one(wanted: tuple[str, ...]) -> Tree:
     patterns = [call("match", x, text(wildcard(w, ignore_case=True))) for w in wanted if "*" in w]
     plain = [w for w in wanted if "*" not in w]
     numbers = {float(w) for w in plain if reads_as_number(w)}
-    found = [*patterns]
+    found = [*patterns, *(in_network(x, network) for w in plain if "/" in w and (network := network_of(w)))]
     if plain:
         found.append(one_of(call("lowerUTF8", x), [call("lowerUTF8", text(w)) for w in plain]))
     if numbers:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from kubestray.search.cursor import Cursor
 
+_MOST = 2**31 - 1
 _TRUE, _FALSE = ("true", "t", "1"), ("false", "f", "0")
 
 
@@ -46,4 +47,9 @@ def whole(cursor: Cursor, options: dict[str, str], name: str, default: int) -> i
         return default
     if not word.isdecimal():
         raise cursor.error(f"{name}={word} is no whole number")
-    return int(word)
+    return row_count(word)
+
+
+def row_count(word: str) -> int:
+    """Return a number of rows; what is more than the engine counts to is as good as all of them."""
+    return min(int(word), _MOST)

@@ -19,10 +19,14 @@ from kubestray.store.trees import Tree, column, ordered
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the plan. ``name`` is what statements call it."""
+    """A column of the plan. ``name`` is what statements call it.
+
+    ``delimiter`` stands between the values of a multivalue one where they are joined to one text.
+    """
 
     number: int
     shape: Shape
+    delimiter: str = "\n"
 
     @property
     def name(self) -> str:
@@ -125,10 +129,14 @@ class Received(Node):
 
 @dataclass(frozen=True, slots=True)
 class Rows(Node):
-    """Rows that were given: ``json`` holds one JSON object a line, keyed by column names."""
+    """Rows that were given: ``json`` holds one JSON object a line, keyed by column names.
+
+    ``span`` is the range of time they were asked for in, if in one of their own.
+    """
 
     columns: tuple[Column, ...]
     json: str
+    span: Span | None = None
 
     def describe(self) -> str:
         """Say in one line what the step does."""

@@ -198,14 +198,16 @@ class Context:
     """What the search writes to lookups and indexes."""
     events: Events | None = None
     plan_pipeline: Callable[[Pipeline, Context, Relation | None], Relation] | None = None
+    read: Callable[[Source], Pipeline] | None = None
+    """Reads the text of another search."""
     discover: Callable[[Relation], list[dict[str, Any]]] = lambda _: []
     """Runs a small search of rows that the plan depends on."""
     annotations: list[Annotation] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
-    def column(self, shape: Shape) -> Column:
+    def column(self, shape: Shape, delimiter: str = "\n") -> Column:
         """Make a column that no other step has."""
-        return Column(next(self._numbers), shape)
+        return Column(next(self._numbers), shape, delimiter)
 
     def error(self, at: int, message: str, hint: str = "") -> SearchError:
         """Make the error for a node written at this offset."""

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kubestray.model.errors import SearchError
 from kubestray.search.cursor import Cursor, unescape
 from kubestray.search.evaluate import condition
 from kubestray.search.expressions import expression
+from kubestray.search.plan import Column, Filter, Grouped
 from kubestray.search.relation import Context, Relation
 from kubestray.search.source import Source
 from kubestray.search.syntax import Expression, Field, Pipeline
 from kubestray.search.values import NULL, Shape, as_list, present
-from kubestray.store.trees import Tree, all_of, any_of, call, column, number, over
+from kubestray.store.trees import (
+    Tree,
+    aggregate,
+    all_of,
+    any_of,
+    array,
+    call,
+    column,
+    lambda_,
+    number,
+    over,
+)
+
+_MOST = 200
+"""How many resets can be looked for one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +107,49 @@ def segments(
     segment = context.column(Shape.NUMBER)
     total = starts[0] if len(starts) == 1 else call("arraySum", call("array", *starts))
     return relation.computed([(segment, total)]), [segment.value().tree]
+
+
+def one_by_one(
+    after: Expression,
+    running: Callable[[list[Tree]], Relation],
+    place: Column,
+    context: Context,
+    at: int,
+) -> Relation:
+    """Return the running aggregates that start anew after each row for which a condition on them holds.
+
+    ``running`` makes them, from what more tells rows apart; ``place`` is where a row is, from 1. Where they
+    start anew depends on what they were before, so a small search looks for the next reset each time.
+    """
+    resets: list[float] = []
+    while True:
+        made = running([_passed(resets, place)] if resets else [])
+        found = _next(after, made, place, resets[-1] if resets else 0.0, context)
+        if found is None:
+            return made
+        if len(resets) == _MOST:
+            raise context.error(
+                at, f"reset_after by a result of the command itself resets over {_MOST} times"
+            )
+        resets.append(found)
+
+
+def _passed(resets: Sequence[float], place: Column) -> Tree:
+    """Return how many resets there were before a row."""
+    earlier = lambda_("x", call("less", column("x"), column(place.name)))
+    return call("arrayCount", earlier, array(number(reset) for reset in resets))
+
+
+def _next(after: Expression, made: Relation, place: Column, last: float, context: Context) -> float | None:
+    """Ask for the first row after a place that meets the condition."""
+    made, holds = condition(after, made, context)
+    later = call("greater", column(place.name), number(last))
+    rows = Filter(made.node, all_of([call("ifNull", holds, number(0)), later]))
+    first = context.column(Shape.NUMBER)
+    found = context.discover(
+        Relation(Grouped(rows, (), ((first, aggregate("minOrNull", column(place.name))),)), {"place": first})
+    )
+    return found[0].get("place") if found else None
 
 
 def _once(holds: Tree) -> Tree:

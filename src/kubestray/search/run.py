@@ -16,6 +16,7 @@ from kubestray.search import commands, parser
 from kubestray.search.catalog import StoreCatalog
 from kubestray.search.compile import compile_relation
 from kubestray.search.given import given_relation
+from kubestray.search.identity import identifying
 from kubestray.search.plan import outline
 from kubestray.search.relation import Annotation, Context, Events, Lookups, Output, Relation, Switches
 from kubestray.search.source import MacroLookup, expand
@@ -65,11 +66,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a search gave: field names in order, the rows (absent keys are null), and annotations."""
+    """What a search gave: field names in order, the rows (absent keys are null), and annotations.
+
+    ``keys`` are the fields that tell the rows apart, where the search says so (`identifying`).
+    """
 
     fields: list[str]
     rows: list[Row]
     annotations: list[Annotation]
+    keys: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,7 @@ def _compiled(request: Request, query: Query) -> Compiled:
         lookups=request.lookups,
         events=request.events,
         plan_pipeline=plan_pipeline,
+        read=parser.parse,
         discover=lambda relation: _run(relation, request, query),
     )
     given = given_relation(request.rows, context) if request.rows is not None else None
@@ -174,7 +180,8 @@ def _complete(compiled: Compiled, request: Request, query: Query) -> Result:
         same = output.relation == compiled.relation
         written = rows if same else _run(output.relation, request, query)
         output.write(written)
-    return Result(list(compiled.relation.fields), rows, compiled.annotations)
+    relation = compiled.relation
+    return Result(list(relation.fields), rows, compiled.annotations, identifying(relation))
 
 
 _MANY_STEPS = 24

@@ -92,7 +92,9 @@ def _condition(clause: Clause, context: Context) -> Tree:
         case Word(value="*"):
             return exp.true()
         case Word():
-            raise context.error(clause.at, f"expected attribute=value, found {clause.value!r}")
+            operator = clause.value.upper() if clause.value in ("and", "or", "not") else ""
+            hint = f"operators are written in capital letters: {operator}" if operator else ""
+            raise context.error(clause.at, f"expected attribute=value, found {clause.value!r}", hint)
         case Subsearch():
             raise AssertionError("subsearches are resolved before")
 

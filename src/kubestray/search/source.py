@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from kubestray.model.errors import Position, SearchError, Where
+from kubestray.search.macro_arguments import Argument, UnclosedQuote, by_name, filled, read_arguments
 from kubestray.search.nearest import nearest
 
 _MAX_DEPTH = 32
@@ -22,9 +23,7 @@ _MAX_LENGTH = 1 << 20
 _MAX_USES = 1000
 
 _INTERESTING = re.compile(r'"(?:[^"\\]|\\.)*"|```.*?```|`|\$\$', re.DOTALL)
-_TOKEN = re.compile(r"\$(\w+)\$")
 _CALL = re.compile(r"\s*([^`\s(]+)\s*(?:\((.*)\))?\s*", re.DOTALL)
-_ARGUMENT = re.compile(r'\s*((?:"(?:[^"\\]|\\.)*"|[^,"])*)\s*(?:,|$)', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +169,10 @@ class _Expander:
             called = _CALL.fullmatch(text, start + 1, end)
             if not called:
                 raise SearchError("a macro needs a name", here, "write `name` or `name(argument)`")
-            values = _arguments(called, where)
+            within = partial(_shifted, where, max(called.start(2), 0))
+            values = _arguments(called[2] or "", within)
             macro = self._find(called[1], len(values), here)
+            given = by_name(macro.arguments, values) if macro.arguments else {}
             self._refuse_loops(macro.name, here, stack)
         except SearchError as error:
             if self.problems is None:
@@ -179,7 +180,7 @@ class _Expander:
             self.problems.append(error)
             self.holes.append(self.length)
             return len(text) if end < 0 or text.startswith("```", start) else end + 1
-        self.add(*_filled(macro, values, here), (*stack, macro.name))
+        self.add(*_filled(macro, given, within, here), (*stack, macro.name))
         return end + 1
 
     def _refuse_loops(self, name: str, here: Position, stack: tuple[str, ...]) -> None:
@@ -199,6 +200,8 @@ class _Expander:
         if name.endswith("_filter") and not count:
             # Content tooling makes one such macro a detection, for users to fill; empty, it keeps all rows.
             return Macro(name, "search *")
+        if name == "comment":
+            return Macro(name, "")
         for other in range(10):
             if known := self.macros(name, other):
                 usage = f"{name}({', '.join(known.arguments)})" if known.arguments else name
@@ -214,27 +217,20 @@ def _counted(count: int) -> str:
     return f"{count or 'no'} argument{'s' * (count != 1)}"
 
 
-def _filled(macro: Macro, values: list[tuple[str, Where]], here: Position) -> tuple[str, Where]:
-    """Return a macro's definition with its arguments filled in, and where its characters stand."""
+def _filled(macro: Macro, given: dict[str, Argument], use: Where, here: Position) -> tuple[str, Where]:
+    """Return a macro's definition with its arguments filled in, and where its characters stand.
+
+    ``use`` tells where the characters of the arguments stand.
+    """
     path = macro.path or f"macro {macro.name}"
     own = partial(_inside, macro.where or partial(_place, macro.definition, path), here)
-    given = dict(zip(macro.arguments, values, strict=True))
-    chunks: list[str] = []
     pieces: list[_Piece] = []
-    length = at = 0
-    for token in [*_TOKEN.finditer(macro.definition), None]:
-        end = token.start() if token else len(macro.definition)
-        parts: list[tuple[str, Where, int]] = [(macro.definition[at:end], own, at)]
-        if token:
-            value, where = given.get(token[1], (token[0], partial(_shifted, own, end)))
-            parts.append((value, where, 0))
-            at = token.end()
-        for chunk, where, offset in parts:
-            if chunk:
-                pieces.append(_Piece(length, where, offset))
-                chunks.append(chunk)
-                length += len(chunk)
-    return "".join(chunks), _Pieces(pieces) if pieces else own
+    length = 0
+    parts = filled(macro.definition, given)
+    for part in parts:
+        pieces.append(_Piece(length, use if part.argument else own, part.offset))
+        length += len(part.text)
+    return "".join(part.text for part in parts), _Pieces(pieces) if pieces else own
 
 
 def _inside(where: Where, here: Position, offset: int) -> Position:
@@ -245,25 +241,8 @@ def _shifted(where: Where, start: int, offset: int) -> Position:
     return where(start + offset)
 
 
-def _arguments(called: re.Match[str], where: Where) -> list[tuple[str, Where]]:
-    """Return the arguments of a macro's use, each with what tells where its characters stand."""
-    text = called[2]
-    if text is None or not text.strip():
-        return []
-    values: list[tuple[str, Where]] = []
-    at = 0
-    while at <= len(text):
-        found = _ARGUMENT.match(text, at)
-        if found is None:
-            break
-        values.append(_argument(found, called.start(2), where))
-        if found.end() == len(text) and not text[: found.end()].endswith(","):
-            break
-        at = found.end()
-    return values
-
-
-def _argument(found: re.Match[str], start: int, where: Where) -> tuple[str, Where]:
-    value = found[1].strip()
-    quoted = len(value) > 1 and value[0] == value[-1] == '"'
-    return value[1:-1] if quoted else value, partial(_shifted, where, start + found.start(1) + quoted)
+def _arguments(text: str, where: Where) -> list[Argument]:
+    try:
+        return read_arguments(text)
+    except UnclosedQuote as error:
+        raise SearchError("unclosed quote", where(error.offset), 'add the closing "') from error

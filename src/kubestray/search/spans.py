@@ -60,6 +60,11 @@ class TimeSpan:
         """How many seconds it is long, more or less."""
         return self.seconds or (self.days + self.months * 30) * _DAY
 
+    @property
+    def nominal(self) -> float:
+        """How many seconds it is long where a month is 30 days and a year 365."""
+        return self.about + 5 * _DAY * (self.months // 12)
+
     def start(self, value: Tree) -> Tree:
         """Return the start of the bin of a time in seconds; null for null."""
         return seconds_of(once(moment_of(value), self._start))

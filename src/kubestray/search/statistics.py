@@ -48,7 +48,7 @@ STATISTICS: dict[str, Statistic] = {
     ),
     "latest": _ordered(placed.at_end("argMax", by_time=True), "latest(x): the value of the newest row"),
     "latest_time": _plain(placed.time_at_end("max"), "latest_time(x): when there was a value last"),
-    "list": _ordered(plain.listed, "list(x): all values in the order of the rows, multivalue"),
+    "list": _ordered(plain.listed, "list(x): the first 100 values in the order of the rows, multivalue"),
     "max": _plain(plain.extreme("max"), "max(x): the largest; texts by their characters, above all numbers"),
     "mean": Statistic(numeric.mean, "mean(x): the mean of the numbers"),
     "median": Statistic(

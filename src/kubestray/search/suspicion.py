@@ -33,9 +33,9 @@ def suspicions(command: Command, relation: Relation | None, source: Source) -> I
     for node in _nodes(command, source):
         match node:
             case Binary(operator=".") if relation:
-                name = _dotted(node, source)
-                if name and not any(map(known, name.split("."))):
-                    yield _unquoted(name, node.at, source, known=known(name))
+                for dotted in _dotted(node, source):
+                    if not any(map(known, dotted.name.split("."))):
+                        yield _unquoted(dotted.name, dotted.at, source, known=known(dotted.name))
             case Binary(operator=operator) if operator in _COMPARISONS:
                 for side in (node.left, node.right):
                     if isinstance(side, Field) and side.name.lower() in _CONSTANTS and not known(side.name):
@@ -73,17 +73,38 @@ def _unquoted(name: str, at: int, source: Source, *, known: bool) -> Diagnostic:
     return Diagnostic(source.position(at), message, f"write '{name}' in single quotes", warning=not known)
 
 
-def _dotted(node: Binary, source: Source) -> str:
-    """Return the name that a chain of dots looks like: ``k8s.pod.name``, written without spaces."""
-    names: list[str] = []
-    left: Any = node
-    while isinstance(left, Binary) and left.operator == "." and isinstance(left.right, Field):
-        names.insert(0, left.right.name)
-        left = left.left
-    if not isinstance(left, Field):
-        return ""
-    name = ".".join([left.name, *names])
-    return name if source.text.startswith(name, left.at) else ""
+def _dotted(node: Binary, source: Source) -> Iterator[Field]:
+    """Yield the names that a chain of dots looks like: ``k8s.pod.name``, written without spaces."""
+    first, *rest = _joined(node)
+    name = _leaf(first, -1)
+    for operand in rest:
+        following = _leaf(operand, 0)
+        longer = f"{name.name}.{following.name}" if name and following else ""
+        if name and longer and source.text.startswith(longer, name.at):
+            name = Field(name.at, longer)
+            if operand is following:
+                continue
+        if name and "." in name.name:
+            yield name
+        name = _leaf(operand, -1)
+    if name and "." in name.name:
+        yield name
+
+
+def _joined(node: Any) -> list[Any]:
+    """Return what the dots of a chain join."""
+    operands: list[Any] = []
+    while isinstance(node, Binary) and node.operator == ".":
+        operands.insert(0, node.right)
+        node = node.left
+    return [node, *operands]
+
+
+def _leaf(node: Any, side: int) -> Field | None:
+    """Return the field that stands first (0) or last (-1) in a sum or product."""
+    while isinstance(node, Binary):
+        node = (node.left, node.right)[side]
+    return node if isinstance(node, Field) else None
 
 
 def _nodes(value: Any, source: Source) -> Iterator[Any]:
@@ -93,7 +114,8 @@ def _nodes(value: Any, source: Source) -> Iterator[Any]:
             yield from _nodes(item, source)
     elif dataclasses.is_dataclass(value) and not isinstance(value, Pipeline):
         yield value
-        if isinstance(value, Binary) and value.operator == "." and _dotted(value, source):
+        if isinstance(value, Binary) and value.operator == ".":
+            yield from _nodes(tuple(_joined(value)), source)
             return  # a chain is told once, as a whole
         for part in dataclasses.fields(value):
             yield from _nodes(getattr(value, part.name), source)

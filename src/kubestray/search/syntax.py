@@ -33,9 +33,13 @@ class String(Node):
 
 @dataclass(frozen=True, slots=True)
 class Field(Node):
-    """The value of a field; a field that does not exist is null."""
+    """The value of a field; a field that does not exist is null.
+
+    ``bare`` is set where a word to be filled in (``<<MATCHSTR>>``) stands without quotes: it may be a number.
+    """
 
     name: str
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from kubestray.model.errors import SearchError
 from kubestray.search.cursor import Cursor
 from kubestray.search.source import Source
-from kubestray.search.syntax import Binary, Expression, Field, Node, Pipeline, String
+from kubestray.search.syntax import Binary, Expression, Field, Node, Number, Pipeline, String
 
 ITEM, ITERATION = "<<ITEM>>", "<<ITER>>"
 WORDS = {
@@ -29,6 +29,7 @@ WORDS = {
 """The options of ``foreach`` that name other words, and the usual words."""
 
 _PART = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\'|\n]*\'|[\[\]]', re.DOTALL)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _ITEM = re.compile(f"({ITEM}|{ITERATION})")
 
 N = TypeVar("N")
@@ -42,7 +43,7 @@ def read_template(cursor: Cursor, options: Mapping[str, str]) -> Pipeline:
     start = cursor.skip()
     if not cursor.looking_at("["):
         raise cursor.error(f"expected '[' to start the commands of foreach, found {cursor.found()}")
-    end = _closing(cursor.source.text, start)
+    end = closing(cursor.source.text, start)
     if end is None:
         raise cursor.error("unclosed bracket", start, "add the closing ]")
     longest_first = sorted(others, key=len, reverse=True)
@@ -56,12 +57,12 @@ def read_template(cursor: Cursor, options: Mapping[str, str]) -> Pipeline:
         failed = error
     else:
         cursor.source, cursor.at = outer, end + 1
-        return _placed(read, start)
+        return placed(read, start)
     cursor.source, cursor.at = outer, start
     raise cursor.error(f"in the commands of foreach: {failed.message}", start, failed.hint)
 
 
-def _closing(text: str, start: int) -> int | None:
+def closing(text: str, start: int) -> int | None:
     """Return where the bracket closes that opens at ``start``."""
     depth = 0
     for found in _PART.finditer(text, start):
@@ -71,10 +72,22 @@ def _closing(text: str, start: int) -> int | None:
     return None
 
 
-def _placed(node: N, at: int) -> N:
+def placed(node: N, at: int) -> N:
     """Return syntax as if all of it were written at one place: what was written anew has no places."""
-    placed: N = _changed(node, lambda inner: dataclasses.replace(inner, at=at))
-    return placed
+    changed: N = _changed(node, lambda inner: dataclasses.replace(inner, at=at))
+    return changed
+
+
+def with_numbers(node: N) -> N:
+    """Return syntax in which a word that was filled in without quotes is a number, if it looks like one."""
+    changed: N = _changed(node, lambda inner: _as_number(inner) if isinstance(inner, Field) else inner)
+    return changed
+
+
+def _as_number(written: Field) -> Expression:
+    if written.bare and _NUMBER.fullmatch(written.name):
+        return Number(written.at, float(written.name), written.name)
+    return written
 
 
 def with_items(node: N) -> N:

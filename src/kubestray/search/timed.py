@@ -37,17 +37,25 @@ def within(
     seconds: float,
     sign: int,
     current: bool,
+    rows: int = 0,
+    across: bool = False,
 ) -> Tree:
-    """Return the tree with its aggregates over the rows up to a row whose times are less than so far off."""
+    """Return the tree with its aggregates over the rows up to a row whose times are less than so far off.
+
+    With ``rows`` only the last so many of them are taken: of all rows with ``across``, else of the partition.
+    """
     far = call("multiply", call("minus", time, mark(1)), number(sign))
     before = call("lessOrEquals" if current else "less", mark(2), place)
-    right = all_of(
-        [before, call("less", far, number(seconds)), call("greaterOrEquals", far.copy(), number(0))]
-    )
+    conditions = [before, call("less", far, number(seconds)), call("greaterOrEquals", far.copy(), number(0))]
+    if rows and across:
+        first = call("minus", place.copy(), number(rows - current))
+        conditions.append(call("greaterOrEquals", mark(2), first))
+    right = all_of(conditions)
     ahead = call("multiply", call("ifNull", time.copy(), number(0)), number(sign))
     whole = call("toInt64", call("floor", ahead))
 
     def around(gathering: Tree) -> Tree:
         return nearby(gathering, partition=partition, place=whole, before=math.ceil(seconds) + 1)
 
-    return chosen(tree, marks=[time, place], condition=right, gathered=around)
+    last = 0 if across else rows
+    return chosen(tree, marks=[time, place], condition=right, gathered=around, last=last)

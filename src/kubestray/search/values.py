@@ -51,7 +51,7 @@ class Value:
 
 
 NULL = Value(Shape.TEXT, call("CAST", null(), text("Nullable(String)")))
-_NO_CONDITION = call("CAST", null(), text("Nullable(UInt8)"))
+NO_CONDITION = call("CAST", null(), text("Nullable(UInt8)"))
 NULL_NUMBER = Value(Shape.NUMBER, call("CAST", null(), text("Nullable(Float64)")))
 
 
@@ -171,7 +171,7 @@ def as_shape(value: Value, shape: Shape) -> Tree:
         Shape.TEXT: as_text,
         Shape.MULTI: as_list,
         Shape.DYNAMIC: as_dynamic,
-        Shape.BOOLEAN: lambda v: _NO_CONDITION if is_literal_null(v) else v.tree,
+        Shape.BOOLEAN: lambda v: NO_CONDITION if is_literal_null(v) else v.tree,
     }
     return convert[shape](value)
 
@@ -189,8 +189,8 @@ def choose(branches: list[tuple[Tree, Value]], otherwise: Value) -> Value:
     tree = as_shape(otherwise, shape)
     for condition, value in reversed(branches):
         tree = either(condition, as_shape(value, shape), tree)
-    # What passes fields through reads as they do: as a number where it looks like one.
-    return Value(shape, tree, field=bool(known) and all(value.field for value in known))
+    # What may pass a field through reads as the field does: as a number where it looks like one.
+    return Value(shape, tree, field=any(value.field for value in known))
 
 
 def any_value(values: Tree, holds: Tree, name: str = "x") -> Tree:

@@ -50,11 +50,13 @@ def chosen(
     marks: Sequence[Tree],
     condition: Tree,
     gathered: Callable[[Tree], Tree] = lambda gathering: gathering,
+    last: int = 0,
 ) -> Tree:
     """Return the tree with its aggregates over those rows that meet a condition.
 
     The condition is written over ``p``, a tuple of the ``marks`` of a row. ``gathered`` takes the aggregate
-    that gathers the rows in an array, and may take it over a window.
+    that gathers the rows in an array, and may take it over a window. With ``last`` only so many of these
+    rows are taken, those whose second mark is the highest.
     """
 
     def change(node: Tree) -> Tree:
@@ -62,6 +64,8 @@ def chosen(
         held = call("tuple", *(mark.copy() for mark in marks), *(arguments or [number(1)]))
         rows = gathered(aggregate("groupArray", held))
         taken = call("arrayFilter", lambda_("p", condition.copy()), rows)
+        if last:
+            taken = call("arraySlice", call("arraySort", lambda_("p", mark(2)), taken), number(-last))
         return _of_array(name, len(arguments), taken, len(marks))
 
     return changed(tree, change)

@@ -14,6 +14,9 @@ _TOO_SLOW, _TOO_MUCH_MEMORY, _TOO_MANY_ROWS, _CANCELLED = ("159", "160"), ("241"
 # How releases of the engine say that one query went over its own limit, and not over the server's.
 _OF_THE_QUERY = re.compile(r"query memory limit|\(for query\)", re.IGNORECASE)
 
+# What it says of an expression that came from a field; those that are written in a search are read before.
+_REGEX = re.compile(r"(?:cannot compile re2: .*?, error|not a valid re2 pattern): ([^:\n]+):", re.DOTALL)
+
 
 def failure(text: str, url: str, limits: Limits = UNLIMITED) -> KubestrayError:
     """Turn an engine's error message into the exception a caller should see.
@@ -25,6 +28,11 @@ def failure(text: str, url: str, limits: Limits = UNLIMITED) -> KubestrayError:
     told = _limit(code, text, limits)
     if told:
         return LimitExceeded(told)
+    if regex := _REGEX.search(text):
+        return StoreError(
+            f"a value that is used as a regular expression is none ({regex[1]}); "
+            "leave such rows out with where, or write the expression as a quoted text"
+        )
     message = _first_line(text)
     if code in (*_TOO_SLOW, *_TOO_MUCH_MEMORY, *_TOO_MANY_ROWS):
         return LimitExceeded(

@@ -1,6 +1,7 @@
 """``addinfo`` adds what the search is about: ``info_min_time``, ``info_max_time`` and ``info_search_time``.
 
-The times are seconds since the epoch; a range without an end has no ``info_max_time``.
+The times are seconds since the epoch; a range without an end has the text ``+Infinity`` as ``info_max_time``.
+``info_sid`` is the identifier of the search: its time.
 
 Example::
 
@@ -12,11 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubestray.search.cursor import Cursor
-from kubestray.search.plan import Column
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command
-from kubestray.search.values import NULL_NUMBER, Shape
-from kubestray.store.trees import Tree, call, number
+from kubestray.search.values import Shape, Value
+from kubestray.store.trees import call, number, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,22 @@ def parse(_cursor: Cursor, at: int) -> AddInfo:
 def plan(_: AddInfo, relation: Relation, context: Context) -> Relation:
     """Add the fields."""
     span = context.span
-    times = {"info_min_time": span.earliest, "info_max_time": span.latest, "info_search_time": context.now}
-    made: list[tuple[str, Column, Tree]] = []
-    for name, time in times.items():
-        tree = NULL_NUMBER.tree if time is None else call("toNullable", call("toFloat64", number(time / 1e9)))
-        made.append((name, context.column(Shape.NUMBER), tree))
-    return relation.extended(made)
+    seconds = {name: _seconds(time) for name, time in (("min", span.earliest), ("search", context.now))}
+    latest = _text("+Infinity") if span.latest is None else _seconds(span.latest)
+    values = {
+        "info_min_time": seconds["min"],
+        "info_max_time": latest,
+        "info_sid": _text(f"{context.now / 1e9:.6f}"),
+        "info_search_time": seconds["search"],
+    }
+    return relation.extended(
+        [(name, context.column(value.shape), value.tree) for name, value in values.items()]
+    )
+
+
+def _seconds(time: int) -> Value:
+    return Value(Shape.NUMBER, call("toNullable", call("toFloat64", number(time / 1e9))))
+
+
+def _text(value: str) -> Value:
+    return Value(Shape.TEXT, call("toNullable", text(value)))

@@ -1,12 +1,12 @@
 """``convert [timeformat=FORMAT] FUNCTION(FIELD) [AS NAME] …`` turns texts into numbers and times into texts.
 
 Functions: ``num``, the number that a value is, by whichever of the others fits; ``auto`` the same, but a
-value that is none stays; ``rmcomma`` without the commas; ``rmunit`` the number at the start; ``memk`` a
-size such as 5M in kilobytes; ``dur2sec`` a length of time ``[D+]HH:MM:SS`` in seconds; ``mstime``
-``[MM:]SS.SSS`` in seconds; ``ctime`` seconds as a time that people read, ``mktime`` such a time in
-seconds, both in the format that ``timeformat`` says (``%m/%d/%Y %H:%M:%S`` unless given); ``none`` keeps
-fields from the patterns of the other functions. What a function cannot convert is no value then, but with
-``auto``. The result replaces the field unless AS names another one. Patterns are known.
+field in which some value is none stays as it is; ``rmcomma`` without the commas; ``rmunit`` the number at
+the start; ``memk`` a size such as 5M in kilobytes; ``dur2sec`` a length of time ``[D+]HH:MM:SS`` in
+seconds; ``mstime`` ``[MM:]SS.SSS`` in seconds; ``ctime`` seconds as a time that people read, ``mktime``
+such a time in seconds, both in the format that ``timeformat`` says (``%m/%d/%Y %H:%M:%S`` unless given);
+``none`` keeps fields from the patterns of the other functions. What a function cannot convert is no value
+then, but with ``auto``. The result replaces the field unless AS names another one. Patterns are known.
 
 Example::
 
@@ -23,9 +23,9 @@ from kubestray.search.evaluate import evaluate
 from kubestray.search.options import read_options
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Call, Command, Field, Node, String
-from kubestray.search.values import Shape, as_text, choose, parse_number
+from kubestray.search.values import Shape, as_text, choose, parse_number, present
 from kubestray.search.wildcards import field_parts, fill
-from kubestray.store.trees import Tree, array, call, column, either, lambda_, null, number, text
+from kubestray.store.trees import Tree, array, call, column, either, lambda_, null, number, over, text
 
 _TIMES = {"ctime": "strftime", "mktime": "strptime"}
 _FORMAT = "%m/%d/%Y %H:%M:%S"
@@ -109,7 +109,9 @@ def _converted(
     relation = relation.computed([(found, build(as_text(value)))])
     made = found.value()
     if one.function == "auto":
-        made = choose([(call("isNotNull", made.tree), made)], value)
+        other = call("and", present(value), call("isNull", made.tree))
+        found_all = call("not", over(call("max", other)))
+        made = choose([(found_all, made)], value)
     return relation.extended([(name, context.column(made.shape), made.tree)])
 
 

@@ -46,6 +46,8 @@ def parse(cursor: Cursor, at: int) -> Dedup:
     """Read the number, the fields, the options and the order."""
     options: dict[str, str] = {}
     read_options(cursor, (), options, _FLAGS)
+    if negative := cursor.match(r"-\d+(?=\s)"):
+        raise cursor.error(f"dedup keeps at least one row of each combination, found {negative[0]}", at)
     found = cursor.match(r"(\d+)(?=\s|$|\|)")
     fields: list[str] = []
     by: sort.Sort | None = None

@@ -24,6 +24,7 @@ from kubestray.search.wildcards import parts
 from kubestray.store.points import Span
 from kubestray.store.trees import aggregate, call
 
+_INDEX = r"index\s*=\s*"
 _LACKING = r"(report_size|list_vix|list_federated_remote)\s*="
 
 
@@ -41,9 +42,9 @@ def parse(cursor: Cursor, at: int) -> EventCount:
     """Read the indexes and the option."""
     indexes: list[str] = []
     options: dict[str, str] = {}
-    while read_options(cursor, ["index"], options, ["summarize"]):
-        if "index" in options:
-            indexes.append(options.pop("index"))
+    while (found := cursor.match(_INDEX)) or read_options(cursor, (), options, ["summarize"]):
+        if found:
+            indexes.append(cursor.field("of an index"))
     if lacking := cursor.match(_LACKING):
         raise cursor.error(f"eventcount option {lacking[1]!r} is known in SPL but not supported here")
     return EventCount(at, tuple(indexes) or ("main",), flag(options, "summarize", True))

@@ -1,7 +1,7 @@
 """``eventstats AGGREGATE [AS NAME] … [BY FIELD …]`` adds the aggregates of its group to each row.
 
-The aggregates are those of ``stats``, ``allnum=true`` too; the rows and their order stay. A row without one
-of the BY fields gets no value.
+The aggregates are those of ``stats``; the rows and their order stay. A row without one of the BY fields gets
+no value. ``allnum=true`` gives none to a group in which a value is no number, or lacking.
 
 Example::
 
@@ -42,7 +42,7 @@ def parse(cursor: Cursor, at: int) -> EventStats:
 
 def plan(command: EventStats, relation: Relation, context: Context) -> Relation:
     """Add the aggregates as fields."""
-    wish = Wish(command.by, command.all_numeric, windowed=True)
+    wish = Wish(command.by, command.all_numeric, complete=True, windowed=True)
     relation, found = aggregated(command.aggregates, relation, context, wish)
     groups, grouped = partitioned(relation, command.by)
     made = []

@@ -4,9 +4,10 @@ Takes fields out of ``_raw`` where it has ``name=value`` or ``name="a value"``; 
 of the characters of ``pairdelim`` ends a pair, each of those of ``kvdelim`` stands between a name and its
 value; without them it is white space or one of ``, ; | &``, and ``=``. Quotes around a value are taken
 off. A field that there is already stays; of a name that comes twice the first value is taken, or all with
-``mv_add=true``. Characters of a name that are no letters or digits become underscores, and there is none
-and no digit at its start, unless ``clean_keys=false``. At most ``limit`` names are taken (50 unless
-given; 0: all).
+``mv_add=true``. A value that has one of the characters of ``kvdelim`` in it is not taken, unless it is in
+quotes. Only the first ``maxchars`` characters are looked at. Characters of a name that are no letters or
+digits become underscores, and there is none and no digit at its start, unless ``clean_keys=false``. At
+most ``limit`` names are taken (50 unless given; 0: all).
 
 Example::
 
@@ -50,17 +51,20 @@ class Extract(Command):
     most: int
     several: bool
     clean: bool
+    characters: int
 
 
 def parse(cursor: Cursor, at: int) -> Extract:
     """Read the options."""
     options: dict[str, str] = {}
-    read_options(cursor, _OPTIONS, options, ["mv_add", "clean_keys"])
+    while read_options(cursor, _OPTIONS, options, ["mv_add", "clean_keys"]):
+        cursor.take(",")
     if cursor.at_field():
         raise cursor.error("extractions by name are known in SPL but not supported here", hint="use rex")
     pairs, within = options.get("pairdelim", ""), options.get("kvdelim", "")
-    most = whole(cursor, options, "limit", 50)
-    return Extract(at, pairs, within, most, flag(options, "mv_add", False), flag(options, "clean_keys", True))
+    several, clean = flag(options, "mv_add", False), flag(options, "clean_keys", True)
+    most, characters = whole(cursor, options, "limit", 50), whole(cursor, options, "maxchars", 0)
+    return Extract(at, pairs, within, most, several, clean, characters)
 
 
 def plan(command: Extract, relation: Relation, context: Context) -> Relation:
@@ -69,7 +73,10 @@ def plan(command: Extract, relation: Relation, context: Context) -> Relation:
     if raw is None:
         return relation
     pairs = context.column(Shape.MULTI)
-    relation = relation.computed([(pairs, _pairs(command, as_text(raw)))])
+    shown = as_text(raw)
+    if command.characters:
+        shown = call("substringUTF8", shown, number(1), number(command.characters))
+    relation = relation.computed([(pairs, _pairs(command, shown))])
     made: list[tuple[str, Column, Tree]] = []
     for name in _names(relation, pairs, command, context):
         value = _value(pairs, name, several=command.several)
@@ -84,6 +91,9 @@ def _pairs(command: Extract, raw: Tree) -> Tree:
     found = call("extractAllGroupsVertical", call("ifNull", raw, text("")), text(_pattern(command)))
     name, quoted, plain = (call("arrayElement", column("g"), number(index)) for index in (1, 2, 3))
     inner = call("replaceAll", quoted, text('\\"'), text('"'))
+    if command.within_pair:
+        whole_one = call("not", call("match", plain, text(f"[{_class(command.within_pair)}]")))
+        plain = either(whole_one, plain.copy(), text(""))
     value = either(call("notEmpty", quoted.copy()), inner, call("trimBoth", plain))
     pairs = call("arrayMap", lambda_("g", array([_name(command, name), value])), found)
     full = all_of([call("notEmpty", call("arrayElement", column("g"), number(index))) for index in (1, 2)])

@@ -18,6 +18,7 @@ from kubestray.search.evaluate import evaluate
 from kubestray.search.expressions import expression
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command, Expression
+from kubestray.search.values import Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,5 +38,8 @@ def parse(cursor: Cursor, at: int) -> FieldFormat:
 
 def plan(command: FieldFormat, relation: Relation, context: Context) -> Relation:
     """Check the expression; the rows stay."""
-    evaluate(command.expression, relation, context)
+    _, value = evaluate(command.expression, relation, context)
+    if value.shape is Shape.BOOLEAN:
+        hint = "write if(condition, 1, 0)"
+        raise context.error(command.expression.at, "a condition cannot be shown in a field", hint)
     return relation

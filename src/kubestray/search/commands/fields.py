@@ -18,8 +18,6 @@ from kubestray.search.syntax import Command
 from kubestray.search.wildcards import chosen_fields
 
 _INTERNAL = ("_time", "_raw")
-# sum(bytes), as aggregates call their results: the one name with parentheses that needs no quotes.
-_RESULT = r"[A-Za-z_][\w.]*\([^()|\[\]\"']*\)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +35,11 @@ def parse(cursor: Cursor, at: int) -> Fields:
     return Fields(at, field_list(cursor, "to keep or drop"), drop)
 
 
-def field_name(cursor: Cursor, purpose: str) -> str:
-    """Read a field's name or pattern, also one such as ``sum(bytes)``."""
-    found = cursor.match(_RESULT)
-    return found[0] if found else cursor.field(purpose)
-
-
 def field_list(cursor: Cursor, purpose: str) -> tuple[str, ...]:
     """Read names separated by spaces or commas; at least one."""
-    names = [field_name(cursor, purpose)]
+    names = [cursor.field(purpose)]
     while cursor.take(",") or cursor.at_field():
-        names.append(field_name(cursor, purpose))
+        names.append(cursor.field(purpose))
     return tuple(names)
 
 

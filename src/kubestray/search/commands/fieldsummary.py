@@ -1,10 +1,12 @@
 """``fieldsummary [maxvals=N] [FIELD …]`` makes a row of each field that says what is in it.
 
-``count`` is how many rows have it, ``distinct_count`` how many values there are (``is_exact`` is 1: this
-is no estimate), ``numeric_count`` how many are numbers; ``max``, ``mean``, ``min`` and ``stdev`` are of
-these. ``values`` is a JSON array of the N most frequent values (100 unless given), each as
-``{"value":TEXT,"count":N}``. Fields without any value make no row, nor do internal fields like ``_time``
-unless they are named. Patterns are known. The rows are ordered by the names.
+``count`` is how many rows have it, ``distinct_count`` how many values there are, ``numeric_count`` how many
+are numbers; ``max``, ``mean``, ``min`` and ``stdev`` are of these. ``values`` is a JSON array of the N most
+frequent values (100 unless given, 0: all), each as ``{"value":TEXT,"count":N}``. ``is_exact`` is 0 where
+there are more than N values.
+Splunk estimates ``distinct_count`` where ``is_exact`` is 0; here it is exact all the same.
+Fields without any value make no row, nor do internal fields like ``_time`` unless they are named. Patterns
+are known. The rows are ordered by the names.
 
 Example::
 
@@ -73,7 +75,7 @@ def plan(command: FieldSummary, relation: Relation, context: Context) -> Relatio
             shown[f"{index} {what}"] = context.column(value.shape)
             made.append((shown[f"{index} {what}"], value.tree))
     (row,) = context.discover(Relation(Grouped(relation.node, (), tuple(made)), shown)) if names else ({},)
-    rows = [_row(name, index, row) for index, name in enumerate(names)]
+    rows = [_row(name, index, row, command.most) for index, name in enumerate(names)]
     return given_relation([row for row in rows if row["count"]], context, _COLUMNS)
 
 
@@ -90,7 +92,9 @@ def _measures(value: Value, most: int, context: Context) -> dict[str, Value]:
     keys, amounts = (call("tupleElement", counts.copy(), number(index)) for index in (1, 2))
     pairs = call("arrayZip", keys, amounts)
     rarest = lambda_("p", call("tuple", call("negate", call("toInt64", _part(2))), _part(1)))
-    ordered = call("arraySlice", call("arraySort", rarest, pairs), number(1), number(most))
+    ordered = call("arraySort", rarest, pairs)
+    if most:
+        ordered = call("arraySlice", ordered, number(1), number(most))
     texts = lambda_("p", array([_part(1), call("toString", _part(2))]))
     found["values"] = Value(Shape.MULTI, call("arrayFlatten", call("arrayMap", texts, ordered)))
     return found
@@ -104,9 +108,10 @@ def _count(tree: Tree) -> Value:
     return Value(Shape.NUMBER, call("toNullable", call("toFloat64", tree)))
 
 
-def _row(name: str, index: int, found: dict[str, Any]) -> dict[str, Any]:
+def _row(name: str, index: int, found: dict[str, Any], most: int) -> dict[str, Any]:
     row = {what: found.get(f"{index} {what}") for what in _COLUMNS}
     values = row["values"] if isinstance(row["values"], list) else []
     pairs = zip(values[::2], values[1::2], strict=True)
     listed = [{"value": value, "count": int(count)} for value, count in pairs]
-    return {**row, "field": name, "is_exact": 1, "values": dumped(listed)}
+    exact = not most or (row["distinct_count"] or 0) <= most
+    return {**row, "field": name, "is_exact": int(exact), "values": dumped(listed)}

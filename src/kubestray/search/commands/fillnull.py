@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from kubestray.search.commands.fields import field_name
 from kubestray.search.cursor import Cursor
 from kubestray.search.options import read_options
 from kubestray.search.plan import Column
@@ -42,7 +41,7 @@ def parse(cursor: Cursor, at: int) -> FillNull:
     fields: list[str] = []
     while read_options(cursor, ["value"], options) or cursor.at_field():
         if cursor.at_field():
-            fields.append(field_name(cursor, "to fill"))
+            fields.append(cursor.field("to fill"))
         cursor.take(",")
     return FillNull(at, options.get("value", "0"), tuple(fields))
 

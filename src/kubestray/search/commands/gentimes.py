@@ -1,9 +1,10 @@
 """``gentimes start=DAY [end=DAY] [increment=TIME]`` makes a row for each span of time.
 
 A day is written month/day/year, with ``:hour:minute:second`` if wanted, or as a number of days from now:
--7. The end is now unless given. ``increment`` is a whole number of ``s``, ``m``, ``h`` or ``d``, one day
-unless given. A row has ``starttime`` and ``endtime``, the last second of the span, in seconds, and both
-for people: ``starthuman`` and ``endhuman``.
+-7, which is midnight of that day; 0 is now. Rows go up to the end, last midnight unless given.
+``increment`` is a whole number of ``s``, ``m``, ``h`` or ``d``, one day unless given. A row has
+``starttime`` and ``endtime``, the last second of the span, in seconds, and both for people:
+``starthuman`` and ``endhuman``.
 
 Example::
 
@@ -29,6 +30,7 @@ _LENGTH = re.compile(r"(\d+)([smhd])", re.IGNORECASE)
 _NAMES = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _MOST = 100_000
 _SECOND = timedelta(seconds=1)
+_MIDNIGHT = "-0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def parse(cursor: Cursor, at: int) -> GenTimes:
     if not found or not int(found[1]):
         raise cursor.error(f"increment={options['increment']} is no length of time", at, "write 1h or 10m")
     step = timedelta(**{_NAMES[found[2].lower()]: int(found[1])})
-    return GenTimes(at, options["start"], options.get("end", "0"), step)
+    return GenTimes(at, options["start"], options.get("end", _MIDNIGHT), step)
 
 
 def plan(command: GenTimes, _: None, context: Context) -> Relation:
@@ -83,7 +85,7 @@ def _moment(written: str, command: GenTimes, context: Context) -> datetime:
         today, _ = to_wall(timedelta(microseconds=context.now // 1000), context.timezone)
         now = today.replace(microsecond=0)
         midnight = now.replace(hour=0, minute=0, second=0)
-        return midnight + timedelta(days=int(written)) if int(written) else now
+        return now if written in ("0", "+0") else midnight + timedelta(days=int(written))
     found = _DAY.fullmatch(written)
     try:
         if found:
@@ -99,4 +101,4 @@ def _seconds(moment: datetime, context: Context) -> int:
 
 
 def _human(moment: datetime) -> str:
-    return moment.ctime()
+    return " ".join(moment.ctime().split())  # of a day below 10 without the second space

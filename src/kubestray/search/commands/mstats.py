@@ -55,7 +55,6 @@ _OPTION = rf"({_NAMES})\s*=\s*(\"[^\"]*\"|[^\s,|\]]+)"
 _LACKING = r"(backfill|update_period)\s*="
 _TRUE = ("true", "t", "1")
 _BINS = 100
-_DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +221,7 @@ def _every(command: MStats, span: TimeSpan | None, relation: Relation, context: 
         found = TimeSpan(float(found.size))
     if span is None or span.calendar or not isinstance(found, TimeSpan):
         raise context.error(command.at, "every needs a span of hours or less", "write span=10s every=1m")
-    # As documented a month is 30 days here, and a year 365.
-    length = found.about + 5 * _DAY * (found.months // 12)
+    length = found.nominal  # as documented, a month is 30 days here, and a year 365
     if not math.isclose(length % span.seconds, 0, abs_tol=1e-9) or length < span.seconds:
         raise context.error(command.at, f"every={command.every} is no multiple of span={command.span}")
     micros = call(

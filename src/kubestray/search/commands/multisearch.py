@@ -1,7 +1,7 @@
-"""``multisearch [ SUBSEARCH ] [ SUBSEARCH ] …`` puts the rows of searches one after the other.
+"""``multisearch [ SUBSEARCH ] [ SUBSEARCH ] …`` puts the rows of searches together.
 
-At least two. Splunk runs them at the same time and takes only commands that work on one row after the
-other; here any search will do, which makes it ``union`` as the first command.
+At least two. Rows that have a time are put in its order, the newest first. Splunk runs the searches at the
+same time and takes only commands that work on one row after the other; here any search will do.
 
 Example::
 
@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from kubestray.search.cursor import Cursor
 from kubestray.search.relation import Context, Relation
-from kubestray.search.stacking import stacked
+from kubestray.search.stacking import interleaved
 from kubestray.search.syntax import Command, Pipeline, Place
 
 
@@ -40,5 +40,5 @@ def parse(cursor: Cursor, at: int) -> MultiSearch:
 
 
 def plan(command: MultiSearch, _: None, context: Context) -> Relation:
-    """Put the rows one after the other."""
-    return stacked([context.subsearch(subsearch) for subsearch in command.subsearches], context)
+    """Put the rows together."""
+    return interleaved([context.subsearch(subsearch) for subsearch in command.subsearches], context)

@@ -1,5 +1,7 @@
 """``mvcombine [delim=TEXT] FIELD`` joins rows that differ in one field only; that field gets all values.
 
+The values stay apart; ``nomv`` puts the delimiter between them, a space unless given.
+
 Example::
 
     | mvcombine host
@@ -10,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubestray.search.cursor import Cursor
+from kubestray.search.options import read_options
 from kubestray.search.plan import Column, Grouped, Order
 from kubestray.search.relation import Context, Relation
 from kubestray.search.statistics import STATISTICS, Rows
@@ -23,13 +26,16 @@ class MvCombine(Command):
     """The ``mvcombine`` command."""
 
     field: str
+    delimiter: str
 
 
 def parse(cursor: Cursor, at: int) -> MvCombine:
-    """Read the field; the delimiter only matters where values are joined to one text, which nomv does."""
-    if cursor.match(r"delim\s*=\s*"):
-        cursor.field("as the delimiter")
-    return MvCombine(at, cursor.field("to combine"))
+    """Read the field and the delimiter."""
+    options: dict[str, str] = {}
+    read_options(cursor, ["delim"], options)
+    field = cursor.field("to combine")
+    read_options(cursor, ["delim"], options)
+    return MvCombine(at, field, options.get("delim", " "))
 
 
 def plan(command: MvCombine, relation: Relation, context: Context) -> Relation:
@@ -44,7 +50,7 @@ def plan(command: MvCombine, relation: Relation, context: Context) -> Relation:
         for name, c in relation.fields.items()
         if name != command.field
     }
-    combined, place = context.column(Shape.MULTI), context.column(Shape.NUMBER)
+    combined, place = context.column(Shape.MULTI, command.delimiter), context.column(Shape.NUMBER)
     first = (place, aggregate("min", column(rank.name)))
     node = Grouped(relation.node, tuple(groups.values()), ((combined, values.tree), first))
     fields = {name: combined if name == command.field else groups[name][0] for name in relation.fields}

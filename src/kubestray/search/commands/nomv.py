@@ -1,5 +1,7 @@
 """``nomv FIELD`` joins the values of a multivalue field to one text, a line each.
 
+After ``mvcombine`` its delimiter stands between them.
+
 Example::
 
     | nomv anomalies
@@ -33,6 +35,6 @@ def plan(command: NoMv, relation: Relation, context: Context) -> Relation:
     value = relation.value(command.field)
     if value is None or value.shape in (Shape.NUMBER, Shape.TEXT):
         return relation
-    values = as_list(value)
-    joined = either(call("empty", values), null(), call("arrayStringConcat", values, text("\n")))
+    values, delimiter = as_list(value), text(relation.fields[command.field].delimiter)
+    joined = either(call("empty", values), null(), call("arrayStringConcat", values, delimiter))
     return relation.extended([(command.field, context.column(Shape.TEXT), joined)])

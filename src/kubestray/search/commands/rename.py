@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kubestray.search.commands.fields import field_name
 from kubestray.search.cursor import Cursor
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command, Node
@@ -45,10 +44,10 @@ def parse(cursor: Cursor, at: int) -> Rename:
 
 def _pair(cursor: Cursor) -> Pair:
     at = cursor.skip()
-    old = field_name(cursor, "to rename")
+    old = cursor.field("to rename")
     if not cursor.keyword("as"):
         raise cursor.error(f"expected AS after {old!r}, found {cursor.found()}")
-    new = field_name(cursor, "as the new name")
+    new = cursor.field("as the new name")
     if old.count("*") != new.count("*"):
         raise cursor.error("both sides of AS need the same wildcards", at)
     return Pair(at, old, new)

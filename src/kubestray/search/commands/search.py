@@ -4,12 +4,16 @@
 the field exists and does not have the value; ``NOT`` also where the field is missing. ``<`` and ``>`` compare
 numbers. Terms side by side must all hold; OR binds before AND. A bare word, or ``TERM(word)``, is looked
 for in ``_raw``, or in every field where there is none; it has to begin and end where a word does. A
-subsearch in brackets stands for the clause that its rows make (see ``format``).
+subsearch in brackets stands for the clause that its rows make (see ``format``). AND, OR, NOT are written in
+capital letters; in small ones they are words. A value in CIDR notation (``10.0.0.0/8``) stands for the
+addresses in that network. A backslash stands before a quote, a pipe or a backslash that is meant as such.
 
 As the first command it reads the events of ``index=NAME``: one that was given with ``--index``, one that
 ``collect`` has filled, or ``risk``, the risk events of detections; without a name it is the index ``main``.
-``earliest`` and ``latest`` replace the time range of the search; the newest events come first, those that
-were given in the order they have.
+``earliest`` and ``latest`` replace the time range of the search; so do ``starttime``, ``endtime`` in the form
+that ``timeformat`` says, ``starttimeu``, ``endtimeu``, and ``daysago``, ``starthoursago``, ``endminutesago``
+and their like; ``_index_earliest`` and ``_index_latest`` are about ``_indextime``. The newest events come
+first, those that were given in the order they have.
 
 Example::
 
@@ -30,15 +34,14 @@ from kubestray.search.plan import Filter
 from kubestray.search.relation import Context, Relation
 from kubestray.search.stacking import stacked
 from kubestray.search.subsearches import resolved
-from kubestray.search.syntax import Clause, Command, Junction, Place, Term, TermIn, Word
-from kubestray.search.times import BadTime, parse_time
+from kubestray.search.syntax import Clause, Command, Junction, Negation, Place, Term, TermIn, Word
+from kubestray.search.time_modifiers import Times, is_modifier
 from kubestray.search.values import as_number, missing
 from kubestray.search.wildcards import parts
 from kubestray.store.points import Span
 from kubestray.store.trees import Tree, all_of, any_of, call, number
 
 _DEFAULT_INDEX = "main"
-_TIMES = ("earliest", "latest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,55 +63,114 @@ def parse(cursor: Cursor, at: int) -> Search:
 def plan(command: Search, relation: Relation | None, context: Context) -> Relation:
     """Filter the rows."""
     found = resolved(command.clause, context)
+    _note_small_letters(command.clause, context)
+    times = Times(conjuncts(found), context)
     if relation is None:
-        return _events(command.at, found, context)
+        return _events(command.at, found, times, context)
     if found == Word(found.at, "*"):
         return relation
-    return relation.with_node(Filter(relation.node, matches(found, relation, context)))
+    named = [name for name in relation.fields if is_modifier(Term(found.at, name, "=", ""))]
+    wanted = found if named else times.as_conditions(found)
+    return relation.with_node(Filter(relation.node, matches(wanted, relation, context)))
 
 
-def _events(at: int, found: Clause, context: Context) -> Relation:
+def _note_small_letters(clause: Clause, context: Context) -> None:
+    """Tell of words that may be meant as operators."""
+    parts_of_it = _flat(clause)
+    if any(isinstance(part, Term | TermIn) for part in parts_of_it):
+        for part in parts_of_it:
+            if isinstance(part, Word) and part.value in ("and", "or", "not"):
+                capital = part.value.upper()
+                context.note(f"search: {part.value!r} is a word to look for; the operator is {capital}")
+
+
+def _flat(clause: Clause) -> list[Clause]:
+    match clause:
+        case Junction():
+            return [inner for part in clause.operands for inner in _flat(part)]
+        case Negation():
+            return _flat(clause.operand)
+    return [clause]
+
+
+def _events(at: int, found: Clause, times: Times, context: Context) -> Relation:
     """Return the events of the indexes that the clause names, those that match the rest of it."""
     parts_of_it = conjuncts(found)
-    named = [part for part in parts_of_it if _index_names(part)]
-    times = [part for part in parts_of_it if isinstance(part, Term) and part.field.lower() in _TIMES]
-    patterns = [name for part in named for name in _index_names(part)] or [_DEFAULT_INDEX]
-    span = _span(times, context)
-    events = list(_read(patterns, span, context))
+    range_of_all = [part for part in parts_of_it if is_modifier(part)]
+    rest = [times.as_conditions(part) for part in parts_of_it if not _bounds_all(part)]
+    patterns = list(_index_names(found)) or [_DEFAULT_INDEX]
+    events = [
+        _matching(name, relation, rest, context)
+        for name, relation in _read(patterns, times.span(range_of_all), context)
+    ]
     if not events:
         raise _no_events(at, patterns, context)
-    relation = events[0] if len(events) == 1 else stacked(events, context)
-    rest = tuple(part for part in parts_of_it if part not in named and part not in times)
-    if not rest:
+    return events[0] if len(events) == 1 else stacked(events, context)
+
+
+def _bounds_all(part: Clause) -> bool:
+    """Whether a part is a bound of the time range of all events."""
+    return isinstance(part, Term) and is_modifier(part) and not part.field.lower().startswith("_index")
+
+
+def _matching(name: str, relation: Relation, rest: list[Clause], context: Context) -> Relation:
+    """Return the events of an index that match the rest of the clause."""
+    settled = [part for part in (_within_index(part, name) for part in rest) if part != _always(part)]
+    if not settled:
         return relation
-    matching = matches(Junction(at, "and", rest), relation, context)
-    return relation.with_node(Filter(relation.node, matching))
+    return relation.with_node(
+        Filter(relation.node, matches(Junction(settled[0].at, "and", tuple(settled)), relation, context))
+    )
+
+
+def _within_index(clause: Clause, name: str) -> Clause:
+    """Return what is left of a clause for events of one index: what it says of indexes is decided."""
+    match clause:
+        case Junction():
+            operands = tuple(_within_index(part, name) for part in clause.operands)
+            return Junction(clause.at, clause.operator, operands)
+        case Negation():
+            return Negation(clause.at, _within_index(clause.operand, name))
+        case Term(field=field, value=str() as value) if field.lower() == "index":
+            holds = _is_index(value, name) == (clause.operator == "=")
+        case TermIn(field=field) if field.lower() == "index":
+            holds = any(_is_index(value, name) for value in clause.values)
+        case _:
+            return clause
+    return _always(clause) if holds else Junction(clause.at, "or", ())
+
+
+def _always(clause: Clause) -> Junction:
+    return Junction(clause.at, "and", ())
+
+
+def _is_index(pattern: str, name: str) -> bool:
+    return parts(pattern.lower(), name.lower()) is not None
 
 
 def _index_names(part: Clause) -> tuple[str, ...]:
-    """Return the names of indexes that a part asks for, if that is all that it does."""
+    """Return the names of indexes that a clause asks for."""
     match part:
         case Term(operator="=", value=str() as value) if part.field.lower() == "index":
             return (value,)
         case TermIn() if part.field.lower() == "index":
             return part.values
-        case Junction(operator="or"):
-            names = [_index_names(operand) for operand in part.operands]
-            return tuple(name for one in names for name in one) if all(names) else ()
+        case Junction():
+            return tuple(name for operand in part.operands for name in _index_names(operand))
     return ()
 
 
-def _read(patterns: list[str], span: Span, context: Context) -> Iterator[Relation]:
+def _read(patterns: list[str], span: Span, context: Context) -> Iterator[tuple[str, Relation]]:
     def wanted(name: str) -> bool:
-        return any(parts(pattern.lower(), name.lower()) is not None for pattern in patterns)
+        return any(_is_index(pattern, name) for pattern in patterns)
 
     for name in filter(wanted, context.indexes):
-        yield _within(given_relation(context.indexes[name], context), span)
+        yield name, _within(given_relation(context.indexes[name], context, span=span), span)
     if context.events is None:
         return
     for name in context.events.names():
         if name not in context.indexes and wanted(name):
-            yield context.events.relation(name, span, context)
+            yield name, context.events.relation(name, span, context)
 
 
 def _within(relation: Relation, span: Span) -> Relation:
@@ -121,24 +183,6 @@ def _within(relation: Relation, span: Span) -> Relation:
     if span.latest is not None:
         wanted.append(call("less", seconds, number(span.latest / 1e9)))
     return relation.with_node(Filter(relation.node, any_of([missing(time), all_of(wanted)])))
-
-
-def _span(times: list[Term], context: Context) -> Span:
-    """Return the range: a time in the text replaces the search's own, and no ``latest`` then is now."""
-    if not times:
-        return context.span
-    found = {term.field.lower(): _time(term, context) for term in times}
-    return Span(found.get("earliest", context.span.earliest), found.get("latest", context.now))
-
-
-def _time(term: Term, context: Context) -> int:
-    assert isinstance(term.value, str)
-    if term.operator != "=":
-        raise context.error(term.at, f"{term.field} takes a single time", f"write {term.field}={term.value}")
-    try:
-        return parse_time(term.value, context.now)
-    except BadTime as error:
-        raise context.error(term.at, f"{term.field}: {error}") from error
 
 
 def _no_events(at: int, patterns: list[str], context: Context) -> Exception:

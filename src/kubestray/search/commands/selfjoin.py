@@ -1,9 +1,9 @@
 """``selfjoin [max=N] [overwrite=false] [keepsingle=true] FIELD …`` joins rows with each other.
 
-Each row is joined with the first of the rows before it that have the same values in all FIELDs, or with
-each of the first N of them (0: all). The values of the earlier row win; with ``overwrite=false`` those of
-the later one. The first row of its values is in no result by itself; a row whose values no other row has
-is only with ``keepsingle=true``.
+Each row is joined with the next row that has the same values in all FIELDs, or with each of the next N of
+them (0: all that follow). The values of the later row win; with ``overwrite=false`` those of the earlier
+one. The last row of its values begins no result; a row whose values no other row has is only with
+``keepsingle=true``.
 
 Example::
 
@@ -18,12 +18,27 @@ from kubestray.search.commands.fields import field_list
 from kubestray.search.cursor import Cursor
 from kubestray.search.joining import join_first
 from kubestray.search.options import flag, read_options, whole
-from kubestray.search.plan import Filter, Order
+from kubestray.search.plan import Column, Filter, Order
 from kubestray.search.relation import Context, Relation
 from kubestray.search.stacking import stacked
 from kubestray.search.syntax import Command
 from kubestray.search.values import NULL, Shape, as_text, present
-from kubestray.store.trees import aggregate, all_of, any_of, call, column, number, over, text, windowed
+from kubestray.store.trees import (
+    Tree,
+    aggregate,
+    all_of,
+    array,
+    call,
+    column,
+    either,
+    lambda_,
+    number,
+    over,
+    text,
+    windowed,
+)
+
+_PLACE = "place\x00"  # no field of a search is called so
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +61,41 @@ def parse(cursor: Cursor, at: int) -> SelfJoin:
 
 
 def plan(command: SelfJoin, relation: Relation, context: Context) -> Relation:
-    """Join the rows with those before them."""
+    """Join the rows with those after them: by the fields, and by the place of a row among its equals."""
     values = [relation.value(name) or NULL for name in command.fields]
     relation = relation.with_node(Filter(relation.node, all_of([present(value) for value in values])))
     relation, rank = relation.ranked(context)
     place, count = context.column(Shape.NUMBER), context.column(Shape.NUMBER)
     same = [call("ifNull", as_text(value), text("")) for value in values]
     terms = [order.term() for order in relation.order]
-    relation = relation.computed(
-        [
-            (place, over(call("row_number"), partition=same, terms=terms)),
-            (count, windowed(aggregate("count"), partition=[key.copy() for key in same])),
-        ]
-    )
-    single = all_of([call("equals", column(count.name), number(1)), number(int(command.keep_single))])
-    later = call("greater", column(place.name), number(1))
-    ours = relation.with_node(Filter(relation.node, any_of([later, single])))
-    theirs = stacked([relation], context)
-    keys = [(name, theirs.value(name)) for name in command.fields]
-    joined = join_first(
-        ours, theirs, keys, context, outer=False, overwrite=command.overwrite, most=command.most
-    )
-    first = theirs.order[1].column
-    before = call("less", column(first.name), column(rank.name))
-    kept = joined.with_node(Filter(joined.node, any_of([before, single.copy()])))
-    return Relation(kept.node, kept.fields, (Order(first), Order(rank)))
+    placed = call("toNullable", call("toFloat64", over(call("row_number"), partition=same, terms=terms)))
+    counted = windowed(aggregate("count"), partition=[key.copy() for key in same])
+    relation = relation.computed([(place, placed), (count, counted)])
+    theirs = stacked([relation.with_fields({**relation.fields, _PLACE: place})], context)
+    wanted = context.column(Shape.NUMBER)
+    ours = relation.computed([(wanted, call("arrayJoin", _others(command, place, count)))])
+    ours = ours.with_fields({**ours.fields, _PLACE: wanted})
+    keys = [(name, theirs.value(name)) for name in (*command.fields, _PLACE)]
+    shown = theirs.with_fields({name: made for name, made in theirs.fields.items() if name != _PLACE})
+    joined = join_first(ours, shown, keys, context, outer=False, overwrite=command.overwrite)
+    fields = {name: made for name, made in joined.fields.items() if name != _PLACE}
+    return Relation(joined.node, fields, (Order(rank), Order(wanted)))
+
+
+def _others(command: SelfJoin, place: Column, count: Column) -> Tree:
+    """Return the places of the rows that a row is joined with: its own, if it is single and is to stay."""
+    after = call("minus", column(count.name), column(place.name))
+    most = call("least", after, number(command.most)) if command.most else after
+    next_ones = call("arrayMap", lambda_("k", _place(column("k"), place)), call("range", _whole(most)))
+    if not command.keep_single:
+        return next_ones
+    itself = array([column(place.name)])
+    return either(call("equals", column(count.name), number(1)), itself, next_ones)
+
+
+def _place(step: Tree, place: Column) -> Tree:
+    return call("plus", column(place.name), call("toFloat64", call("plus", step, number(1))))
+
+
+def _whole(value: Tree) -> Tree:
+    return call("toUInt32", call("assumeNotNull", value))

@@ -1,4 +1,4 @@
-"""``spath [input=FIELD] [output=NAME] [[path=]PATH]`` takes values out of JSON.
+"""``spath [input=FIELD] [output=NAME] [[path=]PATH]`` takes values out of JSON or XML.
 
 A path is made of names with dots between them; ``{}`` after a name is every item of an array, ``{0}`` the
 first: ``tags{}.name``. The field is ``_raw`` unless given, and the result is called like the path unless
@@ -6,7 +6,11 @@ first: ``tags{}.name``. The field is ``_raw`` unless given, and the result is ca
 ``false`` texts, ``null`` is no value, objects and arrays are their JSON.
 
 Without a path everything is taken out that is no object and no array, each under its path, as
-``user.name`` or ``tags{}.name``. What is no JSON has no fields; XML is known in Splunk but not here.
+``user.name`` or ``tags{}.name``.
+
+In XML a name stands for all elements of that name, ``{2}`` is the second of them, and ``{@name}`` an
+attribute: ``book.title{@year}``. All values are texts. Elements may stand side by side or lack their end;
+what is neither JSON nor XML has no fields.
 
 Example::
 
@@ -16,10 +20,11 @@ Example::
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kubestray.search.by_text import fields_by_text
 from kubestray.search.cursor import Cursor
 from kubestray.search.functions.json_paths import BadPath, Every, Key, Path, is_single, path, several, single
 from kubestray.search.functions.json_values import document, is_kind, native, unquoted
@@ -28,7 +33,8 @@ from kubestray.search.plan import Column, Grouped, Limited
 from kubestray.search.relation import Context, Relation
 from kubestray.search.stand_in import ANY
 from kubestray.search.syntax import Command
-from kubestray.search.values import NULL, NULL_NUMBER, Shape, bound, choose, present
+from kubestray.search.values import NULL, NULL_NUMBER, Shape, Value, bound, choose, present
+from kubestray.search.xml_text import at_path, leaves, read_xml
 from kubestray.store.trees import Tree, array, call, column, either, lambda_, number, text
 
 _OPTIONS = ["input", "output", "path"]
@@ -38,11 +44,15 @@ _MOST_FIELDS = 1000
 
 @dataclass(frozen=True, slots=True)
 class SPath(Command):
-    """The ``spath`` command; without a path everything is taken out."""
+    """The ``spath`` command; without a path (``written``) everything is taken out.
+
+    ``path`` is the same for JSON; None too if the path is one of XML alone.
+    """
 
     input: str
     output: str
     path: Path | None
+    written: str | None
 
 
 def parse(cursor: Cursor, at: int) -> SPath:
@@ -55,9 +65,12 @@ def parse(cursor: Cursor, at: int) -> SPath:
     if written is None:
         if "output" in options:
             raise cursor.error("output names the result of a path, and there is no path", at)
-        return SPath(at, options.get("input", "_raw"), "", None)
+        return SPath(at, options.get("input", "_raw"), "", None, None)
+    output = options.get("output", written)
+    if "{@" in written:
+        return SPath(at, options.get("input", "_raw"), output, None, written)
     try:
-        return SPath(at, options.get("input", "_raw"), options.get("output", written), path(written))
+        return SPath(at, options.get("input", "_raw"), output, path(written), written)
     except BadPath as error:
         raise cursor.error(f"spath: {error}", at) from error
 
@@ -67,6 +80,25 @@ def plan(command: SPath, relation: Relation, context: Context) -> Relation:
     value = relation.value(command.input)
     if value is None:
         return relation
+    if command.written is None or command.path is not None:
+        relation = _of_json(command, value, relation, context)
+    return fields_by_text(relation, value, "<", lambda text: _of_xml(command, text), context, command.at)
+
+
+def _of_xml(command: SPath, written: str) -> Mapping[str, list[str]]:
+    """Return the fields of a text that is XML."""
+    top = read_xml(written)
+    if command.written is not None:
+        values = at_path(top, command.written)
+        return {command.output: values} if values else {}
+    found: dict[str, list[str]] = {}
+    for name, leaf in leaves(top):
+        found.setdefault(name, []).append(leaf)
+    return found
+
+
+def _of_json(command: SPath, value: Value, relation: Relation, context: Context) -> Relation:
+    """Return the rows with the values of those texts that are JSON."""
     own = context.column(Shape.TEXT)
     relation = relation.computed([(own, document(value))])
     wanted = (

@@ -9,7 +9,6 @@ taken of all fields.
 ``allnum=true`` gives no result for a group in which a value is no number. ``dedup_splitvals=true`` counts a
 value that a multivalue BY field repeats once. ``delim=TEXT`` changes nothing here: ``list`` and ``values``
 give multivalue fields, whose values stay apart; nor does ``partitions=N``, which is about speed.
-``list`` gives all values, where Splunk gives 100.
 
 Splunk's pages define percentiles in two ways: here ``median`` and ``exactperc`` are one of the numbers, of an
 even count the higher one in the middle, and ``perc`` lies between two numbers, as in their examples.

@@ -3,11 +3,13 @@
 A row's aggregate is over the rows of its group up to it: all of them, or of the last N rows with ``window=N``
 those of its group; ``global=false`` takes the last N rows of each group instead. ``current=false`` leaves
 the row itself out. ``time_window=5m`` takes the rows of the last five minutes, where the rows are in the
-order of their time, upwards or downwards.
+order of their time, upwards or downwards, and with ``window=N`` too at most the last N of them; a month is
+30 days, a year 365. Without an aggregate nothing changes.
 
 ``reset_before=(CONDITION)`` and ``reset_after=(CONDITION)`` start anew with the row for which the condition
-holds, or after it; ``reset_on_change=true`` where a BY field changes. All groups start anew then. A
-condition sees the rows as they were before this command. ``allnum=true`` is that of ``stats``.
+holds, or after it; ``reset_on_change=true`` where a BY field changes. All groups start anew then. The
+condition of ``reset_before`` sees the rows as they were before this command, that of ``reset_after`` its
+results too; if it uses them there may be 200 resets. ``allnum=true`` is that of ``stats``.
 
 Example::
 
@@ -17,14 +19,14 @@ Example::
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kubestray.search.aggregates import Style, aggregates, by_fields
 from kubestray.search.cursor import Cursor
 from kubestray.search.grouping import Wish, aggregated, partitioned
 from kubestray.search.options import flag, read_options, whole
 from kubestray.search.relation import Context, Relation
-from kubestray.search.resets import Resets, names_in, read_condition, segments
+from kubestray.search.resets import Resets, names_in, one_by_one, read_condition, segments
 from kubestray.search.spans import TimeSpan, parse_span
 from kubestray.search.syntax import Aggregate, Command, Expression
 from kubestray.search.timed import direction, within
@@ -63,7 +65,8 @@ def parse(cursor: Cursor, at: int) -> StreamStats:
 
     while read(cursor):
         pass
-    found = aggregates(cursor, Style(implied=True))
+    bare = (options or conditions) and (cursor.at_end() or cursor.looking_at("|") or cursor.looking_at("]"))
+    found = () if bare else aggregates(cursor, Style(implied=True))
     by = by_fields(cursor, read)
     return StreamStats(
         at,
@@ -88,24 +91,34 @@ def _seconds(cursor: Cursor, options: dict[str, str]) -> float:
     span = parse_span(options["time_window"])
     if not isinstance(span, TimeSpan):
         raise cursor.error(f"time_window={options['time_window']} is not a length of time")
-    if span.months:
-        raise cursor.error(
-            "a time_window of months is known in SPL but not supported here", hint="write days"
-        )
-    if options.get("window", "0") != "0":
-        raise cursor.error("window and time_window together are known in SPL but not supported here")
-    return span.about
+    return span.nominal
 
 
 def plan(command: StreamStats, relation: Relation, context: Context) -> Relation:
     """Add the running aggregates as fields."""
-    relation, _ = relation.ranked(context)
-    relation, segment = segments(command.resets, command.by, relation, context)
+    if not command.aggregates:
+        return relation
+    relation, place = relation.ranked(context)
+    resets, after = command.resets, command.resets.after
+    wish = Wish(command.by, command.all_numeric, windowed=True)
+    results = {one.name for one in aggregated(command.aggregates, relation, context, wish)[1]}
+    if after is None or not names_in(after) & results:
+        relation, segment = segments(resets, command.by, relation, context)
+        return _running(command, relation, segment, context)
+    relation, segment = segments(replace(resets, after=None), command.by, relation, context)
+
+    def running(more: list[Tree]) -> Relation:
+        return _running(command, relation, [*segment, *more], context)
+
+    return one_by_one(after, running, place, context, command.at)
+
+
+def _running(command: StreamStats, relation: Relation, segment: list[Tree], context: Context) -> Relation:
+    """Add the running aggregates within each segment."""
     wish = Wish(command.by, command.all_numeric, windowed=True)
     relation, found = aggregated(command.aggregates, relation, context, wish)
-    _check_after(command, [one.name for one in found], context)
     groups, grouped = partitioned(relation, command.by)
-    over = _frame(command, [*groups, *segment], relation, context)
+    over = _frame(command, [*groups, *(tree.copy() for tree in segment)], relation, context)
     made = []
     for one in found:
         running = Value(one.value.shape, over(one.value.tree))
@@ -113,16 +126,6 @@ def plan(command: StreamStats, relation: Relation, context: Context) -> Relation
             running = choose([(grouped.copy(), running)], relation.value(one.name) or NULL)
         made.append((one.name, context.column(running.shape), running.tree))
     return relation.extended(made)
-
-
-def _check_after(command: StreamStats, names: list[str], context: Context) -> None:
-    """Refuse a reset that waits for a result of this command: each row would depend on the one before."""
-    after = command.resets.after
-    if after is not None and names_in(after).intersection(names):
-        raise context.error(
-            command.at,
-            "reset_after by a result of the same streamstats is known in SPL but not supported here",
-        )
 
 
 def _frame(
@@ -143,6 +146,8 @@ def _frame(
             seconds=command.seconds,
             sign=sign,
             current=command.current,
+            rows=command.window,
+            across=command.across,
         )
     if command.window and command.across:
         whole_place = call("toInt64", call("assumeNotNull", place.tree))

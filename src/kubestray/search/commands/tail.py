@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from kubestray.search.commands.reverse import reversed_rows
 from kubestray.search.cursor import Cursor
+from kubestray.search.options import row_count
 from kubestray.search.plan import Limited
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command
@@ -26,7 +27,7 @@ class Tail(Command):
 def parse(cursor: Cursor, at: int) -> Tail:
     """Read the number of rows."""
     found = cursor.match(r"\d+")
-    return Tail(at, int(found[0]) if found else 10)
+    return Tail(at, row_count(found[0]) if found else 10)
 
 
 def plan(command: Tail, relation: Relation, context: Context) -> Relation:

@@ -92,6 +92,8 @@ def _columns(axis: Axis, bins: dict[str, str]) -> Axis:
 def plan(command: TimeChart, relation: Relation, context: Context) -> Relation:
     """Make the table."""
     time = relation.value(TIME)
+    if not relation.fields:
+        return given_relation([], context, [TIME])
     if time is None:
         raise context.error(command.at, "timechart needs _time", "give mstats a span, for example span=1m")
     relation = relation.with_node(Filter(relation.node, call("isNotNull", as_number(time))))
@@ -118,7 +120,7 @@ def _grid(command: TimeChart, relation: Relation, context: Context) -> Grid | No
     first, last = extent(as_number(time), relation, context)
     if first is None or last is None:
         return None
-    searched = _searched(relation.node) if command.pivot.flag("fixedrange", True) else None
+    searched = _searched(relation.node, context) if command.pivot.flag("fixedrange", True) else None
     if searched and not (searched[0] <= first and last < searched[1]):
         searched = None
     if searched:
@@ -139,21 +141,24 @@ def _span(command: TimeChart, first: float, last: float, context: Context) -> Ti
     return found
 
 
-def _searched(node: Node) -> tuple[float, float] | None:
-    """Return the range in seconds that all rows come from; None if there is none, or no one range."""
+def _searched(node: Node, context: Context) -> tuple[float, float] | None:
+    """Return the range in seconds that all rows come from; None if there is none, or no one range.
+
+    Rows that have no range of their own, such as those of a lookup, leave it to the others; if there are
+    only such rows it is that of the search.
+    """
     sources = [node]
-    spans: set[Span | None] = set()
+    spans: set[Span] = set()
     while sources:
         one = sources.pop()
         sources += one.inputs
-        if not one.inputs:
-            spans.add(getattr(one, "span", None))
-    if len(spans) != 1:
+        if (own := getattr(one, "span", None)) is not None:
+            spans.add(own)
+    if len(spans) > 1:
         return None
-    (span,) = spans
-    if span is None or span.latest is None or not 0 < span.earliest < span.latest:
-        return None
-    return span.earliest / 1e9, span.latest / 1e9
+    span = spans.pop() if spans else context.span
+    latest = context.now if span.latest is None else span.latest
+    return (span.earliest / 1e9, latest / 1e9) if 0 < span.earliest < latest else None
 
 
 def _continued(command: TimeChart, table: Table, result: Relation, grid: Grid, context: Context) -> Relation:

@@ -9,9 +9,11 @@ others; a row that has none of them is in no transaction. A FILTER is ``"words"`
 
 The result has ``_time``, that of the oldest row, ``duration`` in seconds, ``eventcount``, and of each
 field all values that differ, in the order of their characters; with ``mvlist=true`` all values in the
-order of time. ``_raw`` is a line each. The newest transaction comes first. Rows without ``_time`` are in
-none. All rows are read while the search is planned, so there may be 200000. ``delim`` changes nothing, as
-values stay apart, nor do ``maxopentxn`` and ``maxopenevents``.
+order of time, with ``mvlist="FIELD, FIELD"`` so of these fields. ``keeporphans=true`` keeps rows that
+have none of the FIELDs as they are, with 1 in ``_txn_orphan``. ``_raw`` is a line each. The newest
+transaction comes first. Rows without ``_time`` are in none. All rows are read while the search is
+planned, so there may be 200000. ``delim`` changes nothing, as values stay apart, nor do ``maxopentxn``
+and ``maxopenevents``.
 
 Example::
 
@@ -37,11 +39,14 @@ from kubestray.search.spans import TimeSpan, parse_span
 from kubestray.search.syntax import Clause, Command, Expression, Node
 from kubestray.search.transactions import Event, Group, Row, Rules, grouped
 from kubestray.search.values import Shape, as_number
+from kubestray.search.wildcards import parts
 from kubestray.store.trees import Tree, call, number
 
 _OPTIONS = ["fields", "maxspan", "maxpause", "maxevents", "delim", "nullstr", "maxopentxn", "maxopenevents"]
-_FLAGS = ["connected", "keepevicted", "mvlist", "mvraw"]
-_LACKING = r"(keeporphans|unifyends|name)\s*="
+_FLAGS = ["connected", "keepevicted", "keeporphans", "mvraw", "unifyends"]
+_LACKING = r"(name\s*=|unifyends\s*=\s*(?:f|false|0)\b)"
+_LISTED = r"mvlist\s*=\s*"
+_ORPHAN = "_txn_orphan"
 _ENDS = r"(startswith|endswith)\s*=\s*"
 _MOST = 200_000
 
@@ -62,7 +67,9 @@ class Transaction(Command):
     start: Filter | None
     end: Filter | None
     keep_evicted: bool
-    listed: bool
+    keep_orphans: bool
+    listed: tuple[str, ...]
+    """Patterns of the fields of which all values are kept in order."""
     listed_raw: bool
     null: str
 
@@ -72,10 +79,14 @@ def parse(cursor: Cursor, at: int) -> Transaction:
     options: dict[str, str] = {}
     filters: dict[str, Filter] = {}
     fields: list[str] = []
+    listed: tuple[str, ...] = ()
     while True:
         if lacking := cursor.match(_LACKING):
-            raise cursor.error(f"transaction option {lacking[1]!r} is known in SPL but not supported here")
-        if found := cursor.match(_ENDS):
+            message = f"transaction option {lacking[1].rstrip(' =')!r} is known in SPL but not supported here"
+            raise cursor.error(message)
+        if cursor.match(_LISTED):
+            listed = _listed(cursor)
+        elif found := cursor.match(_ENDS):
             filters[found[1].lower()] = _filter(cursor)
         elif not read_options(cursor, _OPTIONS, options, _FLAGS):
             if not cursor.at_field():
@@ -92,8 +103,19 @@ def parse(cursor: Cursor, at: int) -> Transaction:
         flag(options, "connected", True),
     )
     start, end = filters.get("startswith"), filters.get("endswith")
-    keep, listed, raw = (flag(options, name, False) for name in ("keepevicted", "mvlist", "mvraw"))
-    return Transaction(at, rules, start, end, keep, listed, raw, options.get("nullstr", "NULL"))
+    keep, orphans, raw = (flag(options, name, False) for name in ("keepevicted", "keeporphans", "mvraw"))
+    null = options.get("nullstr", "NULL")
+    return Transaction(at, rules, start, end, keep, orphans, listed, raw, null)
+
+
+def _listed(cursor: Cursor) -> tuple[str, ...]:
+    """Read ``true``, ``false`` or the names of fields."""
+    quoted = cursor.quoted()
+    found = cursor.match(r"[^\s|\]]+") if quoted is None else None
+    written = quoted if quoted is not None else found[0] if found else ""
+    if written.lower() in ("t", "true", "1"):
+        return ("*",)
+    return () if written.lower() in ("f", "false", "0") else tuple(written.replace(",", " ").split())
 
 
 def _filter(cursor: Cursor) -> Filter:
@@ -130,10 +152,20 @@ def plan(command: Transaction, relation: Relation, context: Context) -> Relation
     for mark, wanted in zip(marks, (command.start, command.end), strict=True):
         relation, tree = _holds(wanted, relation, context)
         relation = relation.computed([(mark, call("toNullable", call("toFloat64", tree)))])
-    found = grouped(_events(relation, marks, command, context), command.rules)
-    kept = [one for one in found if one.complete or command.keep_evicted]
+    events = _events(relation, marks, command, context)
+    kept = [one for one in grouped(events, command.rules) if one.complete or command.keep_evicted]
+    rows = [_joined(one, shown, command) for one in kept]
     names = [*shown, "duration", "eventcount", "closed_txn"]
-    return given_relation([_joined(one, shown, command) for one in kept], context, names)
+    if command.keep_orphans:
+        rows += [{**event.row, _ORPHAN: 1} for event in events if _is_orphan(event, command)]
+        rows.sort(key=lambda row: -row["_time"])
+        names.append(_ORPHAN)
+    return given_relation(rows, context, names)
+
+
+def _is_orphan(event: Event, command: Transaction) -> bool:
+    """Whether a row has none of the fields of transactions, and so is in none."""
+    return bool(command.rules.fields) and not any(name in event.row for name in command.rules.fields)
 
 
 def _holds(wanted: Filter | None, relation: Relation, context: Context) -> tuple[Relation, Tree]:
@@ -186,9 +218,10 @@ def _values(name: str, rows: list[Row], command: Transaction) -> Any:
     if name == "_raw":
         lines = [str(row[name]) for row in rows if name in row]
         return lines if command.listed_raw else "\n".join(lines)
-    found = [row.get(name, command.null if command.listed else None) for row in rows]
+    listed = any(parts(pattern, name) is not None for pattern in command.listed)
+    found = [row.get(name, command.null if listed else None) for row in rows]
     items = [item for value in found for item in (value if isinstance(value, list) else [value])]
-    if command.listed:
+    if listed:
         return items
     distinct = {str(item): item for item in items if item is not None}
     return [distinct[text] for text in sorted(distinct)]

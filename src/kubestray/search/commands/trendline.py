@@ -1,7 +1,8 @@
 """``trendline TYPE N(FIELD) [AS NAME] …`` gives moving averages of the last N rows.
 
 The types are ``sma``, the plain mean, ``wma``, in which the newest of N rows counts N times and the
-oldest once, and ``ema``, which moves by 2 / (N + 1) of the way to each new number, from the first one on.
+oldest once, and ``ema``, which keeps 2 / (N + 1) of what it was and takes the rest from each new number,
+from the first one on. (Splunk's page has it so; elsewhere 2 / (N + 1) is the part of the new number.)
 It is written in one word, ``sma5(count)``, which is the name of the result too unless AS gives another.
 Rows without a number are passed over. The first N - 1 rows have no result.
 
@@ -111,7 +112,7 @@ def _exponential(relation: Relation, own: Tree, place: Tree, rows: int) -> Tree:
 
     The engine's own one starts from 0: what is left of that start is made up for by the first number.
     """
-    keep = 1 - 2 / (rows + 1)
+    keep = 2 / (rows + 1)
     terms = [order.term() for order in relation.order]
     moving = exp.ParameterizedAgg(
         this="exponentialMovingAverage",

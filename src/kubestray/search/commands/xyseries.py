@@ -3,8 +3,8 @@
 A cell has the value of DATA in the row with this X and this Y, the last one if there are several. With
 several DATA fields a column is called ``DATA: Y``; ``sep`` is what stands between the two, and ``format``
 says all of it, with ``$AGG$`` for the field and ``$VAL$`` for the value. Rows without X or Y are left
-out. The rows stay in their order, the columns are sorted. ``untable`` does the opposite. ``grouped``
-changes nothing.
+out. The rows are ordered by X, numbers by value before texts by their characters; with ``grouped=true``
+they stay in their order. The columns are sorted. ``untable`` does the opposite; ``maketable`` is the same.
 
 Example::
 
@@ -16,7 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubestray.search.cursor import Cursor
-from kubestray.search.options import read_options
+from kubestray.search.grouping import natural
+from kubestray.search.options import flag, read_options
 from kubestray.search.plan import Column, Grouped, Order
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command
@@ -35,6 +36,7 @@ class XYSeries(Command):
     columns: str
     data: tuple[str, ...]
     format: str
+    grouped: bool
 
 
 def parse(cursor: Cursor, at: int) -> XYSeries:
@@ -49,7 +51,8 @@ def parse(cursor: Cursor, at: int) -> XYSeries:
     if len(fields) < 3:
         raise cursor.error("xyseries needs a field of rows, one of columns and one of data", at)
     shown = options.get("format", f"$AGG${options.get('sep', ': ')}$VAL$" if len(fields) > 3 else "$VAL$")
-    return XYSeries(at, fields[0], fields[1], tuple(fields[2:]), shown)
+    grouped = flag(options, "grouped", False)
+    return XYSeries(at, fields[0], fields[1], tuple(fields[2:]), shown, grouped)
 
 
 def plan(command: XYSeries, relation: Relation, context: Context) -> Relation:
@@ -68,7 +71,8 @@ def plan(command: XYSeries, relation: Relation, context: Context) -> Relation:
             field = command.format.replace("$AGG$", data).replace("$VAL$", name)
             fields[field] = context.column(value.shape)
             made.append((fields[field], value.tree))
-    return Relation(Grouped(relation.node, ((group, key.tree),), tuple(made)), fields, (Order(place),))
+    table = Relation(Grouped(relation.node, ((group, key.tree),), tuple(made)), fields, (Order(place),))
+    return table if command.grouped else natural(table, [group], context)
 
 
 def _names(relation: Relation, shown: Column, command: XYSeries, context: Context) -> list[str]:

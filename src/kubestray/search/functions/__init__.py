@@ -15,6 +15,7 @@ from kubestray.search.functions import (
     formats,
     forms,
     kinds,
+    looked_up,
     multivalue,
     numeric,
     precision,
@@ -90,6 +91,7 @@ FUNCTIONS: dict[str, Function] = {
     "like": Function(2, 2, text.like, "like(x, p): whether x matches p, in which % is any text and _ any character"),
     "ln": Function(1, 1, numeric.numeric("log"), "ln(x): natural logarithm; null unless x > 0"),
     "log": Function(1, 2, numeric.log, "log(x, base): logarithm, base 10 unless given"),
+    "lookup": special(3, 3, looked_up.lookup, 'lookup("name", json_object("key", x), json_array("field", …)): the fields of a lookup where its key is x, as a JSON object'),
     "lower": Function(1, 1, text.textual("lowerUTF8"), "lower(x): in lower case"),
     "ltrim": Function(1, 2, text.trimmed("L"), "ltrim(x, chars): without leading spaces and tabs, or these characters"),
     "match": Function(2, 2, text.match_, "match(x, regex): whether the regular expression matches anywhere in x"),
@@ -158,6 +160,5 @@ FUNCTIONS: dict[str, Function] = {
 KNOWN_ELSEWHERE = {
     "cluster": "nothing here compares texts by likeness",
     "getfields": "use foreach for what is to be done with every field",
-    "lookup": "use the lookup command",
 }
 """Functions of SPL that we lack, so that the message can say so, with what to do instead."""

@@ -35,6 +35,8 @@ class Scope(Protocol):
 
     relation: Relation
     context: Context
+    per_value: bool
+    """Whether it is evaluated for each of several values: rows can be neither joined nor added to then."""
 
     def value(self, expression: Expression) -> Value:
         """Return the value of an expression."""

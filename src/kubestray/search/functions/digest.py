@@ -6,6 +6,7 @@ import ipaddress
 
 from kubestray.search.functions.base import BadArgument, Build, Environment
 from kubestray.search.functions.text import holds_for_any
+from kubestray.search.networks import in_network, network_of
 from kubestray.search.values import Shape, Value, as_text, bound, missing
 from kubestray.store.trees import Tree, all_of, any_of, call, column, either, null, number, text
 
@@ -38,14 +39,10 @@ def cidrmatch(a: list[Value], _: Environment) -> Value:
 
 
 def _in_network(address: Tree, literal: str) -> Tree:
-    try:
-        network = ipaddress.ip_network(literal.strip(), strict=False)
-    except ValueError as error:
-        raise BadArgument(0, f"{literal!r} is no network; write 10.0.0.0/8") from error
-    test, stand_in = ("isIPv4String", "0.0.0.0") if network.version == 4 else ("isIPv6String", "::")  # noqa: S104 (a stand-in, not an address)
-    known = call("ifNull", call(test, address), number(0))
-    safe = either(known, call("assumeNotNull", address), text(stand_in))
-    return call("and", known, call("isIPAddressInRange", safe, text(str(network))))
+    network = network_of(literal)
+    if network is None:
+        raise BadArgument(0, f"{literal!r} is no network; write 10.0.0.0/8")
+    return in_network(address, network)
 
 
 def _in_any_network(address: Tree, network: Tree) -> Tree:

@@ -112,6 +112,9 @@ class _Conversion:
         return text(f"%{flags}{size}{precision if kind != 's' or self.kind == 's' else ''}{kind}")
 
 
+_WIDEST = 1000
+
+
 def printf(a: list[Value], env: Environment) -> Value:
     """Write values in a format like that of the C function."""
     layout = literal_text(a[0], 0, "the format")
@@ -138,6 +141,8 @@ def _conversion(found: re.Match[str], arguments: Iterator[tuple[int, Value]]) ->
         raise BadArgument(0, f"the conversion %{found[5]} is not supported")
     width = _size(found[3], arguments) if found[3] else 0
     precision = _size(found[4], arguments) if found[4] is not None else None
+    if max(abs(width), precision or 0) > _WIDEST:
+        raise BadArgument(0, f"a width or precision is at most {_WIDEST}")
     if width < 0:
         flags, width = flags + "-", -width
     return _Conversion(flags, width, precision, kind)

@@ -55,6 +55,9 @@ class BadPath(ValueError):
     """A text that is not a path."""
 
 
+_MOST = 2**31 - 1  # no list has more, and the engine counts no farther
+
+
 def path(written: str) -> Path:
     """Read a path; raise `BadPath` if it is none."""
     steps: list[Step] = []
@@ -66,7 +69,7 @@ def path(written: str) -> Path:
         if found[1]:
             steps.append(Key(text(found[1])))
         inner = re.findall(r"\{(\d*)\}", found[2])
-        steps += [Index(int(place)) if place else Every() for place in inner]
+        steps += [Index(min(int(place), _MOST)) if place else Every() for place in inner]
         at = found.end()
     return tuple(steps)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import groupby
 
 from kubestray.search.functions.base import Environment
 from kubestray.search.functions.time_formats import COMPOSED, DIRECTIVES, flat
@@ -37,21 +38,13 @@ def strftime(a: list[Value], env: Environment) -> Value:
 def _written(layout: str, moment: Tree, zone: str) -> Tree:
     """Write a moment in a format that is known; neighbours that the engine writes are written together."""
     parts: list[Tree] = []
-    for token in _merged(layout):
-        writer = _OWN.get(token)
-        parts.append(writer(moment, zone) if writer else _engine(token, moment, zone))
-    return call("concat", *parts, text(""), text(""))
-
-
-def _merged(layout: str) -> list[str]:
-    """Return the format in the engine's words, cut at the directives that it has no word for."""
-    merged = [""]
-    for token in re.findall(DIRECTIVES, flat(layout)):
-        if token in _OWN:
-            merged += [token, ""]
+    for own, tokens in groupby(re.findall(DIRECTIVES, flat(layout)), _OWN.__contains__):
+        if own:
+            parts += [_OWN[token](moment, zone) for token in tokens]
         else:
-            merged[-1] += _ENGINE.get(token, token.replace("%", "%%"))
-    return [part for part in merged if part]
+            words = "".join(_ENGINE.get(token, token.replace("%", "%%")) for token in tokens)
+            parts.append(_engine(words, moment, zone))
+    return call("concat", *parts, text(""), text(""))
 
 
 def _engine(layout: str, moment: Tree, zone: str) -> Tree:

@@ -62,12 +62,18 @@ class Statistic:
     numeric: bool = True
     counting: bool = False
 
-    def of(self, value: Value, rows: Rows, *, all_numeric: bool = False) -> Value:
-        """Return the value; with ``all_numeric`` it is null if a value of the group is no number."""
+    def of(self, value: Value, rows: Rows, *, all_numeric: bool = False, complete: bool = False) -> Value:
+        """Return the value; with ``all_numeric`` it is null if a value of the group is no number.
+
+        With ``complete`` as well it is so too if a row of the group has no value.
+        """
         made = self.build(value, rows)
         if not (all_numeric and self.numeric):
             return made
         only = call("equals", _others(value), number(0))
+        if complete:
+            lacking = aggregate("countIf", call("not", present(value)))
+            only = all_of([only, call("equals", lacking, number(0))])
         return Value(Shape.NUMBER, either(only, as_number(made), null()))
 
 

@@ -35,6 +35,8 @@ from kubestray.store.trees import (
     number,
 )
 
+_MOST_LISTED = 100
+
 
 def count(value: Value, _: Rows) -> Value:
     """Return how many values, of a condition how often it holds."""
@@ -62,12 +64,14 @@ def values(value: Value, _: Rows) -> Value:
 
 
 def listed(value: Value, rows: Rows) -> Value:
-    """Return all values in the order of the rows."""
+    """Return the values in the order of the rows, the first hundred of them as Splunk does."""
     assert rows.rank is not None
     pairs = aggregate("groupArray", call("tuple", rows.rank, as_list(value)))
     ordered = call("arraySort", lambda_("p", call("tupleElement", column("p"), number(1))), pairs)
     lists = call("arrayMap", lambda_("p", call("tupleElement", column("p"), number(2))), ordered)
-    return Value(Shape.MULTI, call("arrayFlatten", lists))
+    return Value(
+        Shape.MULTI, call("arraySlice", call("arrayFlatten", lists), number(1), number(_MOST_LISTED))
+    )
 
 
 def mode(value: Value, _: Rows) -> Value:
