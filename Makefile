@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test bench check lock format docs
+.PHONY: install demo test bench bench-data check lock format docs
 
 install: $(STAMP)
 
@@ -27,6 +27,10 @@ check: install
 
 bench: install
 	$(BIN)/python -m bench
+
+# The 30 days of points that a part of the benchmark needs: some ten minutes, once.
+bench-data: install
+	$(BIN)/python -m bench --data
 
 format: install
 	$(BIN)/ruff check --fix src tests bench

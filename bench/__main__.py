@@ -1,4 +1,4 @@
-"""``make bench``: what the main job costs on this machine, as JSON on stdout.
+"""``make bench``: what the main job costs on this machine, as JSON on stdout and in ``results/latest.json``.
 
 One run, one process; each figure is the best of a few repetitions, so that other work on the machine
 disturbs it least. Data: the simulator's network edges and processes, seed 7.
@@ -9,18 +9,21 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import sqlglot
-
+from bench.estate import Shape, estate
+from bench.sizes import sizes
+from bench.thirty_days import PUBLISHED, best, bytes_per_point, history, peers
 from kubestray.config import Config, load_config
 from kubestray.detect.runner import Times, macros_of
 from kubestray.pipeline.detecting import Detector, wanted_searches
@@ -37,30 +40,63 @@ SECOND = 10**9
 DAY = 86_400 * SECOND
 NOW = 1_795_000_000 * SECOND
 START = NOW - 30 * DAY
-PUBLISHED = Path(__file__).parents[2] / "shared" / "escu"
+ESTATE = Path(__file__).parents[1] / ".bench"
+RECORD = Path(__file__).parent / "results" / "latest.json"
+_BUDGET = 120.0  # seconds for a peer to load and answer
+_PEER_KEYS = 25  # of the estate's 500 workloads and processes: 26 M points
 METRICS = ("tcp.bytes", "tcp.packets", "tcp.new_sockets", "udp.bytes", "udp.packets")
 
 
-def best(work: Callable[[], Any], times: int = 3) -> float:
-    """Return the seconds of the fastest of some runs."""
-    taken = []
-    for _ in range(times):
-        start = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - start)
-    return min(taken)
-
-
 def main() -> None:
-    """Measure and print."""
+    """Make the data (``--data``), or measure, print, and keep the record."""
+    if "--data" in sys.argv[1:]:
+        store, loaded = estate(ESTATE, Shape())
+        store.close()
+        print(json.dumps(asdict(loaded)))
+        return
     simulation = simulate(SimulationConfig(start_ns=START, end_ns=NOW, scenario="exfiltration"))
     folder = Path(tempfile.mkdtemp(prefix="kubestray-bench-"))
     try:
-        figures = {**_start_up(), **_decoding(simulation), **_store(simulation, folder)}
+        figures: dict[str, Any] = {**_start_up(), **_decoding(simulation), **_store(simulation, folder)}
+        figures["sizes"] = sizes(folder, _BUDGET)
+        figures["peers"] = peers(Shape(), _PEER_KEYS, folder, _BUDGET)
+        figures["history"] = _history()
     finally:
         shutil.rmtree(folder)
-    machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
-    print(json.dumps({"machine": machine, **figures}, indent=2))
+    record = {"machine": _machine(), "commit": _commit(), "date": time.strftime("%Y-%m-%d"), **figures}
+    text = json.dumps(record, indent=2)
+    RECORD.write_text(text + "\n", encoding="utf-8")
+    print(text)
+    for name, value in _flat(record):
+        print(f"{name:<60} {value}", file=sys.stderr)
+
+
+def _history() -> dict[str, Any]:
+    if not (ESTATE / "loaded.json").exists():
+        return {"skipped": "there is no data for this part: make bench-data makes it, in ten minutes or so"}
+    store, loaded = estate(ESTATE, Shape())
+    figures = {"loaded": asdict(loaded), **history(store)}
+    store.close()
+    figures["resident_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return figures
+
+
+def _machine() -> dict[str, Any]:
+    return {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.platform()}
+
+
+def _commit() -> str:
+    told = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(told, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+
+
+def _flat(record: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the figures of a record with their whole names."""
+    for name, value in record.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield before + name, value
 
 
 def _start_up() -> dict[str, float]:
@@ -100,7 +136,10 @@ def _store(simulation: Any, folder: Path) -> dict[str, Any]:
     append = time.perf_counter() - start
     for batch in simulation.batches(NOW - 3600 * SECOND, NOW, 10, ("network",), METRICS):
         store.append(batch)
-    figures: dict[str, Any] = {"append_points_per_second": round(points / append), **_size(store)}
+    figures: dict[str, Any] = {
+        "append_points_per_second": round(points / append),
+        "bytes_per_point": round(bytes_per_point(store), 2),
+    }
     config = load_config({"store": str(folder / "store")}, {}, None)
     content = content_of(config)
     detector = Detector(store, content, searching(config))
@@ -128,17 +167,6 @@ def _compiling(store: Store, config: Config) -> dict[str, float]:
         taken = best(lambda: compile_search(request(search.search), store.query))  # noqa: B023 (called at once)
         figures[search.name] = round(1000 * taken, 1)
     return figures
-
-
-def _size(store: Store) -> dict[str, float]:
-    """Return the bytes a point takes on disk, once parts are merged."""
-    store.engine.execute("OPTIMIZE TABLE samples_local FINAL")
-    tree = sqlglot.parse_one(
-        "SELECT sum(bytes_on_disk) / sum(rows) AS size FROM system.parts "
-        "WHERE active AND table = 'samples_local'",
-        dialect="clickhouse",
-    )
-    return {"bytes_per_point": round(store.query(tree).to_pylist()[0]["size"], 2)}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,60 @@
+"""Bytes a sample on disk, beside VictoriaMetrics, on values of three kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.estate import NOW, SECOND
+from bench.peers import Absent, victoria_metrics
+from bench.slices import Series
+from bench.thirty_days import bytes_per_point, load
+from kubestray.store.open import open_store
+
+_SERIES, _POINTS, _STEP = 24, 86_400, 10
+
+Values = npt.NDArray[np.float64]
+
+KINDS: dict[str, Callable[[np.random.Generator], Values]] = {
+    # name: the values of a series
+    "integer_valued": lambda dice: dice.poisson(200, _POINTS).astype(np.float64),
+    "slowly_changing": lambda dice: np.floor(100 + np.cumsum(dice.random(_POINTS) < 0.01)),
+    "noisy": lambda dice: dice.lognormal(0.0, 1.0, _POINTS),
+}
+
+
+def sizes(folder: Path, budget: float) -> dict[str, Any]:
+    """Return the bytes a sample takes here and in VictoriaMetrics, by kind, and the worst ratio."""
+    figures: dict[str, Any] = {}
+    ratios = []
+    for kind in KINDS:
+        data = partial(_series, kind)
+        store = open_store(str(folder / f"ours-{kind}"))
+        load(store, data())
+        ours = bytes_per_point(store)
+        store.close()
+        theirs = victoria_metrics(data, folder / f"theirs-{kind}", budget)
+        if isinstance(theirs, Absent):
+            figures[kind] = {"kubestray": round(ours, 3), "absent": theirs.reason}
+            continue
+        ratios.append(ours / theirs.bytes_per_sample)
+        figures[kind] = {
+            "kubestray": round(ours, 3),
+            "victoriametrics": round(theirs.bytes_per_sample, 3),
+            "ratio": round(ratios[-1], 2),
+        }
+    if ratios:
+        figures["bytes_per_sample_over_victoriametrics"] = round(max(ratios), 2)
+    return figures
+
+
+def _series(kind: str) -> Iterator[Series]:
+    times = np.arange(NOW - _POINTS * _STEP * SECOND, NOW, _STEP * SECOND, dtype=np.uint64)
+    for place in range(_SERIES):
+        dice = np.random.default_rng([place, list(KINDS).index(kind)])
+        yield "tcp.bytes", {"source.workload.name": f"workload-{place}"}, times, KINDS[kind](dice)

@@ -1,0 +1,188 @@
+"""What 30 days of history cost: the published searches over the estate, from summaries and from points."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlglot
+
+from bench.estate import METRICS, NOW, SECOND, WITHOUT, Shape, edge_series, values
+from bench.peers import Absent, Peer, prometheus, victoria_metrics
+from bench.slices import Series, Slice
+from kubestray.config import load_config
+from kubestray.detect.runner import Times, macros_of
+from kubestray.model.metric import Batch, Kind
+from kubestray.model.metric import Series as StoredSeries
+from kubestray.pipeline.detecting import Detector
+from kubestray.pipeline.setting_up import content_of, lookups_of, searching
+from kubestray.search.run import run_search
+from kubestray.store.open import open_store
+from kubestray.store.points import Span
+from kubestray.store.store import Store
+from kubestray.store.summarise import Summariser
+
+PUBLISHED = Path(__file__).parents[2] / "shared" / "escu"
+OUTBOUND = "Kubernetes Anomalous Outbound Network Activity from Process"
+BASELINE = (
+    "| mstats avg(tcp.*) AS avg_tcp.* avg(udp.*) AS avg_udp.* stdevp(tcp.*) AS stdev_tcp.* "
+    "stdevp(udp.*) AS stdev_udp.* WHERE index=* BY source.workload.name source.process.name"
+)
+
+
+def best(work: Callable[[], Any], times: int = 3) -> float:
+    """Return the seconds of the fastest of some runs."""
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+
+class Published:
+    """The published searches, over one store."""
+
+    def __init__(self, store: Store) -> None:
+        config = load_config({}, {}, None)
+        self._store = store
+        self._content = content_of(config, [PUBLISHED])
+        self._make = searching(config)
+        self._macros = macros_of(self._content)
+
+    def text(self, name: str) -> str:
+        """Return the search of a detection."""
+        return self._content.detections[name].search
+
+    def run(self, text: str, *, summaries: bool, span: Span = Span(0, NOW)) -> int:  # noqa: B008 (frozen)
+        """Run a search; return how many rows it gave."""
+        request = self._make(
+            text,
+            NOW,
+            span,
+            macros=self._macros,
+            lookups=lookups_of(self._store, self._content),
+            dollars=True,
+            summaries=summaries,
+        )
+        return len(run_search(request, self._store.query).rows)
+
+    def detections(self) -> dict[str, float]:
+        """Return the seconds that each published detection takes."""
+        detector = Detector(self._store, self._content, self._make)
+        taken = {}
+        for search in self._content.detections.values():
+            if str(PUBLISHED) in str(search.path):
+                taken[search.name] = round(best(partial(detector.run, search, Times(NOW)), 1), 3)
+        return taken
+
+
+def history(store: Store) -> dict[str, Any]:
+    """Measure the outbound search over 7, 14 and 30 days, from summaries and from points, and a pass."""
+    published = Published(store)
+    text = published.text(OUTBOUND)
+    summarised = {
+        days: best(partial(published.run, text.replace("-30d", f"-{days}d"), summaries=True))
+        for days in (7, 14, 30)
+    }
+    raw = best(partial(published.run, text, summaries=False), 1)
+    baseline = best(partial(published.run, BASELINE, summaries=True, span=_thirty_days()))
+    baseline_raw = best(partial(published.run, BASELINE, summaries=False, span=_thirty_days()), 1)
+    detections = published.detections()
+    return {
+        "outbound_seconds_by_days": {str(days): round(s, 3) for days, s in summarised.items()},
+        "outbound_raw_seconds": round(raw, 2),
+        "outbound_30d_raw_over_summaries": round(raw / summarised[30], 1),
+        "baseline_seconds": round(baseline, 3),
+        "baseline_raw_seconds": round(baseline_raw, 2),
+        "baseline_30d_raw_over_summaries": round(baseline_raw / baseline, 1),
+        "growth_30d_over_7d": round(summarised[30] / summarised[7], 2),
+        "detection_seconds": detections,
+        "all14_seconds": round(sum(detections.values()), 2),
+    }
+
+
+def _thirty_days() -> Span:
+    shape = Shape()
+    return Span(shape.start, NOW)
+
+
+def slice_of(shape: Shape, keys: int) -> Slice:
+    """Return the points of the first keys of the estate."""
+
+    def series() -> Iterator[Series]:
+        times = np.arange(shape.start, NOW, shape.step * SECOND, dtype=np.uint64)
+        for place, made in enumerate(edge_series(shape)[: keys * len(METRICS)]):
+            yield made.metric, dict(made.attributes), times, values(place, times)
+
+    return series
+
+
+def peers(shape: Shape, keys: int, folder: Path, budget: float) -> dict[str, Any]:
+    """Measure the 30-day baseline in both peers and here, over the same slice."""
+    data = slice_of(shape, keys)
+    ours = _ours(data, folder / "ours", shape)
+    figures: dict[str, Any] = {"slice_points": ours["points"], "kubestray": ours}
+    for measure in (victoria_metrics, prometheus):
+        found = measure(data, folder / measure.__name__, budget)
+        name = measure.__name__.replace("_", "")
+        if isinstance(found, Absent):
+            figures[name] = {"absent": found.reason}
+            continue
+        figures[name] = _told(found)
+        figures[f"outbound_30d_{name}_over_summaries"] = round(
+            found.baseline_seconds / ours["baseline_seconds"], 1
+        )
+    return figures
+
+
+def _told(peer: Peer) -> dict[str, Any]:
+    return {
+        "version": peer.version,
+        "load_seconds": round(peer.load_seconds, 1),
+        "baseline_seconds": round(peer.baseline_seconds, 3),
+        "bytes_per_sample": round(peer.bytes_per_sample, 3),
+    }
+
+
+def _ours(data: Slice, folder: Path, shape: Shape) -> dict[str, Any]:
+    store = open_store(str(folder))
+    begun = time.perf_counter()
+    points = load(store, data())
+    loaded = time.perf_counter() - begun
+    Summariser(store, WITHOUT).catch_up()
+    taken = best(partial(Published(store).run, BASELINE, summaries=True, span=Span(shape.start, NOW)))
+    size = bytes_per_point(store)
+    store.close()
+    return {
+        "points": points,
+        "load_seconds": round(loaded, 1),
+        "baseline_seconds": round(taken, 4),
+        "bytes_per_sample": round(size, 3),
+    }
+
+
+def load(store: Store, series: Iterable[Series]) -> int:
+    """Append the points of series, a few at a time; return how many."""
+    points = 0
+    for name, labels, times, measured in series:
+        made = StoredSeries.of(name, Kind.GAUGE, "", labels)
+        ids = np.full(len(times), made.id, dtype=np.uint64)
+        store.append(Batch({made.id: made}, ids, times, np.zeros(len(times), dtype=np.uint64), measured))
+        points += len(times)
+    return points
+
+
+def bytes_per_point(store: Store) -> float:
+    """Return the bytes that a point takes on disk once parts are merged."""
+    store.engine.execute("OPTIMIZE TABLE samples_local FINAL")
+    tree = sqlglot.parse_one(
+        "SELECT sum(bytes_on_disk) / sum(rows) AS size FROM system.parts "
+        "WHERE active AND table = 'samples_local' AND database = currentDatabase()",
+        dialect="clickhouse",
+    )
+    return float(store.query(tree).to_pylist()[0]["size"])
