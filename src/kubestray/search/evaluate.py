@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
@@ -10,6 +10,7 @@ from kubestray.search import functions, syntax
 from kubestray.search.compare import compare, is_member, unlike
 from kubestray.search.cursor import nearest
 from kubestray.search.functions.precision import product_of_decimals
+from kubestray.search.plan import Column
 from kubestray.search.relation import Context, Relation
 from kubestray.search.subsearches import resolved_expression
 from kubestray.search.values import (
@@ -22,8 +23,9 @@ from kubestray.search.values import (
     bound,
     choose,
     looks_numeric,
+    nothing,
 )
-from kubestray.store.trees import Tree, call, lambda_, number, text
+from kubestray.store.trees import Tree, any_of, call, either, lambda_, number, text
 
 
 def evaluate(expression: syntax.Expression, relation: Relation, context: Context) -> tuple[Relation, Value]:
@@ -50,16 +52,23 @@ _LARGE = 60
 """Nodes of a tree above which an operand becomes a column: functions write their arguments several times."""
 
 
+_CHOOSING = ("if", "case")
+"""Functions that need each value only in the rows in which a condition holds."""
+
+
 class _Scope:
     """Evaluates over rows, to which columns are added for large operands.
 
     Inside of ``mvmap`` and ``mvfilter`` rows cannot be added to; a large operand gets a name there.
+    A column for an operand of ``if`` and ``case`` is computed only in the rows that need it.
     """
 
     def __init__(self, relation: Relation, context: Context, *, per_value: bool = False) -> None:
         self.relation, self.context = relation, context
         self.per_value = per_value
         self._named: list[tuple[str, Tree]] = []
+        self._guards: list[Value] = []
+        """The conditions under which what is evaluated now is needed."""
 
     def value(self, expression: syntax.Expression) -> Value:
         """Return the value of an expression; a field that does not exist is null."""
@@ -100,12 +109,45 @@ class _Scope:
         """Return a value that may be written several times: a large one is a column of its own."""
         if value.static or sum(1 for _ in value.tree.walk()) <= _LARGE:
             return value
-        made = self.context.column(value.shape)
         if self.per_value:
+            made = self.context.column(value.shape)
             self._named.append((made.name, value.tree))
         else:
-            self.relation = self.relation.computed([(made, value.tree)])
+            made = self._computed(self._guarded(value))
         return Value(value.shape, made.value().tree, field=value.field)
+
+    def _computed(self, value: Value) -> Column:
+        """Make a value a column of the rows."""
+        made = self.context.column(value.shape)
+        self.relation = self.relation.computed([(made, value.tree)])
+        return made
+
+    def _guarded(self, value: Value) -> Value:
+        """Return a value that is null, at no cost, in the rows that do not need it."""
+        if not self._guards:
+            return value
+        # A condition is written once: the next operand finds a column.
+        guard = self._guards[-1]
+        if not isinstance(guard.tree, exp.Column):
+            guard = self._guards[-1] = self._computed(guard).value()
+        return Value(value.shape, either(guard.tree.copy(), value.tree, nothing(value.shape)))
+
+    def _choices(self, arguments: Sequence[syntax.Expression]) -> list[Value]:
+        """Evaluate conditions and values by turns, and a last value for where no condition holds."""
+        values: list[Value] = []
+        for place, argument in enumerate(arguments):
+            before = values[place - 1] if place % 2 else None
+            last = not before and place and place == len(arguments) - 1
+            if last:
+                otherwise = any_of([value.tree.copy() for value in values[::2]])
+                before = Value(Shape.BOOLEAN, call("not", call("ifNull", otherwise, number(0))))
+            if before is None or before.shape is not Shape.BOOLEAN:
+                values.append(self.hold(self.value(argument)))
+                continue
+            self._guards.append(before)
+            values.append(self.hold(self.value(argument)))
+            self._guards.pop()
+        return values
 
     def each(self, name: str | None, of: Callable[[functions.Scope], Tree]) -> Tree:
         """Return ``x -> of(…)``, in whose scope the field of that name has the value ``x``."""
@@ -154,7 +196,10 @@ class _Scope:
         try:
             if function.form:
                 return function.form(expression, self)
-            arguments = [self.hold(self.value(argument)) for argument in expression.arguments]
+            if name in _CHOOSING:
+                arguments = self._choices(expression.arguments)
+            else:
+                arguments = [self.hold(self.value(argument)) for argument in expression.arguments]
             services = (self.hold, self._tag)
             environment = functions.Environment(context.now, context.switches, *services, context.timezone)
             return function.build(arguments, environment)

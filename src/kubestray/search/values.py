@@ -59,6 +59,21 @@ def _part(value: Value, index: int) -> Tree:
     return call("tupleElement", value.tree, exp.Literal.number(index))
 
 
+def nothing(shape: Shape) -> Tree:
+    """Return null in a shape."""
+    match shape:
+        case Shape.NUMBER:
+            return NULL_NUMBER.tree
+        case Shape.TEXT:
+            return NULL.tree
+        case Shape.MULTI:
+            return _none()
+        case Shape.DYNAMIC:
+            return call("tuple", NULL_NUMBER.tree, _none())
+        case Shape.BOOLEAN:
+            return NO_CONDITION
+
+
 def _none() -> Tree:
     return call("CAST", array([]), text("Array(String)"))
 

@@ -96,7 +96,7 @@ def unanswered(coverage: Coverage | None, span: Span, expired: Collection[int]) 
 
 
 def _since_expiry(stretches: Iterable[Stretch], expired: Collection[int]) -> Iterable[Span]:
-    """Yield the ranges of summaries whose points were dropped: points that are there came later, and count."""
+    """Yield the ranges of summaries whose points were dropped: what is there came later, and counts."""
     for stretch in stretches:
         at: Span | None = None
         for day in range(stretch.first // DAY, -(-stretch.end // DAY)):
