@@ -7,11 +7,14 @@ a directory, and each has a database of its own.
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+
+from sqlglot import parse_one
 
 from engines.http_front import HttpFront
 from kubestray.store.clickhouse import ClickHouseEngine
@@ -62,6 +65,8 @@ class Fleet:
 
     directory: Path
     _names: Iterator[int] = field(default_factory=itertools.count)
+    _idle: dict[type[Layout], list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Databases that tests have left, whose tables are empty: making them anew takes most of a short test."""
 
     @cached_property
     def config(self) -> Path:
@@ -85,32 +90,46 @@ class Fleet:
     @contextmanager
     def store(self, engine: str) -> Iterator[Store]:
         """A store with tables of its own, empty, on one of `ENGINES`, or on ``socket``."""
+        layout = TwoShards() if engine == "distributed" else Layout()
+        with self._database(layout) as database:
+            if engine == "socket":
+                with self._served(database) as store:
+                    yield store
+                return
+            made = ClickHouseEngine(f"{self.front.url}/{database}") if engine == "http" else None
+            store = Store(made or self.embedded(database), layout)
+            try:
+                yield store
+            finally:
+                store.close()
+
+    @contextmanager
+    def _database(self, layout: Layout) -> Iterator[str]:
+        """Lend the name of a database with the tables of a layout, all of them empty."""
+        idle = self._idle[type(layout)]
+        database = idle.pop() if idle else self._new_database(layout)
+        try:
+            yield database
+        finally:
+            engine = self.embedded(database)
+            emptied(Store(engine, layout))
+            engine.close()
+            idle.append(database)
+
+    def _new_database(self, layout: Layout) -> str:
         database = f"test_{next(self._names)}"
         self.admin.execute(f"CREATE DATABASE {database}")
-        if engine == "http":
-            store = Store(ClickHouseEngine(f"{self.front.url}/{database}"))
-        elif engine == "socket":
-            with self._served(database) as store:
-                yield store
-            self.admin.execute(f"DROP DATABASE {database}")
-            return
-        else:
-            layout = TwoShards() if engine == "distributed" else Layout()
-            store = Store(self.embedded(database), layout)
-        try:
-            store.create()
-            yield store
-        finally:
-            store.close()
-            self.admin.execute(f"DROP DATABASE {database}")
+        engine = self.embedded(database)
+        Store(engine, layout).create()
+        engine.close()
+        return database
 
     @contextmanager
     def _served(self, database: str) -> Iterator[Store]:
         """A store as a command beside a server sees it: another process, but for the process."""
         directory = self.directory / database
-        directory.mkdir()
+        directory.mkdir(exist_ok=True)
         engine = self.embedded(database)
-        Store(engine).create()
         server = StoreSocket(engine, directory)
         server.start()
         client = SocketEngine(directory)
@@ -130,6 +149,8 @@ class Fleet:
 
 def emptied(store: Store) -> Store:
     """Take all rows out, and return the store as a process that starts now would see it."""
-    for name in _UNIQUE:
-        store.engine.execute(f"TRUNCATE TABLE {name}_local")
+    filled = "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0"
+    found = store.query(parse_one(filled, dialect="clickhouse"))
+    for name in found.column("name").to_pylist():
+        store.engine.execute(f"TRUNCATE TABLE {name}")
     return Store(store.engine, store.layout)
