@@ -134,12 +134,14 @@ def test_it_is_summaries_that_answer(store: Store) -> None:
     assert summariser.catch_up() == 59
     assert summariser.catch_up() == 0
     request = Request("| mstats avg(cpu) WHERE index=* BY host", NOW, Span(START + HOUR + 1, clock.time))
-    told = compile_search(request, fresh.query).explain()
+    told = compile_search(request, fresh.query).explain(fresh.query)
     assert "summaries of days" in told
     assert "summaries of hours" in told
     assert "from samples\n" not in told
+    rows = ("22 rows of summaries", "1 rows of summaries", "11 rows of summaries", "5 samples", "6 samples")
+    assert "rows read of metrics\n  " + "\n  ".join(rows) + "\n" in told
     of_pids = Request("| mstats avg(cpu) WHERE index=* BY process.pid", NOW, request.span)
-    assert "from samples\n" in compile_search(of_pids, fresh.query).explain()
+    assert "from samples\n" in compile_search(of_pids, fresh.query).explain(fresh.query)
 
 
 def test_a_late_point_counts_at_once(store: Store) -> None:
@@ -154,7 +156,7 @@ def test_a_late_point_counts_at_once(store: Store) -> None:
     fresh.append(batch([(of, START + 3 * HOUR + 1, 0, 5.0)]))
     assert answers(fresh, text, span, summaries=True) == [{"s": 29, "n": 25}]
     assert summariser.catch_up() == 1
-    assert "summaries of days" in compile_search(Request(text, NOW, span), fresh.query).explain()
+    assert "summaries of days" in compile_search(Request(text, NOW, span), fresh.query).explain(fresh.query)
     assert answers(fresh, text, span, summaries=True) == [{"s": 29, "n": 25}]
 
 
@@ -185,5 +187,5 @@ def test_summaries_made_for_other_attributes_do_not_serve(embedded: Store, witho
         {"host": "a", "n": 1},
         {"host": "b", "n": 1},
     ]
-    told = compile_search(Request(text, NOW, Span(START, START + HOUR)), fresh.query).explain()
+    told = compile_search(Request(text, NOW, Span(START, START + HOUR)), fresh.query).explain(fresh.query)
     assert ("summaries of hours" in told) == (not without)

@@ -86,7 +86,7 @@ def run(parsed: argparse.Namespace) -> int:
             events=setting_up.events_of(store),
         )
         if parsed.explain:
-            print(compile_search(request, store.query).explain())
+            print(compile_search(request, store.query).explain(store.query))
             return 0
         found = stream_search(request, store.query, _streaming(store))
         for annotation in found.annotations:

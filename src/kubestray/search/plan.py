@@ -284,6 +284,13 @@ def outline(node: Node, depth: int = 0) -> Iterator[str]:
         yield from outline(source, depth + 1)
 
 
+def nodes(node: Node) -> Iterator[Node]:
+    """Yield the steps of a plan, the last one first."""
+    yield node
+    for source in node.inputs:
+        yield from nodes(source)
+
+
 def _origins(node: Measure) -> str:
     if node.sources is None:
         return "samples"

@@ -17,9 +17,10 @@ from kubestray.search.catalog import StoreCatalog
 from kubestray.search.compile import compile_relation
 from kubestray.search.given import given_relation
 from kubestray.search.identity import identifying
-from kubestray.search.plan import outline
+from kubestray.search.plan import Measure, nodes, outline
 from kubestray.search.relation import Annotation, Context, Events, Lookups, Output, Relation, Switches
 from kubestray.search.source import MacroLookup, expand
+from kubestray.search.sources import rows_read
 from kubestray.search.syntax import Command, Pipeline, Place
 from kubestray.search.values import Shape
 from kubestray.search.zones import UTC
@@ -99,14 +100,25 @@ class Compiled:
     annotations: list[Annotation]
     outputs: list[Output]
 
-    def explain(self) -> str:
-        """Return the plan and the statement, for people."""
+    def explain(self, query: Query) -> str:
+        """Return the plan, the rows that it reads, and the statement, for people."""
         fields = "\n".join(
             f"  {column.name} {name} ({column.shape.value})" for name, column in self.relation.fields.items()
         )
         steps = "\n".join(f"  {line}" for line in outline(self.relation.node))
-        statement = render(self.statement, pretty=True)
-        return f"fields\n{fields}\nplan, last step first\n{steps}\nstatement\n{statement}\n"
+        read = [
+            f"  {rows}"
+            for node in nodes(self.relation.node)
+            if isinstance(node, Measure)
+            for rows in rows_read(node, lambda tree: query(tree, UNLIMITED))
+        ]
+        parts = {
+            "fields": fields,
+            "plan, last step first": steps,
+            "rows read of metrics": "\n".join(read),
+            "statement": render(self.statement, pretty=True),
+        }
+        return "".join(f"{title}\n{part}\n" for title, part in parts.items() if part)
 
 
 def compile_search(request: Request, query: Query) -> Compiled:

@@ -11,9 +11,10 @@ from sqlglot import exp
 
 from kubestray.search.measures import METRIC, CalendarMeasure, function_of, split_states
 from kubestray.search.plan import Measure
-from kubestray.store.coverage import DAY, Coverage, Query, coverage
+from kubestray.store.coverage import DAY, Coverage, Query, Stretch, coverage
 from kubestray.store.schema import HOUR_NS
 from kubestray.store.states import STATES
+from kubestray.store.trees import Tree, all_of, call, column, named, number, one_of, select, text
 
 
 def sources(node: Measure, query: Query) -> Coverage | None:
@@ -46,3 +47,27 @@ def needs(node: Measure) -> set[str]:
         if call.this in ("mapContains", "arrayElement") and call.expressions[0] == exp.column("attributes")
     }
     return {attribute.name for attribute in node.by if attribute.name != METRIC} | asked
+
+
+def rows_read(node: Measure, query: Query) -> list[str]:
+    """Count the rows that a step reads, by where they are, with those of series that its clause leaves out."""
+    stretches = node.sources.summaries if node.sources else ()
+    spans = node.sources.points if node.sources else (node.span,)
+    told = [f"{_rows_of(stretch, node, query):,} rows of summaries" for stretch in stretches]
+    points = [_rows("samples", node, [span.holds(column("time"))], query) for span in spans]
+    return [*told, *(f"{count:,} samples" for count in points)]
+
+
+def _rows_of(stretch: Stretch, node: Measure, query: Query) -> int:
+    wanted = [
+        call("equals", column("hours"), number(stretch.hours)),
+        call("greaterOrEquals", column("hour"), number(stretch.first)),
+        call("less", column("hour"), number(stretch.end)),
+    ]
+    return _rows("summaries", node, wanted, query)
+
+
+def _rows(name: str, node: Measure, wanted: list[Tree], query: Query) -> int:
+    named_so = one_of(column("metric"), map(text, node.metrics))
+    counted = select(named(call("count"), "rows")).from_(name).where(all_of([named_so, *wanted]))
+    return int(query(counted).column("rows").to_pylist()[0])
