@@ -50,7 +50,7 @@ def needs(node: Measure) -> set[str]:
 
 
 def rows_read(node: Measure, query: Query) -> list[str]:
-    """Count the rows that a step reads, by where they are, with those of series that its clause leaves out."""
+    """Count the rows that a step reads, by where they are; its clause may leave some of their series out."""
     stretches = node.sources.summaries if node.sources else ()
     spans = node.sources.points if node.sources else (node.span,)
     told = [f"{_rows_of(stretch, node, query):,} rows of summaries" for stretch in stretches]
