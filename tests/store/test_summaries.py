@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from sqlglot import parse_one
 
 from engines.fleet import emptied
 from helpers import DAY, HOUR, MINUTE, NOW, SECOND, Point, batch, series
@@ -88,7 +89,7 @@ def assert_same(store: Store, text: str, span: Span) -> None:
 
 
 few = settings(
-    max_examples=6,
+    max_examples=3,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -103,7 +104,7 @@ def test_summaries_answer_as_the_points_do(store: Store, seed: int) -> None:
     fresh = Store(emptied(store).engine, store.layout, clock)
     summariser = Summariser(fresh, WITHOUT)
     made = fleet_series(dice)
-    for _ in range(4):
+    for _ in range(3):
         clock.time += dice.choice([HOUR, DAY, DAY + HOUR // 2])
         points = sent(dice, made, dice.randint(1, 60))
         fresh.append(batch(points + points[: dice.randint(0, 5)]))
@@ -115,7 +116,7 @@ def test_summaries_answer_as_the_points_do(store: Store, seed: int) -> None:
         edges = sorted(
             START + dice.choice([0, HOUR, 7 * MINUTE + 1]) * dice.randint(-2, 80) for _ in range(2)
         )
-        spans = [Span(), Span(START, START + 3 * DAY), Span(*edges), Span(edges[0])]
+        spans = [dice.choice([Span(), Span(edges[0])]), Span(START, START + 3 * DAY), Span(*edges)]
         by = dice.choice(["BY host", "", "BY host metric_name", "BY process.pid", "BY host span=1h"])
         where = dice.choice(["index=*", "index=* host=a", "index=* process.pid=1", "index=* NOT host=a*"])
         for span in spans:
@@ -189,3 +190,13 @@ def test_summaries_made_for_other_attributes_do_not_serve(embedded: Store, witho
     ]
     told = compile_search(Request(text, NOW, Span(START, START + HOUR)), fresh.query).explain(fresh.query)
     assert ("summaries of hours" in told) == (not without)
+
+
+def test_notice_is_taken_of_points_of_all_times(embedded: Store) -> None:
+    """An INSERT takes a hundred partitions at most; points may be of any time that a number can say."""
+    of = series("cpu", Kind.CUMULATIVE, host="a")
+    embedded.append(batch([(of, n * 40 * DAY, 0, float(n)) for n in range(300)]))
+    hours = embedded.query(parse_one("SELECT hour FROM touched", dialect="clickhouse"))
+    assert set(hours.column("hour").to_pylist()) == {
+        n * 40 * 24 + more for n in range(300) for more in (0, 1)
+    }

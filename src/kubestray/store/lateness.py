@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from kubestray.model.metric import Batch, Kind
-from kubestray.store.schema import HOUR_NS
+from kubestray.store.schema import HOUR_NS, MONTH
 
 OPEN_NS = 5 * 60 * 10**9
 """How long after its end an hour takes points without notice."""
@@ -50,6 +50,13 @@ def late(batch: Batch, clock: int) -> Touched:
         if series.kind is Kind.CUMULATIVE:
             touched.add((hour + 1, series.metric))
     return sorted(touched)
+
+
+def by_months(touched: Touched, most: int) -> Iterator[Touched]:
+    """Cut what is in order of hours into parts that are in at most so many partitions of the table."""
+    for start in range(0, len(months := sorted({hour // MONTH for hour, _ in touched})), most):
+        first, last = months[start], months[min(start + most, len(months)) - 1]
+        yield [one for one in touched if first <= one[0] // MONTH <= last]
 
 
 def rows(touched: Touched, written: int) -> pa.Table:

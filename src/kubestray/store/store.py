@@ -13,13 +13,12 @@ from sqlglot import exp
 
 from kubestray.model.metric import Batch
 from kubestray.store import lateness
-from kubestray.store.embedded import EmbeddedEngine
 from kubestray.store.engine import FILL_SETTINGS, UNLIMITED, Engine, Limits, render, with_settings
 from kubestray.store.schema import DAY_NS, HOUR_NS, Layout
 from kubestray.store.stream import Stream
 from kubestray.store.trees import call, column, named, select
 
-_DAYS_PER_INSERT = 90  # the engine refuses an INSERT that touches more than 100 partitions
+_PARTITIONS_PER_INSERT = 90  # the engine refuses an INSERT that touches more than 100 partitions
 _CATALOG_CACHE = 2_000_000  # series; about 100 bytes each
 
 
@@ -36,11 +35,6 @@ class Store:
         self._reached: int | None = None
         self._catalogued: dict[int, tuple[int, int]] = {}
         self._lock = threading.Lock()
-
-    @property
-    def held(self) -> bool:
-        """Whether this process holds the store, so that nobody else can keep its summaries."""
-        return isinstance(self.engine, EmbeddedEngine)
 
     def create(self) -> None:
         """Make the tables that are not there yet."""
@@ -74,7 +68,9 @@ class Store:
         """Take notice of the hours to which points come late, see `store.lateness`."""
         touched = lateness.late(batch, self.reached())
         if touched:
-            self._insert("touched", lateness.rows(touched, self.stamp()))
+            stamp = self.stamp()
+            for part in lateness.by_months(touched, _PARTITIONS_PER_INSERT):
+                self._insert("touched", lateness.rows(part, stamp))
 
     def reached(self) -> int:
         """Return the time (ns) that the clock has reached; it does not go back if the clock is set back."""
@@ -192,9 +188,9 @@ def _by_days(batch: Batch) -> Iterator[Batch]:
     """Cut a batch so that no part touches more days than one INSERT may."""
     days = batch.time // np.uint64(DAY_NS)
     distinct = np.unique(days)
-    if len(distinct) <= _DAYS_PER_INSERT:
+    if len(distinct) <= _PARTITIONS_PER_INSERT:
         yield batch
         return
-    for start in range(0, len(distinct), _DAYS_PER_INSERT):
-        chunk = distinct[start : start + _DAYS_PER_INSERT]
+    for start in range(0, len(distinct), _PARTITIONS_PER_INSERT):
+        chunk = distinct[start : start + _PARTITIONS_PER_INSERT]
         yield batch.where((days >= chunk[0]) & (days <= chunk[-1]))

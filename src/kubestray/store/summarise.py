@@ -106,19 +106,24 @@ class Summariser:
 
     def pass_once(self) -> int:
         """Do what is due for the newest day that has something due; return how many hours it was."""
-        due = self.backlog()
-        if due:
-            self._hours(due[0])
-            logger.info("summarised %d hours; %d more days are due", len(due[0].hours), len(due) - 1)
-        self._days()
-        return len(due[0].hours) if due else 0
+        return self._do(self.backlog(), most=1)
 
     def catch_up(self) -> int:
         """Do all that is due; return how many hours it was."""
         total = 0
-        while done := self.pass_once():
+        while done := self._do(self.backlog()):
             total += done
         return total
+
+    def _do(self, backlog: list[Due], most: int | None = None) -> int:
+        chosen = backlog[:most]
+        for due in chosen:
+            self._hours(due)
+        self._days()
+        hours = sum(len(due.hours) for due in chosen)
+        if hours:
+            logger.info("summarised %d hours; %d more days are due", hours, len(backlog) - len(chosen))
+        return hours
 
     # --- what is due ------------------------------------------------------------------------------------
 
