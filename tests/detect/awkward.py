@@ -144,7 +144,7 @@ def _attributes_of_a_sighting(dice: random.Random, metric: str) -> dict[str, str
     few = NAMES[: dice.choice([2, 3, len(NAMES)])]
     attributes = {"k8s.cluster.name": dice.choice(["c1", "c2"])}
     if metric.startswith(("tcp.", "udp.")):
-        few = few[:2]
+        few = few[:3]
         return attributes | {"source.workload.name": dice.choice(few), "dest.workload.name": dice.choice(few)}
     host = dice.choice(["h1", "h2", "H1"])
     attributes |= {"host.name": host, "k8s.node.name": dice.choice([host, host, "n9"])}
