@@ -116,7 +116,7 @@ SETTINGS = (
     Setting("timezone", "UTC", checked_zone, "The time zone of calendar days, of times without an offset and of texts of times in searches: an IANA name, for example Europe/Berlin."),
     Setting("log_level", "info", _level, "How much is logged to stderr: debug, info, warning or error."),
     Setting("search_timeout", "5m", _duration, "How long a search may run."),
-    Setting("search_memory", "8GiB", _size, "How much memory a search may use."),
+    Setting("search_memory", "8GiB", _size, "How much memory a search may use; from half of it on, groups and sorted rows go to disk."),
     Setting("search_rows", "1000000", _count, "How many rows a search may return."),
     Setting("otlp_grpc", "127.0.0.1:4317", _address, "Where OTLP over gRPC is received."),
     Setting("otlp_http", "127.0.0.1:4318", _address, "Where OTLP over HTTP is received."),

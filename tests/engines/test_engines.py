@@ -69,6 +69,14 @@ def test_limits_hold(store: Store, limits: Limits, sql: str) -> None:
         rows(store, sql, limits)
 
 
+def test_groups_and_sorted_rows_that_need_more_memory_go_to_disk(store: Store) -> None:
+    limits = Limits(memory=128 << 20)
+    groups = "SELECT number AS n, count() AS c FROM numbers(3000000) GROUP BY n"
+    assert rows(store, f"SELECT count() AS n, sum(c) AS s FROM ({groups})", limits) == [
+        {"n": 3_000_000, "s": 3_000_000}
+    ]
+
+
 def test_a_refusal_says_where_and_what(store: Store) -> None:
     with pytest.raises(StoreError, match=r"the store at .* refused: .*nowhere"):
         rows(store, "SELECT 1 FROM nowhere")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -107,7 +108,8 @@ def aggregated(
     aggregates: Sequence[Aggregate], relation: Relation, context: Context, wish: Wish
 ) -> tuple[Relation, list[Made]]:
     """Return the rows, with the columns that the aggregates need, and each aggregate's value."""
-    wanted = [one for aggregate in aggregates for one in _expanded(aggregate, relation, wish)]
+    expanded = [one for aggregate in aggregates for one in _expanded(aggregate, relation, wish)]
+    wanted = [_unordered(one, relation) for one in expanded]
     for one in wanted:
         if one.name in wish.by:
             raise context.error(one.at, f"{one.name!r} is a BY field, and cannot be the name of a result too")
@@ -200,6 +202,20 @@ def _expanded(aggregate: Aggregate, relation: Relation, wish: Wish) -> list[Aggr
         and name not in wish.by
         and (pattern.startswith("_") or not name.startswith("_"))
     ]
+
+
+_END_OF_TIMES = {"earliest": "min", "latest": "max"}
+
+
+def _unordered(aggregate: Aggregate, relation: Relation) -> Aggregate:
+    """Return the latest of the times as what it is, their maximum: that needs no row's place in the order.
+
+    Giving millions of rows their places takes longer than all the rest, and most of the memory.
+    """
+    time = relation.value("_time") if aggregate.argument == "_time" else None
+    if time is None or time.shape is not Shape.NUMBER or aggregate.function not in _END_OF_TIMES:
+        return aggregate
+    return dataclasses.replace(aggregate, function=_END_OF_TIMES[aggregate.function])
 
 
 def _value(aggregate: Aggregate, argument: Value, rows: Rows, wish: Wish, context: Context) -> Value:

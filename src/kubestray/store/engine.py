@@ -32,6 +32,9 @@ class Limits:
             "max_execution_time": self.seconds,
             "max_memory_usage": self.memory,
             "max_result_rows": self.rows,
+            # From half of it on, groups and sorted rows go to disk: slower, but they end.
+            "max_bytes_before_external_group_by": self.memory // 2,
+            "max_bytes_before_external_sort": self.memory // 2,
         }
         chosen = {name: value for name, value in wanted.items() if value}
         return {**chosen, "query_plan_merge_expressions": 0} if self.many_steps else chosen
