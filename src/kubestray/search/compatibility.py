@@ -1,7 +1,7 @@
 """docs/compatibility.md: command by command and function by function what is supported, and what differs.
 
-Made from the registries. In the docstring of a command, a sentence that names Splunk says where the two
-differ; the meanings on which sources disagree are the switches.
+Made from the registries. In the docstring of a command, a sentence that names Splunk, or says what is not
+supported, tells where the two differ; of functions, `_DIFFERENT` does. Switches are what sources disagree on.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ its place; nothing is passed over in silence. [spl.md](spl.md) is the manual of 
 
 ## What differs everywhere, and why
 
-- **Nothing is cut off.** Subsearches, `append` and `join` take all rows, `sort` orders all rows, `list()`
-  keeps all values. `--set subsearch_limits=on` cuts off where Splunk does, and then the result says so.
+- **Nothing is cut off.** Subsearches, `append` and `join` take all rows, and `sort` orders all rows.
+  `--set subsearch_limits=on` cuts off where Splunk does, and then the result says so.
 - **Metrics first.** The store holds metric points. `index=NAME` reads events that were given with the search
   (`--index`), that `collect` has kept, or the risk events of detections (`index=risk`).
 - **Counters count with their increases** in `mstats`: a cumulative sum of OpenTelemetry is turned into what
@@ -50,7 +50,9 @@ Known in SPL and not supported here: {missing_commands}.
 
 ## Functions of expressions
 
-Supported: {functions}.
+Supported, and as Splunk documents them unless the table below says otherwise: {functions}.
+
+{different_functions}
 
 {missing_functions}
 
@@ -72,9 +74,47 @@ _SWITCHES = {
 }
 
 
+_COMMANDS = {
+    "bin": "Weeks start on Thursday, as the epoch does, unless the span says `@w1`; Splunk does not tell.",
+    "bucket": "As for `bin`.",
+    "collect": "The same rows of the same moment are added once; in Splunk a repeated run adds them again.",
+    "foreach": "Commands are read once, names filled in as syntax: a name cannot change what they do.",
+    "join": "All rows of the subsearch are joined, unless `subsearch_limits=on`.",
+    "lookup": "Values match as they are: match types for wildcards, networks and times are not supported.",
+    "mpreview": "All points are shown, unless `target_per_timeseries` is given; in Splunk 5 of each series.",
+    "outputlookup": "`append=true` keeps columns that are new; Splunk drops them for CSV files.",
+    "regex": "The expression is RE2.",
+    "return": "Quotes in a value are escaped, so that it stays one value; Splunk writes them as they are.",
+    "rex": "The expression is RE2.",
+    "transaction": "At most 200,000 rows are read; `name=` is not supported.",
+    "xmlkv": "Of repeated tags the last one counts.",
+}
+"""How commands differ besides what their manuals say."""
+
+_INFINITE = "infinities and results that are no numbers are null"
+_RE2 = "the expression is RE2; one that needs look-around or back-references is an error"
+_ZONE = "the time zone is that of the setting `timezone`"
+_STORED = (
+    "a condition is no value of a field: `eval x = isnum(y)` is an error that says to write `if(…, 1, 0)`"
+)
+
+_DIFFERENT = {
+    ("acos", "acosh", "asin", "atanh", "exp", "ln", "log", "pow", "sqrt"): _INFINITE,
+    ("cidrmatch",): "a network that is written wrongly in the search is an error, not false",
+    ("exact",): "all arithmetic is in doubles, so there is nothing more exact",
+    ("isbool", "isint", "isnum", "like", "searchmatch", "tobool"): _STORED,
+    ("json_array_to_mv", "json_extract", "json_set", "spath"): "a path is a text in the search, not a field",
+    ("match", "mvfind", "replace"): _RE2,
+    ("now", "relative_time", "strftime", "strptime"): _ZONE,
+    ("round",): "a number has no format: `round(2, 2)` is 2 and not 2.00",
+    ("tostring",): "null is `Null`, or null with the switch `tostring_null`",
+}
+"""Functions that differ from what Splunk documents, and how."""
+
+
 def compatibility() -> str:
     """Return the page."""
-    rows = [f"| `{name}` | {_differs(module)} |" for name, module in commands.MODULES.items()]
+    rows = [f"| `{name}` | {_differs(name, module)} |" for name, module in commands.MODULES.items()]
     missing = sorted(commands.KNOWN_ELSEWHERE - commands.MODULES.keys())
     unsupported = [f"- `{name}()`: {why}" for name, why in sorted(KNOWN_ELSEWHERE.items())]
     return _ABOUT.format(
@@ -82,6 +122,9 @@ def compatibility() -> str:
         commands="\n".join(["| command | what differs from Splunk |", "|---|---|", *rows]),
         missing_commands=_listed(missing),
         functions=_listed(FUNCTIONS),
+        different_functions="\n".join(
+            ["| function | what differs from Splunk |", "|---|---|", *_different()]
+        ),
         missing_functions="\n".join(["Known in SPL and not supported here:", "", *unsupported]),
         statistics=_listed(STATISTICS),
         measures=_listed(MEASURES),
@@ -92,13 +135,20 @@ def _switch(name: str, values: tuple[str, ...]) -> str:
     return f"- `{name}={'|'.join(values)}`: {_SWITCHES[name]}"
 
 
-def _differs(module: str) -> str:
-    """Return the sentences of a command's manual that name Splunk."""
+def _differs(name: str, module: str) -> str:
+    """Return the sentences of a command's manual that name Splunk, and what else is known."""
     text, _, _ = (inspect.getdoc(importlib.import_module(f"{commands.__name__}.{module}")) or "").partition(
         "Example::"
     )
-    sentences = re.split(r"(?<=[.:;])\s+", " ".join(text.replace("``", "`").split()))
-    return " ".join(s for s in sentences if "Splunk" in s).replace("|", "\\|")
+    sentences = re.split(r"(?<=\.)\s+(?=[A-Z`])", " ".join(text.replace("``", "`").split()))
+    told = " ".join(s for s in sentences if "Splunk" in s or "not supported" in s).replace("|", "\\|")
+    return f"{told} {_COMMANDS.get(name, '')}".strip() or "nothing that we know of"
+
+
+def _different() -> list[str]:
+    names = [name for group in _DIFFERENT for name in group]
+    assert set(names) <= FUNCTIONS.keys(), set(names) - FUNCTIONS.keys()
+    return [f"| {_listed(list(group))} | {how} |" for group, how in _DIFFERENT.items()]
 
 
 def _listed(names: object) -> str:
