@@ -93,6 +93,8 @@ class HttpFront:
         with self._connection(parameters.get("database", "default")) as connection:
             sql, wanted = self._statement(parameters, body, settings)
             assert wanted == "ArrowStream"
+            if "max_query_size" in settings:  # it holds for reading the statement, before what stands in it
+                connection.query(f"SET max_query_size = {int(settings['max_query_size'])}")
             sink, writer = _Sink(), None
             with connection.send_query(sql, wanted) as chunks:
                 for chunk in chunks:

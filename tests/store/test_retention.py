@@ -49,6 +49,7 @@ def test_days_that_lie_wholly_before_are_dropped(store: Store, times: list[int],
 
 
 def test_what_is_dropped_can_be_sent_again(store: Store) -> None:
+    store = Store(store.engine, store.layout, lambda: NOW)
     store.append(batch([(series("m"), SECOND, 0, 1.0)]))
     assert expire(store, 2 * DAY) == []  # it is not summarised yet
     Summariser(store, ()).catch_up()

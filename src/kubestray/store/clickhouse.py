@@ -10,13 +10,18 @@ import pyarrow as pa
 from sqlglot import exp
 
 from kubestray.model.errors import StoreError, UsageError
-from kubestray.store.engine import UNLIMITED, Limits, kill, new_tag, reading, render
+from kubestray.store.engine import READ_SETTINGS, UNLIMITED, Limits, kill, new_tag, reading, render
 from kubestray.store.failures import failure
 from kubestray.store.http_answer import Answer
 from kubestray.store.stream import Stream
 
 # The server sees by itself that a client has died (it looks only for statements that are read-only).
-_READING = {"readonly": 2, "cancel_http_readonly_queries_on_client_close": 1}
+# How long a statement may be is asked before its own settings are read.
+_READING = {
+    "readonly": 2,
+    "cancel_http_readonly_queries_on_client_close": 1,
+    "max_query_size": READ_SETTINGS["max_query_size"],
+}
 _STREAMING = {**_READING, "output_format_arrow_string_as_string": 1}
 
 
