@@ -28,6 +28,7 @@ class MakeMv(Command):
     field: str
     delimiter: str
     tokenizer: str | None
+    """A regular expression as the engine takes it."""
     allow_empty: bool
 
 
@@ -55,11 +56,7 @@ def plan(command: MakeMv, relation: Relation, context: Context) -> Relation:
     value = relation.value(command.field)
     if value is None:
         return relation
-    try:
-        cut = _pieces(command)
-    except BadRegex as error:
-        raise context.error(command.at, f"makemv: {error}") from error
-    pieces = call("arrayFlatten", call("arrayMap", lambda_("v", cut), as_list(value)))
+    pieces = call("arrayFlatten", call("arrayMap", lambda_("v", _pieces(command)), as_list(value)))
     if not command.allow_empty and command.tokenizer is None:
         pieces = call("arrayFilter", lambda_("v", call("notEmpty", column("v"))), pieces)
     return relation.extended([(command.field, context.column(Shape.MULTI), pieces)])
@@ -67,5 +64,5 @@ def plan(command: MakeMv, relation: Relation, context: Context) -> Relation:
 
 def _pieces(command: MakeMv) -> Tree:
     if command.tokenizer is not None:
-        return call("extractAll", column("v"), text(engine_regex(command.tokenizer)))
+        return call("extractAll", column("v"), text(command.tokenizer))
     return call("splitByString", text(command.delimiter), column("v"))
