@@ -16,8 +16,11 @@ $(STAMP): requirements.lock pyproject.toml
 demo: install
 	$(BIN)/kubestray demo
 
+# Two workers: most tests are in an engine of their own, which takes most of a core and up to a gigabyte.
+WORKERS ?= 2
+
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 check: install
 	$(BIN)/ruff check src tests bench

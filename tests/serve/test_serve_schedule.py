@@ -51,7 +51,7 @@ patience = Patience(lateness=30 * 10**9, idle=120 * 10**9, catch_up=3600 * 10**9
 
 
 def new():
-    return Scheduler(store, content, detector, patience, lambda: newest[0], lambda before: None)
+    return Scheduler(store, content, detector, patience, lambda: newest[0])
 
 
 scheduler, counts = new(), []
