@@ -65,6 +65,7 @@ def main() -> None:
         shutil.rmtree(folder)
     record = {"machine": _machine(), "commit": _commit(), "date": time.strftime("%Y-%m-%d"), **figures}
     text = json.dumps(record, indent=2)
+    RECORD.parent.mkdir(exist_ok=True)
     RECORD.write_text(text + "\n", encoding="utf-8")
     print(text)
     for name, value in _flat(record):
@@ -72,6 +73,8 @@ def main() -> None:
 
 
 def _history() -> dict[str, Any]:
+    if not PUBLISHED.is_dir():
+        return {"skipped": f"the published searches are not at {PUBLISHED.parent.name}/{PUBLISHED.name}"}
     if not (ESTATE / "loaded.json").exists():
         return {"skipped": "there is no data for this part: make bench-data makes it, in ten minutes or so"}
     store, loaded = estate(ESTATE, Shape())

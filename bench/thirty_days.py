@@ -50,7 +50,7 @@ class Published:
     def __init__(self, store: Store) -> None:
         config = load_config({}, {}, None)
         self._store = store
-        self._content = content_of(config, [PUBLISHED])
+        self._content = content_of(config, [PUBLISHED] if PUBLISHED.is_dir() else [])
         self._make = searching(config)
         self._macros = macros_of(self._content)
 
