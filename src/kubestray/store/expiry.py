@@ -21,8 +21,9 @@ def expire(store: Store, before: int) -> list[int]:
     A day that is not summarised yet stays until it is. Only the server does this, and no table has a TTL:
     old files can be ingested and studied.
     """
-    kept = [day for day in _days(store, before // DAY_NS) if not _summarised(store, day)]
-    dropped = [day for day in _days(store, before // DAY_NS) if day not in kept]
+    past = _days(store, before // DAY_NS)
+    dropped = _finished(store, past)
+    kept = [day for day in past if day not in dropped]
     for day in dropped:
         store.record("expired", pa.table({"day": pa.array([day], pa.uint32()), "dropped": [store.stamp()]}))
         _drop(store, "samples", day)
@@ -52,12 +53,14 @@ def _drop(store: Store, name: str, partition: int) -> None:
     store.engine.execute(f"ALTER TABLE {name}_local{on} DROP PARTITION {int(partition)}")
 
 
-def _summarised(store: Store, day: int) -> bool:
-    """Return whether all hours of a day are summarised as its points are."""
+def _finished(store: Store, days: list[int]) -> list[int]:
+    """Return the days whose hours are all summarised as their points are, or that were dropped before."""
+    if not days:
+        return []
     metrics = store.query(select(column("metric")).distinct().from_("series")).column("metric").to_pylist()
-    first = day * DAY
-    units = clean_units(first, first + DAY, metrics, (), store.query)
-    return day in expired_days(store.query) or all((1, first + hour) in units for hour in range(DAY))
+    before = expired_days(store.query)
+    units = clean_units(days[0] * DAY, (days[-1] + 1) * DAY, metrics, (), store.query)
+    return [day for day in days if day in before or all((1, day * DAY + n) in units for n in range(DAY))]
 
 
 def _date(day: int) -> str:

@@ -57,11 +57,6 @@ class Due:
     metrics: tuple[str, ...] | None
     without: tuple[str, ...]
 
-    @property
-    def day(self) -> int:
-        """The first hour of their day."""
-        return self.hours[0] // DAY * DAY
-
 
 class Summariser:
     """Brings the summaries of a store up to date; ``without`` are the attributes that groups do without.
