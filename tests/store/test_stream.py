@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
+from queue import SimpleQueue
 
 import pyarrow as pa
 import pytest
@@ -163,9 +164,11 @@ def test_an_error_is_being_done() -> None:
     assert done.is_set()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_fault_of_ours_is_no_end() -> None:
+def test_a_fault_of_ours_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: SimpleQueue[threading.ExceptHookArgs] = SimpleQueue()
+    monkeypatch.setattr(threading, "excepthook", told.put)
     with Source(2, fails=ZeroDivisionError()).stream() as stream:
         next(stream), next(stream)
         with pytest.raises(StoreError, match="broke off"):
             next(stream)
+    assert told.get(timeout=PATIENCE).exc_type is ZeroDivisionError
