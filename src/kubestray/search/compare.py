@@ -56,7 +56,7 @@ def _compare_single(operator: str, a: Value, b: Value) -> Tree:
         return NO_CONDITION
     if Shape.NUMBER in (a.shape, b.shape):
         own, other = (a, b) if a.shape is Shape.NUMBER else (b, a)
-        if own.field:
+        if own.field and other.shape is not Shape.NUMBER:
             return either(any_of([looks_numeric(other), missing(other)]), by_number, by_text)
         # Beside what is surely a number a field is read as one; what does not read so compares as null.
         return by_number

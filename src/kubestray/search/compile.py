@@ -24,6 +24,7 @@ from kubestray.search.plan import (
     Stacked,
 )
 from kubestray.search.relation import Relation
+from kubestray.search.rewrite import rewritten
 from kubestray.search.values import Shape
 from kubestray.store.coverage import Stretch
 from kubestray.store.points import Selection, as_received, measured
@@ -57,9 +58,10 @@ _TYPES = {
 def compile_relation(relation: Relation) -> exp.Select:
     """Return the statement for a relation: its fields as ``f0, f1, …`` in order, the rows ordered."""
     steps = _Steps()
-    last = steps.add(relation.node)
+    wanted = (*relation.fields.values(), *(order.column for order in relation.order))
+    last = steps.add(rewritten(relation.node, frozenset(made.name for made in wanted)))
     shown = [named(column(made.name), f"f{index}") for index, made in enumerate(relation.fields.values())]
-    statement = select(*(shown or [named(number(1), "none")])).from_(last)
+    statement = _some(shown).from_(last)
     if relation.order:
         statement = statement.order_by(*(order.term() for order in relation.order))
     for name, query in steps.queries:
@@ -90,7 +92,8 @@ class _Steps:
                 return _rows(node)
             case Extend():
                 made = [named(tree, column_.name) for column_, tree in node.assignments]
-                return select(exp.Star(), *made).from_(self.add(node.source))
+                before = [exp.Star()] if node.kept is None else [column(name) for name in sorted(node.kept)]
+                return select(*before, *made).from_(self.add(node.source))
             case Stacked():
                 return self._stacked(node)
             case LookupRows():
@@ -125,9 +128,9 @@ class _Steps:
 
     def _stacked(self, node: Stacked) -> exp.Query:
         selects = [
-            select(*(named(tree, c.name) for tree, c in zip(trees, node.columns, strict=True))).from_(
-                self.add(part)
-            )
+            _some(
+                [named(tree, c.name) for tree, c in zip(trees, node.columns, strict=True)],
+            ).from_(self.add(part))
             for part, trees in node.parts
         ]
         return selects[0] if len(selects) == 1 else exp.union(*selects, distinct=False)
@@ -388,7 +391,12 @@ def _events(node: Events) -> exp.Query:
 def _nothing(columns: list[Column]) -> exp.Query:
     """Select no rows with these columns: what is asked for has never been seen."""
     empty = [named(call("CAST", _default(c), text(_TYPES[c.shape])), c.name) for c in columns]
-    return select(*(empty or [named(number(1), "none")])).where(exp.false())
+    return _some(empty).where(exp.false())
+
+
+def _some(shown: list[Tree]) -> exp.Select:
+    """Select these, or something where nothing is asked for: the rows count all the same."""
+    return select(*(shown or [named(number(1), "none")]))
 
 
 def _default(made: Column) -> Tree:

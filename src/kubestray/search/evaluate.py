@@ -22,6 +22,7 @@ from kubestray.search.values import (
     as_text,
     bound,
     choose,
+    constant,
     looks_numeric,
     nothing,
 )
@@ -146,7 +147,9 @@ class _Scope:
                 continue
             self._guards.append(before)
             values.append(self.hold(self.value(argument)))
-            self._guards.pop()
+            guard = self._guards.pop()
+            if not last:
+                values[place - 1] = guard  # if it has become a column, it is not computed again
         return values
 
     def each(self, name: str | None, of: Callable[[functions.Scope], Tree]) -> Tree:
@@ -220,8 +223,7 @@ class _Scope:
 
 
 def _literal(value: float) -> Value:
-    tree = call("toNullable", call("toFloat64", number(value)))
-    return Value(Shape.NUMBER, tree, static=True, number=value)
+    return Value(Shape.NUMBER, constant(value), static=True, number=value)
 
 
 def _arithmetic(operator: str, a: Tree, b: Tree) -> Tree:
@@ -236,7 +238,16 @@ def _joined(a: Value, b: Value) -> Value:
     if a.literal is not None and b.literal is not None:
         both = a.literal + b.literal
         return Value(Shape.TEXT, call("toNullable", text(both)), static=True, literal=both)
-    return Value(Shape.TEXT, call("concat", as_text(a), as_text(b)))
+    return Value(Shape.TEXT, call("concat", *_pieces(as_text(a)), *_pieces(as_text(b))))
+
+
+def _pieces(tree: Tree) -> list[Tree]:
+    """Return what a text is joined from: a long chain is one call, and a literal needs no wrapping there."""
+    if not isinstance(tree, exp.Anonymous):
+        return [tree]
+    if tree.this == "toNullable" and isinstance(tree.expressions[0], exp.Literal):
+        return tree.expressions
+    return tree.expressions if tree.this == "concat" else [tree]
 
 
 def _plus(a: Value, b: Value) -> Value:

@@ -20,7 +20,17 @@ from kubestray.search.plan import Column, Filter, Grouped
 from kubestray.search.ranking import series_of
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Aggregate
-from kubestray.search.values import NULL, Shape, Value, as_list, as_text, choose, is_literal_null, present
+from kubestray.search.values import (
+    NULL,
+    Shape,
+    Value,
+    as_list,
+    as_text,
+    choose,
+    constant,
+    is_literal_null,
+    present,
+)
 from kubestray.store.trees import Tree, aggregate, call, either, is_null, lambda_, null, number, one_of, text
 from kubestray.store.trees import column as column_named
 
@@ -182,7 +192,7 @@ def filled(table: Table, relation: Relation, context: Context) -> Relation:
     for name in table.counts:
         value = relation.value(name)
         assert value
-        zero = Value(Shape.NUMBER, call("toNullable", call("toFloat64", number(0))))
+        zero = Value(Shape.NUMBER, constant(0))
         whole = choose([(present(value), value)], zero)
         made.append((name, context.column(whole.shape), whole.tree))
     return relation.extended(made)

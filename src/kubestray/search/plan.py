@@ -145,10 +145,11 @@ class Rows(Node):
 
 @dataclass(frozen=True, slots=True)
 class Extend(Node):
-    """All columns of the input, and new ones."""
+    """Columns of the input (all of them, or those that are ``kept``), and new ones."""
 
     source: Node
     assignments: tuple[Assignment, ...]
+    kept: frozenset[str] | None = None
 
     @property
     def inputs(self) -> tuple[Node, ...]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from kubestray.search.plan import Order, Stacked
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Pipeline
-from kubestray.search.values import NULL, Shape, as_number, as_shape, common_shape
-from kubestray.store.trees import Tree, call, column, number
+from kubestray.search.values import NULL, Shape, as_number, as_shape, common_shape, constant
+from kubestray.store.trees import Tree, column
 
 
 def stacked(relations: Sequence[Relation], context: Context) -> Relation:
@@ -23,7 +23,7 @@ def stacked(relations: Sequence[Relation], context: Context) -> Relation:
         values: list[Tree] = [
             as_shape(ranked.value(name) or NULL, shape) for name, shape in zip(names, shapes, strict=True)
         ]
-        own = call("toNullable", call("toFloat64", number(index)))
+        own = constant(index)
         parts.append((ranked.node, (*values, own, column(rank.name))))
     node = Stacked(tuple(parts), (*fields.values(), part, place))
     return Relation(node, fields, (Order(part), Order(place)))

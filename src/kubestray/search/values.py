@@ -22,7 +22,7 @@ from enum import Enum
 
 from sqlglot import exp
 
-from kubestray.store.trees import Tree, array, call, either, is_null, lambda_, null, text
+from kubestray.store.trees import Tree, array, call, either, is_null, lambda_, null, number, text
 
 
 class Shape(Enum):
@@ -55,6 +55,11 @@ NO_CONDITION = call("CAST", null(), text("Nullable(UInt8)"))
 NULL_NUMBER = Value(Shape.NUMBER, call("CAST", null(), text("Nullable(Float64)")))
 
 
+def constant(value: float) -> Tree:
+    """Return a number, the same in every row."""
+    return call("toNullable", number(float(value)))
+
+
 def _part(value: Value, index: int) -> Tree:
     return call("tupleElement", value.tree, exp.Literal.number(index))
 
@@ -69,7 +74,7 @@ def nothing(shape: Shape) -> Tree:
         case Shape.MULTI:
             return _none()
         case Shape.DYNAMIC:
-            return call("tuple", NULL_NUMBER.tree, _none())
+            return _pair(NULL_NUMBER.tree, _none())
         case Shape.BOOLEAN:
             return NO_CONDITION
 
@@ -143,9 +148,17 @@ def as_dynamic(value: Value) -> Tree:
         case Shape.DYNAMIC:
             return value.tree
         case Shape.NUMBER:
-            return call("tuple", value.tree, _none())
+            return _pair(value.tree, _none())
         case _:
-            return call("tuple", NULL_NUMBER.tree, as_list(value))
+            return _pair(NULL_NUMBER.tree, as_list(value))
+
+
+def _pair(own: Tree, texts: Tree) -> Tree:
+    """Return the tuple of the DYNAMIC shape, never as a constant of the engine.
+
+    It cannot choose between constant tuples in a block without rows.
+    """
+    return call("tuple", call("materialize", own), texts)
 
 
 def missing(value: Value) -> Tree:

@@ -10,7 +10,16 @@ import pyarrow as pa
 from sqlglot import exp
 
 from kubestray.model.errors import StoreError, UsageError
-from kubestray.store.engine import READ_SETTINGS, UNLIMITED, Limits, kill, new_tag, reading, render
+from kubestray.store.engine import (
+    NEWER_SETTINGS,
+    READ_SETTINGS,
+    UNLIMITED,
+    Limits,
+    kill,
+    new_tag,
+    reading,
+    render,
+)
 from kubestray.store.failures import failure
 from kubestray.store.http_answer import Answer
 from kubestray.store.stream import Stream
@@ -55,6 +64,7 @@ class ClickHouseEngine:
             )
         except ClickHouseError as error:
             raise StoreError(f"cannot reach the store at {self._where}: {_first_line(error)}") from error
+        self._lacking = NEWER_SETTINGS.keys() - self._client.server_settings.keys()
 
     @property
     def url(self) -> str:
@@ -64,7 +74,7 @@ class ClickHouseEngine:
     def query(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> pa.Table:
         """Run a SELECT and return its Arrow table."""
         tag = new_tag()
-        sql = reading(render(tree), limits, tag)
+        sql = reading(render(tree), limits, tag, self._lacking)
         try:
             return self._client.query_arrow(sql, use_strings=True, settings=_READING)
         except self._errors as error:
@@ -76,7 +86,7 @@ class ClickHouseEngine:
     def stream(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> Stream:
         """Run a SELECT and return its record batches as the server sends them."""
         tag = new_tag()
-        sql = reading(render(tree), limits, tag)
+        sql = reading(render(tree), limits, tag, self._lacking)
         answer = Answer(lambda: self._ask(sql, limits), self.url, limits)
 
         def cancel() -> None:

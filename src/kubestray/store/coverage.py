@@ -194,16 +194,14 @@ def _stretches(units: Collection[tuple[int, int]], first: int, end: int) -> list
     """Join units to stretches, a day before its hours."""
     found: list[Stretch] = []
     at = first
-    while at < end:
-        length = next((n for n in (DAY, HOUR) if at % n == 0 and (n, at) in units), 0)
-        if not length:
-            at += 1
-            continue
-        if found and found[-1].end == at and found[-1].hours == length:
-            found[-1] = Stretch(length, found[-1].first, at + length)
+    for start, length in sorted(((hour, length) for length, hour in units), key=lambda u: (u[0], -u[1])):
+        if start < at or start + length > end:
+            continue  # a day has answered for this hour
+        at = start + length
+        if found and found[-1].end == start and found[-1].hours == length:
+            found[-1] = Stretch(length, found[-1].first, at)
         else:
-            found.append(Stretch(length, at, at + length))
-        at += length
+            found.append(Stretch(length, start, at))
     return found
 
 

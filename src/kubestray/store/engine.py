@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -99,6 +99,13 @@ READ_SETTINGS: dict[str, int | float] = {
     "join_use_nulls": 1,
 }
 
+NEWER_SETTINGS: dict[str, int | float] = {
+    # Joins are made in the order that the search has them in: to reorder them the engine takes the second of
+    # two apart, and refuses if the key of it is null in every row.
+    "query_plan_optimize_join_order_limit": 0,
+}
+"""Settings for reading that older servers do not know, and do not need."""
+
 FILL_SETTINGS = {name: value for name, value in READ_SETTINGS.items() if name != "readonly"}
 """What an INSERT of the rows of a SELECT runs with."""
 
@@ -112,9 +119,10 @@ def new_tag() -> str:
     return f"{_PROCESS}{next(_numbers)}"
 
 
-def reading(sql: str, limits: Limits, tag: str) -> str:
-    """Return a SELECT with the settings that all of ours have."""
-    return with_settings(sql, {**READ_SETTINGS, **limits.settings(), "log_comment": f"'{tag}'"})
+def reading(sql: str, limits: Limits, tag: str, lacking: Collection[str] = ()) -> str:
+    """Return a SELECT with the settings that all of ours have, but for those that a server lacks."""
+    newer = {name: value for name, value in NEWER_SETTINGS.items() if name not in lacking}
+    return with_settings(sql, {**READ_SETTINGS, **newer, **limits.settings(), "log_comment": f"'{tag}'"})
 
 
 def kill(tag: str | None = None) -> str:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from kubestray.search.cursor import Cursor
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command
-from kubestray.search.values import Shape, Value
-from kubestray.store.trees import call, number, text
+from kubestray.search.values import Shape, Value, constant
+from kubestray.store.trees import call, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def plan(_: AddInfo, relation: Relation, context: Context) -> Relation:
 
 
 def _seconds(time: int) -> Value:
-    return Value(Shape.NUMBER, call("toNullable", call("toFloat64", number(time / 1e9))))
+    return Value(Shape.NUMBER, constant(time / 1e9))
 
 
 def _text(value: str) -> Value:

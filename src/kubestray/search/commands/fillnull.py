@@ -20,9 +20,9 @@ from kubestray.search.options import read_options
 from kubestray.search.plan import Column
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command
-from kubestray.search.values import NULL, NULL_NUMBER, Shape, Value, choose, missing, present
+from kubestray.search.values import NULL, NULL_NUMBER, Shape, Value, choose, constant, missing, present
 from kubestray.search.wildcards import chosen_fields
-from kubestray.store.trees import Tree, all_of, call, number, over, text
+from kubestray.store.trees import Tree, all_of, call, over, text
 
 _NUMBER = r"-?(?:0|[1-9]\d*)(?:\.\d+)?"
 
@@ -69,7 +69,7 @@ def _names(command: FillNull, relation: Relation) -> list[str]:
 def _filling(value: str, own: Value | None) -> Value:
     numeric = own is None or own.shape in (Shape.NUMBER, Shape.DYNAMIC)
     if numeric and re.fullmatch(_NUMBER, value):
-        return Value(Shape.NUMBER, call("toNullable", call("toFloat64", number(float(value)))))
+        return Value(Shape.NUMBER, constant(float(value)))
     return Value(Shape.TEXT, call("toNullable", text(value)))
 
 

@@ -36,7 +36,7 @@ from kubestray.search.plan import Column, Grouped
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command, Pipeline, rewrite_text
 from kubestray.search.templates import ITEM, ITERATION, WORDS, read_template, with_items, with_numbers
-from kubestray.search.values import NULL, Shape, Value, as_dynamic, as_list, choose
+from kubestray.search.values import NULL, Shape, Value, as_dynamic, as_list, choose, constant
 from kubestray.search.wildcards import field_parts
 from kubestray.store.trees import Tree, array, call, column, either, lambda_, number, text
 
@@ -157,7 +157,7 @@ def _once(body: Pipeline, items: Column, place: int, relation: Relation, context
     before = relation.extended(
         [
             (ITEM, item, call("arrayElement", column(items.name), number(place + 1))),
-            (ITERATION, iteration, call("toNullable", call("toFloat64", number(place)))),
+            (ITERATION, iteration, constant(place)),
         ]
     )
     after = context.continued(body, before)

@@ -20,7 +20,7 @@ from kubestray.search.moments import (
     wall_snapped,
 )
 from kubestray.search.times import DAYS, MONTHS, SECOND_NS, SIZES, UNIT_OF, BadTime, steps
-from kubestray.search.values import Shape, Value, as_number, as_text
+from kubestray.search.values import Shape, Value, as_number, as_text, constant
 from kubestray.store.trees import Tree, array, call, column, either, null, number, text
 
 __all__ = ["clock", "precise_clock", "relative_time", "strftime", "strptime"]
@@ -37,7 +37,7 @@ def precise_clock(_: list[Value], env: Environment) -> Value:
 
 
 def _literal(seconds: float) -> Value:
-    return Value(Shape.NUMBER, call("toNullable", call("toFloat64", number(seconds))), static=True)
+    return Value(Shape.NUMBER, constant(seconds), static=True)
 
 
 def relative_time(a: list[Value], env: Environment) -> Value:

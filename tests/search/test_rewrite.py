@@ -1,0 +1,127 @@
+"""A rewritten plan gives the rows that the plan as it was written gives, from less work."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from helpers import NOW, Row, search
+from kubestray.search import compile as statements
+from kubestray.search.lookup_store import StoreLookups
+from kubestray.search.run import Request, compile_search
+from kubestray.store.engine import render
+from kubestray.store.points import Span
+from kubestray.store.store import Store
+
+ROWS: list[Row] = [
+    {"n": 1, "m": 2, "t": "a"},
+    {"n": 3, "t": "b", "some": "x"},
+    {"m": -1, "t": "a"},
+    {"n": 0, "m": 5, "some": ["x", "y"]},
+    {},
+]
+
+KNOWN: list[Row] = [{"t": "a", "v": 1}, {"t": "b", "v": "w"}]
+
+FIELDS = ("n", "m", "t", "some", "a", "b", "c", "absent", "gone")
+CONSTANTS = ("1", "0", "-2.5", '"w"', '""', "null()")
+WHOLE = (
+    "fillnull",
+    "fillnull value=0 n absent",
+    "eventstats count AS c BY t",
+    "streamstats sum(n) AS c",
+    "mvexpand some",
+    "sort - n",
+    "head 3",
+    "append [ makeresults | eval a = 7 ]",
+    'foreach n m [ eval a = if(<<FIELD>> > 0, a . "<<FIELD>>,", a) ]',
+    "lookup known t OUTPUT v",
+)
+ENDINGS = ("", "| stats count", "| stats sum(a) AS s values(b) AS v BY t", "| fields a t")
+
+
+def expression(dice: random.Random, depth: int) -> str:
+    if not depth or dice.random() < 0.3:
+        return dice.choice(dice.choice((FIELDS, CONSTANTS)))
+
+    def inner() -> str:
+        return expression(dice, depth - 1)
+
+    condition = dice.choice(
+        (
+            lambda: f"{inner()} {dice.choice(('>', '<=', '==', '!='))} {inner()}",
+            lambda: f"isnull({inner()})",
+            lambda: f"NOT isnotnull({inner()})",
+            lambda: f"isnull({inner()}) OR {inner()} < 2",
+            lambda: f"isnotnull({inner()}) AND {inner()} == {inner()}",
+        )
+    )
+    made = dice.choice(
+        (
+            lambda: f"({inner()} {dice.choice('+-*/.')} {inner()})",
+            lambda: f"if({condition()}, {inner()}, {inner()})",
+            lambda: f"case({condition()}, {inner()}, {condition()}, {inner()})",
+            lambda: f"if({condition()}, a . {inner()} . {inner()}, a)",
+            lambda: f"coalesce({inner()}, {inner()})",
+            lambda: f"nullif({inner()}, {inner()})",
+            lambda: f"tostring({inner()})",
+            lambda: f"round({inner()}, 1)",
+        )
+    )
+    return made()
+
+
+def command(dice: random.Random) -> str:
+    kind = dice.random()
+    if kind < 0.5:
+        return f"eval {dice.choice('abcn')} = {expression(dice, 3)}"
+    if kind < 0.65:
+        return f"where isnotnull({dice.choice(FIELDS)}) OR {dice.choice(FIELDS)} > 1"
+    if kind < 0.7:
+        return f"rename {dice.choice('at')} AS {dice.choice('bu')}"
+    return dice.choice(WHOLE)
+
+
+def answers(store: Store, text: str) -> tuple[list[str], list[Row]]:
+    lookups = StoreLookups(store.query, store.record, {}, {"known": KNOWN})
+    found = search(store, text, rows=ROWS, lookups=lookups)
+    return found.fields, found.rows
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(seed=st.integers(0, 2**32))
+def test_the_rows_are_the_same(embedded: Store, seed: int) -> None:
+    dice = random.Random(seed)
+    steps = [f"| {command(dice)}" for _ in range(dice.randint(0, 6))]
+    text = " ".join([*steps, dice.choice(ENDINGS)]).strip() or "| fields *"
+    found = answers(embedded, text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(statements, "rewritten", lambda node, _: node)
+        expected = answers(embedded, text)
+    assert found == expected, text
+
+
+def test_what_nothing_reads_is_not_computed(embedded: Store) -> None:
+    text = '| makeresults | eval seen="here", unseen="nowhere" | eval more=unseen . "!" | table seen'
+    statement = render(compile_search(Request(text, NOW, Span()), embedded.query).statement)
+    assert "here" in statement
+    assert "nowhere" not in statement
+
+
+def test_a_text_that_grows_field_by_field_is_one_step(embedded: Store) -> None:
+    row: Row = {f"f{n}": n for n in range(30)}
+    text = (
+        '| eval all = "" | foreach f* [ eval all = if(<<FIELD>> > 3, all . "<<FIELD>> ", all) ] | table all'
+    )
+    request = Request(text, NOW, Span(), rows=[row])
+    compiled = compile_search(request, embedded.query)
+    assert len(compiled.statement.ctes) <= 4
+    assert search(embedded, text, rows=[row]).rows == [{"all": "".join(f"f{n} " for n in range(4, 30))}]
