@@ -124,7 +124,7 @@ def _not_of(operand: Tree) -> Tree | None:
 
 
 def _junction(tree: exp.And | exp.Or) -> Tree:
-    """A side that decides is the whole; one that does not can go, unless it is null: that may be the answer."""
+    """A side that decides is the whole; one that does not can go, unless it is null, which may be the answer."""
     for side, other in ((tree.left, tree.right), (tree.right, tree.left)):
         truth = _truth(side)
         if truth is None:

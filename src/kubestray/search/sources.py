@@ -54,7 +54,7 @@ def rows_read(node: Measure, query: Query) -> list[str]:
     stretches = node.sources.summaries if node.sources else ()
     spans = node.sources.points if node.sources else (node.span,)
     told = [f"{_rows_of(stretch, node, query):,} rows of summaries" for stretch in stretches]
-    points = [_rows("samples", node, [span.holds(column("time"))], query) for span in spans]
+    points = [_rows("samples", node, [span.holds_stored(column("time"))], query) for span in spans]
     return [*told, *(f"{count:,} samples" for count in points)]
 
 

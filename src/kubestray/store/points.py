@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from kubestray.model.metric import Kind
+from kubestray.store.schema import BLOCK_NS
 from kubestray.store.trees import (
     Tree,
     all_of,
@@ -51,6 +52,16 @@ class Span:
             bounds.append(exp.GTE(this=time, expression=unsigned(self.earliest)))
         if self.latest is not None:
             bounds.append(exp.LT(this=time, expression=unsigned(max(self.latest, 0))))
+        return all_of(bounds)
+
+    def holds_stored(self, time: Tree) -> Tree:
+        """Return the same condition for points as they are stored: it also names the blocks they lie in."""
+        block = call("intDiv", time, unsigned(BLOCK_NS))
+        bounds = [self.holds(time)]
+        if self.earliest > 0:
+            bounds.append(exp.GTE(this=block, expression=unsigned(self.earliest // BLOCK_NS)))
+        if self.latest is not None and self.latest > 0:
+            bounds.append(exp.LTE(this=block.copy(), expression=unsigned((self.latest - 1) // BLOCK_NS)))
         return all_of(bounds)
 
     def reaching_back(self, nanoseconds: int) -> Span:
@@ -105,7 +116,7 @@ def _scan(selection: Selection, span: Span, kinds: frozenset[Kind] | None) -> Tr
             wanted.append(one_of(column("kind"), [text(kind.value) for kind in sorted(kinds)]))
         ids = select(column("series_id")).from_("series").where(all_of(wanted))
         conditions.append(in_query(column("series_id"), ids))
-    conditions.append(span.holds(column("time")))
+    conditions.append(span.holds_stored(column("time")))
     return all_of(conditions)
 
 

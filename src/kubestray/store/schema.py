@@ -32,6 +32,13 @@ from kubestray.store.states import STATES
 HOUR_NS = 3600 * 10**9
 DAY_NS = 86_400 * 10**9
 
+BLOCK_NS = 2 * HOUR_NS
+"""Points lie together by metric and such a length of time, and in it by series.
+
+A search over the last hour then reads two hours, not the day of every series; shorter blocks make points
+larger on disk (`docs/decisions/0008-summaries.md` has the figures).
+"""
+
 _SAMPLES = f"""
 CREATE TABLE IF NOT EXISTS samples_local{{on}} (
     metric LowCardinality(String),
@@ -41,7 +48,8 @@ CREATE TABLE IF NOT EXISTS samples_local{{on}} (
     value Float64 CODEC(ZSTD(1))
 ) ENGINE = ReplacingMergeTree
 PARTITION BY intDiv(time, {DAY_NS})
-ORDER BY (metric, series_id, time, value)
+PRIMARY KEY (metric, intDiv(time, {BLOCK_NS}), series_id, time)
+ORDER BY (metric, intDiv(time, {BLOCK_NS}), series_id, time, value)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """
 
