@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from kubestray.model.metric import Batch
 from kubestray.receive.commit import GroupCommit
+from kubestray.receive.http_intake import HttpIntake
 from kubestray.receive.http_server import HttpReceiver
 from kubestray.receive.intake import Intake
 from kubestray.receive.otlp import Bounds
@@ -69,7 +70,8 @@ class Receivers:
 
     @cached_property
     def http_port(self) -> int:
-        return self._started(HttpReceiver("127.0.0.1:0", Starlette(routes=otlp_routes(self.intake))))
+        routes = otlp_routes(HttpIntake(self.intake))
+        return self._started(HttpReceiver("127.0.0.1:0", Starlette(routes=routes)))
 
     def _started(self, receiver) -> int:
         self.closers.append(receiver.stop)

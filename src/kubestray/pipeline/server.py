@@ -27,6 +27,7 @@ from kubestray.pipeline.schedule import Scheduler
 from kubestray.pipeline.setting_up import content_of, searching
 from kubestray.pipeline.upkeep import Upkeep
 from kubestray.receive.commit import GroupCommit
+from kubestray.receive.http_intake import HttpIntake
 from kubestray.receive.http_server import HttpReceiver
 from kubestray.receive.intake import Intake
 from kubestray.receive.otlp_grpc import OtlpGrpcReceiver
@@ -131,7 +132,7 @@ class Server:
         )
         grpc = OtlpGrpcReceiver(str(self._config["otlp_grpc"]), intake)
         self._listen("otlp_grpc", grpc.start, grpc.stop)
-        http = HttpReceiver(str(self._config["otlp_http"]), Starlette(routes=otlp_routes(intake)))
+        http = HttpReceiver(str(self._config["otlp_http"]), Starlette(routes=otlp_routes(HttpIntake(intake))))
         self._listen("otlp_http", http.start, http.stop)
 
     def _listen_health(self) -> None:

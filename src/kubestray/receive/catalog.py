@@ -37,6 +37,9 @@ class Reason(StrEnum):
     ATTRIBUTE_TOO_DEEP = "attribute_too_deep"
     TOO_MANY_SERIES = "too_many_series"
     NOT_FINITE = "not_finite"
+    NOT_A_NUMBER = "not_a_number"
+    NOT_A_METRIC = "not_a_metric"
+    REPEATED_ATTRIBUTE = "repeated_attribute"
     OLDER_THAN_RETENTION = "older_than_retention"
     TOO_FAR_IN_FUTURE = "too_far_in_future"
 
@@ -90,44 +93,26 @@ def series_bytes(series: Series) -> int:
 
 
 @dataclass(slots=True)
-class Catalog:
-    """Names the series of one request, through a cache shared by all requests.
+class NewSeries:
+    """Makes the series of one request that are not known yet, within limits."""
 
-    ``read_resource`` and ``read_point`` decode attributes of the request's encoding.
-    """
-
-    cache: SeriesCache
     limits: Limits
-    read_resource: AttributeReader
-    read_point: AttributeReader
-    new_bytes: int = 0
-    """About how much memory the series took that were not in the cache."""
-    _resource: tuple[Encoded, Mapping[str, str]] | None = field(default=None)
+    bytes: int = 0
+    """About how much memory they take together."""
 
-    def find(self, key: Key) -> Series:
-        """Return the series that ``key`` names; raises Rejected if it may not be stored."""
-        series = self.cache.get(key)
-        if series is None:
-            series = self._make(key)
-            self.cache.put(key, series)
-        return series
+    def make(self, metric: str, unit: str, kind: Kind, read: Callable[[], Mapping[str, str]]) -> Series:
+        """Return the series; raises Rejected if it may not be stored.
 
-    def _make(self, key: Key) -> Series:
-        resource, metric, unit, kind, point = key
+        ``read`` decodes its attributes, and is called only if the rest may be stored.
+        """
         self._check_names(metric, unit)
-        if self.new_bytes > self.limits.max_new_series_bytes:
+        if self.bytes > self.limits.max_new_series_bytes:
             raise Rejected(Reason.TOO_MANY_SERIES)
-        attributes = {**self._resource_attributes(resource), **self.read_point(point)}
+        attributes = read()
         self._check_attributes(attributes)
         series = Series.of(sys.intern(metric), kind, sys.intern(unit), attributes)
-        self.new_bytes += series_bytes(series)
+        self.bytes += series_bytes(series)
         return series
-
-    def _resource_attributes(self, resource: Encoded) -> Mapping[str, str]:
-        """Decode a resource once for all its metrics: they come one after the other."""
-        if self._resource is None or self._resource[0] is not resource:
-            self._resource = resource, self.read_resource(resource)
-        return self._resource[1]
 
     def _check_names(self, metric: str, unit: str) -> None:
         if not metric:
@@ -143,6 +128,44 @@ class Catalog:
         longest = self.limits.max_attribute_length
         if any(_longer(name, longest) or _longer(value, longest) for name, value in attributes.items()):
             raise Rejected(Reason.ATTRIBUTE_TOO_LONG)
+
+
+@dataclass(slots=True)
+class Catalog:
+    """Names the series of one request, through a cache shared by all requests.
+
+    ``read_resource`` and ``read_point`` decode attributes of the request's encoding.
+    """
+
+    cache: SeriesCache
+    limits: Limits
+    read_resource: AttributeReader
+    read_point: AttributeReader
+    new: NewSeries = field(init=False)
+    _resource: tuple[Encoded, Mapping[str, str]] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.new = NewSeries(self.limits)
+
+    def find(self, key: Key) -> Series:
+        """Return the series that ``key`` names; raises Rejected if it may not be stored."""
+        series = self.cache.get(key)
+        if series is None:
+            resource, metric, unit, kind, point = key
+            series = self.new.make(
+                metric,
+                unit,
+                kind,
+                lambda: {**self._resource_attributes(resource), **self.read_point(point)},
+            )
+            self.cache.put(key, series)
+        return series
+
+    def _resource_attributes(self, resource: Encoded) -> Mapping[str, str]:
+        """Decode a resource once for all its metrics: they come one after the other."""
+        if self._resource is None or self._resource[0] is not resource:
+            self._resource = resource, self.read_resource(resource)
+        return self._resource[1]
 
 
 def _longer(text: str, limit: int) -> bool:

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
+import pyarrow as pa
 import zstandard
 
 from kubestray.model.errors import MalformedRequest
@@ -98,6 +99,12 @@ _DECODERS: dict[str, Callable[[], _Decoder]] = {
     "zstd": _Zstd,
 }
 
+SNAPPY_BLOCK = "snappy block"
+"""The encoding, for `decompress`, that Prometheus means by ``snappy``: one block, without frames."""
+
+_LONGEST_SIZE = 5
+"""Bytes: a snappy block begins with its size decompressed, which has at most 32 bits."""
+
 _PLAIN = frozenset({"", "identity", "none"})
 
 
@@ -136,6 +143,8 @@ def _decompressed(chunks: Iterable[bytes], make: Callable[[], _Decoder]) -> Iter
 
 def decompress(body: bytes, encoding: str, limit: int) -> bytes:
     """Return a whole body decompressed; raises TooLarge beyond ``limit`` bytes."""
+    if encoding == SNAPPY_BLOCK:
+        return _snappy_block(body, limit)
     parts, size = [], 0
     for part in decompressed([body], encoding):
         parts.append(part)
@@ -143,3 +152,21 @@ def decompress(body: bytes, encoding: str, limit: int) -> bytes:
         if size > limit:
             raise TooLarge(limit)
     return b"".join(parts)
+
+
+def _snappy_block(body: bytes, limit: int) -> bytes:
+    """Snappy says its size first, and the library writes no more than that."""
+    size = 0
+    for place, byte in enumerate(body[:_LONGEST_SIZE]):
+        size |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:
+            break
+    else:
+        raise MalformedRequest("broken snappy data: it does not begin with a size")
+    if size > limit:
+        raise TooLarge(limit)
+    try:
+        plain: bytes = pa.Codec("snappy").decompress(body, decompressed_size=size, asbytes=True)
+    except OSError as error:
+        raise MalformedRequest(f"broken snappy data: {error}") from error
+    return plain

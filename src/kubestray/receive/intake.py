@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 from kubestray.model.errors import MalformedRequest
 from kubestray.receive.catalog import Limits
@@ -16,7 +18,10 @@ from kubestray.receive.otlp import OtlpCache, decode_json, decode_protobuf
 from kubestray.receive.points import Bounds, Decoded
 from kubestray.receive.tally import Tally
 
-Decode = Callable[[bytes, Bounds, Limits, OtlpCache], Decoded]
+D = TypeVar("D", bound=Decoded)
+
+Decode = Callable[[bytes, Bounds, Limits], D]
+"""Reads a request that is decompressed; raises MalformedRequest if it is none of its protocol."""
 
 LARGE_BYTES = 4 * 1024 * 1024
 """Requests beyond this (after decompression) are decoded one at a time. Ordinary ones are smaller: it
@@ -51,20 +56,24 @@ class Intake:
 
     def welcomes(self, authorization: str | None) -> bool:
         """Tell whether the sender of an ``Authorization`` header or metadata value may send."""
-        if self.authorise is None or self.authorise(_bearer_token(authorization)):
+        return self.admits(bearer_token(authorization))
+
+    def admits(self, token: str | None) -> bool:
+        """Tell whether the sender of this token, or of none, may send."""
+        if self.authorise is None or self.authorise(token):
             return True
         self.tally.unauthorised()
         return False
 
     def take_protobuf(self, body: bytes, encoding: str) -> tuple[Decoded, Future[None]]:
-        """Decode an OTLP protobuf request and queue its points: see `_take`."""
-        return self._take(decode_protobuf, body, encoding)
+        """Decode an OTLP protobuf request and queue its points: see `take`."""
+        return self.take(partial(decode_protobuf, cache=self.cache), body, encoding)
 
     def take_json(self, body: bytes, encoding: str) -> tuple[Decoded, Future[None]]:
-        """Decode an OTLP/JSON request and queue its points: see `_take`."""
-        return self._take(decode_json, body, encoding)
+        """Decode an OTLP/JSON request and queue its points: see `take`."""
+        return self.take(partial(decode_json, cache=self.cache), body, encoding)
 
-    def _take(self, decode: Decode, body: bytes, encoding: str) -> tuple[Decoded, Future[None]]:
+    def take(self, decode: Decode[D], body: bytes, encoding: str) -> tuple[D, Future[None]]:
         """Return what the request held, and the future that resolves when it is stored.
 
         Raises MalformedRequest, TooLarge, UnknownEncoding, QueueFull.
@@ -73,7 +82,7 @@ class Intake:
             with self.decoding:
                 plain = decompress(body, encoding, self.max_bytes)
                 with self.decoding_large if len(plain) > LARGE_BYTES else nullcontext():
-                    decoded = decode(plain, self.bounds(), self.limits, self.cache)
+                    decoded = decode(plain, self.bounds(), self.limits)
             return decoded, self.submit(decoded.batch)
         except MalformedRequest:
             self.tally.malformed()
@@ -83,6 +92,7 @@ class Intake:
             raise
 
 
-def _bearer_token(authorization: str | None) -> str | None:
+def bearer_token(authorization: str | None) -> str | None:
+    """Return the token of an ``Authorization`` header of the scheme ``Bearer``."""
     scheme, _, token = (authorization or "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None

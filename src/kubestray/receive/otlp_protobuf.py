@@ -59,10 +59,10 @@ def decode_protobuf(body: bytes, bounds: Bounds, limits: Limits, cache: OtlpCach
 
 def _read_and_learn(message: bytes, catalog: Catalog, gathering: Gathering, layouts: Layouts) -> None:
     """Read a `ResourceMetrics`, and remember its layout if all of it was known series and plain points."""
-    own, new_bytes = Gathering(gathering.bounds), catalog.new_bytes
+    own, new_bytes = Gathering(gathering.bounds), catalog.new.bytes
     _read_resource_metrics(message, catalog, own)
     plain = own.heads and not (own.no_value or own.rejected or own.further_parts)
-    if plain and catalog.new_bytes == new_bytes:
+    if plain and catalog.new.bytes == new_bytes:
         learn_layout(message, own, layouts)
     gathering.merge(own)
 

@@ -13,20 +13,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, NamedTuple
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-
-_PACKAGE = "kubestray.receive"
-
-_SCALAR = {
-    "bytes": descriptor_pb2.FieldDescriptorProto.TYPE_BYTES,
-    "string": descriptor_pb2.FieldDescriptorProto.TYPE_STRING,
-    "double": descriptor_pb2.FieldDescriptorProto.TYPE_DOUBLE,
-    "fixed64": descriptor_pb2.FieldDescriptorProto.TYPE_FIXED64,
-    "sfixed64": descriptor_pb2.FieldDescriptorProto.TYPE_SFIXED64,
-    "int32": descriptor_pb2.FieldDescriptorProto.TYPE_INT32,
-    "uint32": descriptor_pb2.FieldDescriptorProto.TYPE_UINT32,
-    "bool": descriptor_pb2.FieldDescriptorProto.TYPE_BOOL,
-}
+from kubestray.receive.protobuf_messages import message_classes
 
 _HISTOGRAM_POINT = """
     fixed64 start_time_unix_nano = 2
@@ -104,41 +91,5 @@ class Wire(NamedTuple):
 @cache
 def wire() -> Wire:
     """Build the message classes, once, when first needed."""
-    file = descriptor_pb2.FileDescriptorProto(name="kubestray/otlp.proto", package=_PACKAGE, syntax="proto3")
-    for name, fields in _MESSAGES.items():
-        _declare(file.message_type.add(name=name), fields)
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return Wire(_message_class(pool, "Request"), _message_class(pool, "ResourceMetrics"))
-
-
-def _message_class(pool: descriptor_pool.DescriptorPool, name: str) -> Any:
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
-
-
-def _declare(message: descriptor_pb2.DescriptorProto, fields: str) -> None:
-    for line in filter(None, (line.strip() for line in fields.splitlines())):
-        *modifier, kind, name, _, number = line.split()
-        declared = message.field.add(name=name, number=int(number), label=1)
-        if kind in _SCALAR:
-            declared.type = _SCALAR[kind]
-        else:
-            declared.type, declared.type_name = declared.TYPE_MESSAGE, f".{_PACKAGE}.{kind}"
-        for word in modifier:
-            _modify(message, declared, word)
-
-
-def _modify(
-    message: descriptor_pb2.DescriptorProto, declared: descriptor_pb2.FieldDescriptorProto, word: str
-) -> None:
-    """Apply ``repeated``, ``optional`` (a oneof of its own, as protoc makes it) or ``oneof:NAME``."""
-    if word == "repeated":
-        declared.label = declared.LABEL_REPEATED
-        return
-    declared.proto3_optional = word == "optional"
-    group = f"_{declared.name}" if word == "optional" else word.removeprefix("oneof:")
-    names = [oneof.name for oneof in message.oneof_decl]
-    if group not in names:
-        message.oneof_decl.add(name=group)
-        names.append(group)
-    declared.oneof_index = names.index(group)
+    named = message_classes("otlp", _MESSAGES)
+    return Wire(named("Request"), named("ResourceMetrics"))

@@ -1,0 +1,124 @@
+"""What every protocol over HTTP does with a request: turn it away, or read, decode, queue and wait.
+
+A protocol's own module finds out what a request is, and puts the answer into the protocol's words.
+Failures come to it as `HTTPException`, with the status that is usual and the error as its cause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kubestray.model.errors import MalformedRequest
+from kubestray.receive.commit import QueueFull
+from kubestray.receive.compression import TooLarge, UnknownEncoding
+from kubestray.receive.http_body import discard_body, read_body
+from kubestray.receive.intake import Intake
+from kubestray.receive.points import Decoded
+
+log = logging.getLogger(__name__)
+
+D = TypeVar("D", bound=Decoded)
+
+Take = Callable[[bytes, str], tuple[D, Future[None]]]
+"""Decodes a body of some encoding and queues its points, as `Intake.take` does."""
+
+
+class HttpIntake:
+    """The requests of one HTTP listener, of whatever protocols it speaks.
+
+    No more than ``intake.concurrent`` are under way at once, so that their bodies fit in memory.
+    """
+
+    def __init__(self, intake: Intake) -> None:
+        self.intake = intake
+        self._under_way = 0
+
+    async def turned_away(self, request: Request, refusal: HTTPException) -> HTTPException:
+        """Return ``refusal`` once the body is read and forgotten, so that the sender reads the answer."""
+        await discard_body(request, self.intake.max_bytes, self.intake.patience)
+        return refusal
+
+    async def store(self, request: Request, take: Take[D], encoding: str) -> D:
+        """Return what the request held once it is stored.
+
+        Raises HTTPException: 400 malformed, 408 too slow, 413 too large, 415 unknown compression, 503 with
+        Retry-After without room and 503 if the store failed.
+        """
+        if self._under_way >= self.intake.concurrent:
+            full = QueueFull("too many requests at once", retry_after=1.0)
+            raise await self.turned_away(request, _unavailable(full)) from full
+        self._under_way += 1
+        try:
+            body = await read_body(request, self.intake.max_bytes, self.intake.patience)
+            decoded, stored = await _taken(take, body, encoding)
+            await self._wait(stored)
+        finally:
+            self._under_way -= 1
+        self.intake.tally.stored(decoded)
+        return decoded
+
+    async def _wait(self, stored: Future[None]) -> None:
+        waiting = asyncio.wrap_future(stored)
+        await asyncio.wait([waiting], timeout=self.intake.patience)
+        error = waiting.exception() if waiting.done() else TimeoutError("the store takes too long")
+        if error is not None:
+            self.intake.tally.refused()
+            log.warning("points could not be stored: %r", error)
+            raise HTTPException(503, "the points could not be stored, try again")
+
+
+async def _taken(take: Take[D], body: bytes, encoding: str) -> tuple[D, Future[None]]:
+    try:
+        # Not on the event loop, which a large request would hold up for all others.
+        return await run_in_threadpool(take, body, encoding)
+    except TooLarge as error:
+        raise HTTPException(413, str(error)) from error
+    except UnknownEncoding as error:
+        raise HTTPException(415, str(error)) from error
+    except MalformedRequest as error:
+        raise HTTPException(400, str(error)) from error
+    except QueueFull as error:
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: QueueFull) -> HTTPException:
+    return HTTPException(503, str(error), headers={"Retry-After": str(math.ceil(error.retry_after))})
+
+
+def unauthorised() -> HTTPException:
+    """Return the refusal of a request without a valid bearer token."""
+    return HTTPException(401, "a valid bearer token is required", headers={"WWW-Authenticate": "Bearer"})
+
+
+def media_type_of(request: Request) -> str:
+    """Return the media type of the body, without parameters, in lower case."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def media_parameter(request: Request, name: str) -> str:
+    """Return a parameter of the Content-Type without quotes; empty if it has none of this name."""
+    for part in request.headers.get("content-type", "").split(";")[1:]:
+        found, _, value = part.partition("=")
+        if found.strip().lower() == name:
+            return value.strip().strip('"')
+    return ""
+
+
+def encoding_of(request: Request) -> str:
+    """Return the Content-Encoding in lower case."""
+    return request.headers.get("content-encoding", "").strip().lower()
+
+
+def nobody_left() -> Response:
+    """Return the answer to a client that has gone: 499 is what proxies log for this."""
+    return Response(status_code=499)
