@@ -53,6 +53,10 @@ def _address(value: str) -> Address:
     return Address(found[1], int(found[2]))
 
 
+def _optional_address(value: str) -> Address | None:
+    return _address(value) if value.strip() else None
+
+
 def _duration(value: str) -> int:
     duration = parse_duration(value)
     if not duration:
@@ -119,7 +123,8 @@ SETTINGS = (
     Setting("search_memory", "8GiB", _size, "How much memory a search may use; from half of it on, groups and sorted rows go to disk."),
     Setting("search_rows", "1000000", _count, "How many rows a search may return."),
     Setting("otlp_grpc", "127.0.0.1:4317", _address, "Where OTLP over gRPC is received."),
-    Setting("otlp_http", "127.0.0.1:4318", _address, "Where OTLP over HTTP is received."),
+    Setting("otlp_http", "127.0.0.1:4318", _address, "Where OTLP over HTTP is received, and Prometheus' remote write (/api/v1/write)."),
+    Setting("remote_write", "", _optional_address, "One more address for Prometheus' remote write, which otlp_http takes too."),
     Setting("http", "127.0.0.1:8470", _address, "Where /healthz and /readyz answer."),
     Setting("receiver_token", "", _text, "The bearer token that senders must give; without one, receivers listen on loopback only.", secret=True),
     Setting("receiver_token_file", "", _text, "A file that holds the bearer token."),

@@ -20,6 +20,8 @@ from kubestray.receive.intake import Intake
 from kubestray.receive.otlp import Bounds
 from kubestray.receive.otlp_grpc import METHOD, OtlpGrpcReceiver
 from kubestray.receive.otlp_http import otlp_routes
+from kubestray.receive.remote_write_http import remote_write_routes
+from kubestray.receive.remote_write_samples import label_cache
 
 
 class MemoryStore:
@@ -70,7 +72,8 @@ class Receivers:
 
     @cached_property
     def http_port(self) -> int:
-        routes = otlp_routes(HttpIntake(self.intake))
+        requests = HttpIntake(self.intake)
+        routes = [*otlp_routes(requests), *remote_write_routes(requests, label_cache())]
         return self._started(HttpReceiver("127.0.0.1:0", Starlette(routes=routes)))
 
     def _started(self, receiver) -> int:

@@ -33,11 +33,18 @@ from kubestray.receive.intake import Intake
 from kubestray.receive.otlp_grpc import OtlpGrpcReceiver
 from kubestray.receive.otlp_http import otlp_routes
 from kubestray.receive.points import Bounds
+from kubestray.receive.remote_write_http import remote_write_routes
 from kubestray.store.open import hold_store
 from kubestray.store.store import Store
 from kubestray.store.summarise import Summariser
 
 logger = logging.getLogger(__name__)
+
+Routes = Callable[[HttpIntake], list[Route]]
+"""What a protocol over HTTP is made of."""
+
+_BESIDE_OTLP: dict[str, Routes] = {"remote_write": remote_write_routes}
+"""Protocols that the OTLP listener speaks too, by the setting that gives them one more address."""
 
 
 class Server:
@@ -63,7 +70,7 @@ class Server:
         return [f"{name} on {address}" for name, address in self._ports.items()]
 
     def port(self, name: str) -> int:
-        """Return the port of a listener: ``otlp_grpc``, ``otlp_http`` or ``http``."""
+        """Return the port of a listener: ``otlp_grpc``, ``otlp_http``, ``http``, or a protocol's own."""
         return self._ports[name].port
 
     def __enter__(self) -> Self:
@@ -132,8 +139,16 @@ class Server:
         )
         grpc = OtlpGrpcReceiver(str(self._config["otlp_grpc"]), intake)
         self._listen("otlp_grpc", grpc.start, grpc.stop)
-        http = HttpReceiver(str(self._config["otlp_http"]), Starlette(routes=otlp_routes(HttpIntake(intake))))
-        self._listen("otlp_http", http.start, http.stop)
+        self._listen_http("otlp_http", intake, otlp_routes, *_BESIDE_OTLP.values())
+        for name, routes in _BESIDE_OTLP.items():
+            if self._config[name]:
+                self._listen_http(name, intake, routes)
+
+    def _listen_http(self, name: str, intake: Intake, *protocols: Routes) -> None:
+        requests = HttpIntake(intake)
+        routes = [route for protocol in protocols for route in protocol(requests)]
+        http = HttpReceiver(str(self._config[name]), Starlette(routes=routes))
+        self._listen(name, http.start, http.stop)
 
     def _listen_health(self) -> None:
         app = Starlette(routes=[Route("/healthz", self._healthz), Route("/readyz", self._readyz)])
@@ -198,9 +213,9 @@ def _token(config: Config) -> str:
 
 def _check_exposure(config: Config, token: str) -> None:
     """Refuse to receive from other machines without a token."""
-    for name in ("otlp_grpc", "otlp_http"):
-        address: Address = config[name]
-        if not address.loopback and not token:
+    for name in ("otlp_grpc", "otlp_http", *_BESIDE_OTLP):
+        address: Address | None = config[name]
+        if address and not address.loopback and not token:
             raise UsageError(
                 f"{name} {address}: other machines could send without a token; "
                 "set receiver_token_file (or KUBESTRAY_RECEIVER_TOKEN), or listen on 127.0.0.1"

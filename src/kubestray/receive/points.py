@@ -171,6 +171,19 @@ class Gathering:
         self.ids.append(ID.pack(series.id))
         self.heads.append(HEAD.pack(START_TAG, start, TIME_TAG, time, DOUBLE_TAG, value))
 
+    def add_columns(
+        self,
+        ids: npt.NDArray[np.uint64],
+        time: npt.NDArray[np.uint64],
+        start: npt.NDArray[np.uint64],
+        value: npt.NDArray[np.float64],
+    ) -> None:
+        """Take n points in columns, to be checked in `finish`; their ``series`` have to be there already."""
+        heads = np.zeros(len(ids), _COLUMNS)
+        heads["start"], heads["time"], heads["tag"], heads["value"] = start, time, DOUBLE_TAG, value
+        self.heads.append(heads.tobytes())
+        self.ids.append(ids.astype("<u8").tobytes())
+
     def check(self, time: int, values: Iterable[float]) -> None:
         """Raise Rejected if a data point of these values may not be stored."""
         if not all(map(isfinite, values)):
