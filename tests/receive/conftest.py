@@ -22,6 +22,7 @@ from kubestray.receive.otlp_grpc import METHOD, OtlpGrpcReceiver
 from kubestray.receive.otlp_http import otlp_routes
 from kubestray.receive.remote_write_http import remote_write_routes
 from kubestray.receive.remote_write_samples import label_cache
+from kubestray.receive.signalfx_http import signalfx_routes
 
 
 class MemoryStore:
@@ -74,6 +75,7 @@ class Receivers:
     def http_port(self) -> int:
         requests = HttpIntake(self.intake)
         routes = [*otlp_routes(requests), *remote_write_routes(requests, label_cache())]
+        routes += signalfx_routes(requests)
         return self._started(HttpReceiver("127.0.0.1:0", Starlette(routes=routes)))
 
     def _started(self, receiver) -> int:

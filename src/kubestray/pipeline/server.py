@@ -34,6 +34,7 @@ from kubestray.receive.otlp_grpc import OtlpGrpcReceiver
 from kubestray.receive.otlp_http import otlp_routes
 from kubestray.receive.points import Bounds
 from kubestray.receive.remote_write_http import remote_write_routes
+from kubestray.receive.signalfx_http import signalfx_routes
 from kubestray.store.open import hold_store
 from kubestray.store.store import Store
 from kubestray.store.summarise import Summariser
@@ -43,7 +44,10 @@ logger = logging.getLogger(__name__)
 Routes = Callable[[HttpIntake], list[Route]]
 """What a protocol over HTTP is made of."""
 
-_BESIDE_OTLP: dict[str, Routes] = {"remote_write": remote_write_routes}
+_BESIDE_OTLP: dict[str, Routes] = {
+    "remote_write": remote_write_routes,
+    "signalfx": signalfx_routes,
+}
 """Protocols that the OTLP listener speaks too, by the setting that gives them one more address."""
 
 
