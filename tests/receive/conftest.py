@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from kubestray.model.metric import Batch
 from kubestray.receive.commit import GroupCommit
+from kubestray.receive.hec_http import hec_routes
 from kubestray.receive.http_intake import HttpIntake
 from kubestray.receive.http_server import HttpReceiver
 from kubestray.receive.intake import Intake
@@ -75,7 +76,7 @@ class Receivers:
     def http_port(self) -> int:
         requests = HttpIntake(self.intake)
         routes = [*otlp_routes(requests), *remote_write_routes(requests, label_cache())]
-        routes += signalfx_routes(requests)
+        routes += [*signalfx_routes(requests), *hec_routes(requests)]
         return self._started(HttpReceiver("127.0.0.1:0", Starlette(routes=routes)))
 
     def _started(self, receiver) -> int:

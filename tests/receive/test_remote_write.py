@@ -88,7 +88,7 @@ def expected(many) -> tuple[list[tuple], int, int]:
             elif ms < 0 or ms * 10**6 > 2**64 - 1 or math.isinf(value):
                 rejected += 1
             else:
-                kept = {key: text for key, text in labels.items() if text}
+                kept = {key: text for key, text in sorted(labels.items()) if text}
                 points.append((name, kind, kept, ms * 10**6 / 1e6, 0.0, value))
     return sorted(points, key=repr), silent, rejected
 

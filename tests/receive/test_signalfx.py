@@ -74,7 +74,9 @@ def expected(many) -> tuple[list[tuple], int, int]:
         elif isinstance(value, str) or not name or not 0 <= ms * 10**6 < 2**64 or not math.isfinite(value):
             rejected += 1
         else:
-            points.append((name, STORED[KINDS[kind]], attributes, ms * 10**6, float(value)))
+            points.append(
+                (name, STORED[KINDS[kind]], dict(sorted(attributes.items())), ms * 10**6, float(value))
+            )
     return sorted(points, key=repr), silent, rejected
 
 

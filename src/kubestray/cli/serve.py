@@ -10,8 +10,8 @@ from kubestray.cli import options, output
 
 _FLAGS = (
     "content metric_index timezone search_timeout search_memory search_rows otlp_grpc otlp_http remote_write "
-    "signalfx http receiver_token_file max_request max_queue commit_interval future_limit retention_raw "
-    "retention_summaries churning_attributes lateness idle catch_up"
+    "signalfx splunk_hec http receiver_token_file max_request max_queue commit_interval future_limit "
+    "retention_raw retention_summaries churning_attributes lateness idle catch_up"
 )
 
 

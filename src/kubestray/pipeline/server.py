@@ -27,6 +27,7 @@ from kubestray.pipeline.schedule import Scheduler
 from kubestray.pipeline.setting_up import content_of, searching
 from kubestray.pipeline.upkeep import Upkeep
 from kubestray.receive.commit import GroupCommit
+from kubestray.receive.hec_http import hec_routes
 from kubestray.receive.http_intake import HttpIntake
 from kubestray.receive.http_server import HttpReceiver
 from kubestray.receive.intake import Intake
@@ -47,6 +48,7 @@ Routes = Callable[[HttpIntake], list[Route]]
 _BESIDE_OTLP: dict[str, Routes] = {
     "remote_write": remote_write_routes,
     "signalfx": signalfx_routes,
+    "splunk_hec": hec_routes,
 }
 """Protocols that the OTLP listener speaks too, by the setting that gives them one more address."""
 
