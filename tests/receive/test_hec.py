@@ -221,7 +221,7 @@ def test_what_is_encoded_is_decoded(many):
         (
             name,
             Kind.CUMULATIVE if name == "k8s.pod.network.io" else Kind.GAUGE,
-            attributes,
+            dict(sorted(attributes.items())),
             ms * 10**6,
             float(value),
         )
