@@ -120,16 +120,20 @@ class _CollectorEndpoint:
 
     async def post(self, request: Request) -> Response:
         try:
-            self._check_token(request)
-            channel = _channel(request)
-            await self._requests.store(request, self._take, encoding_of(request))
-        except _Refused as refused:
-            await self._requests.turned_away(request, HTTPException(refused.status))
-            return _answer(refused.status, refused.code)
+            return await self._store(request)
         except HTTPException as error:
             return _failure(error)
         except ClientDisconnect:
             return nobody_left()
+
+    async def _store(self, request: Request) -> Response:
+        try:
+            self._check_token(request)
+            channel = _channel(request)
+        except _Refused as refused:
+            await self._requests.turned_away(request, HTTPException(refused.status))
+            return _answer(refused.status, refused.code)
+        await self._requests.store(request, self._take, encoding_of(request))
         if channel:
             return _answer(200, _SUCCESS, {"ackId": self._acknowledgements.next(channel)})
         return _answer(200, _SUCCESS)

@@ -15,6 +15,7 @@ Source: "Prometheus Remote-Write 1.0 specification" and "2.0 [EXPERIMENTAL]".
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -109,8 +110,7 @@ def _take(message: bytes, types: Mapping[str, int], samples: Samples) -> None:
     if known is not None:
         _take_values(time_series, labels, known, samples)
         return
-    parsed = map(wire().label.FromString, time_series.labels)
-    pairs = [(label.name, label.value) for label in parsed]
+    pairs = [(label.name, label.value) for label in wire().labels.FromString(labels).labels]
     name = next((value for label, value in pairs if label == _NAME), "")
     kind = kind_of(name, type_of(name, types))
     # Under the labels alone lies the series of the kind that the name tells.
@@ -162,7 +162,7 @@ def _attributes(pairs: Pairs) -> dict[str, str]:
     """Return labels as attributes; raises Rejected if two have one name, for then neither is right."""
     if len({name for name, _ in pairs}) != len(pairs):
         raise Rejected(Reason.REPEATED_ATTRIBUTE)
-    return {name: value for name, value in pairs if value and name != _NAME}
+    return {sys.intern(name): value for name, value in pairs if value and name != _NAME}
 
 
 def _length(content: bytes) -> bytes:

@@ -58,9 +58,9 @@ def label_cache(max_entries: int = 1_000_000, max_bytes: int = 512 * 1024 * 1024
 
 
 def _size(key: Hashable, known: Known) -> int:
-    # A key holds the texts of the labels, as the series does.
-    del key
-    return 400 + 2 * series_bytes(known.series)
+    # A key that is not bytes holds the texts of the labels once more.
+    series = series_bytes(known.series)
+    return 400 + series + (100 + len(key) if isinstance(key, bytes) else series)
 
 
 @dataclass(slots=True)

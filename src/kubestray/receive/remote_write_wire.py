@@ -23,6 +23,7 @@ _MESSAGES = {
         repeated bytes samples = 2
         repeated bytes histograms = 4
     """,
+    "Labels": "repeated Label labels = 1",
     "Label": "string name = 1\n string value = 2",
     "Sample": "double value = 1\n int64 timestamp = 2\n int64 start_timestamp = 3",
     "Histogram": """
@@ -49,7 +50,7 @@ class Wire(NamedTuple):
 
     request: Any
     time_series: Any
-    label: Any
+    labels: Any
     sample: Any
     histogram: Any
     request2: Any
@@ -59,4 +60,4 @@ class Wire(NamedTuple):
 def wire() -> Wire:
     """Build the message classes, once, when first needed."""
     named = message_classes("prometheus", _MESSAGES)
-    return Wire(*map(named, ("Request", "TimeSeries", "Label", "Sample", "Histogram", "Request2")))
+    return Wire(*map(named, ("Request", "TimeSeries", "Labels", "Sample", "Histogram", "Request2")))

@@ -1,0 +1,78 @@
+"""What holds for every protocol over HTTP: clients that leave, or linger, and many at once."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+
+import pytest
+from http_client import send
+from test_hec import GOOD as HEC
+from test_otlp_http import GOOD as OTLP
+from test_remote_write import GOOD as REMOTE_WRITE
+from test_remote_write import snappy
+from test_signalfx import GOOD as SIGNALFX
+
+PROTOBUF = "application/x-protobuf"
+GOOD = {
+    "/v1/metrics": OTLP[PROTOBUF],
+    "/api/v1/write": snappy(REMOTE_WRITE),
+    "/v2/datapoint": SIGNALFX[PROTOBUF],
+    "/services/collector": HEC,
+}
+
+every_path = pytest.mark.parametrize("path", GOOD)
+
+
+def begun(receivers, path: str, body: bytes = b"x") -> socket.socket:
+    """Begin a request of 100 bytes, and send no more of it than ``body``."""
+    connection = socket.create_connection(("127.0.0.1", receivers.http_port), timeout=20)
+    head = f"POST {path} HTTP/1.1\r\nHost: h\r\nContent-Type: {PROTOBUF}\r\nContent-Length: 100\r\n\r\n"
+    connection.sendall(head.encode() + body)
+    return connection
+
+
+def test_clients_that_hang_up(receivers_with, caplog):
+    """Before they are read, and while they are turned away."""
+    for authorise in (None, lambda token: token == "right"):
+        receivers = receivers_with(authorise=authorise)
+        with caplog.at_level(logging.WARNING):
+            for path in [*GOOD, "/v2/event", "/services/collector/ack"]:
+                begun(receivers, path).close()
+            headers = {"Content_Type": PROTOBUF, "Authorization": "Bearer right"}
+            for path, body in GOOD.items():
+                assert send(receivers, path, body, **headers).status < 300
+        assert caplog.records == []
+
+
+@every_path
+def test_clients_that_never_send_their_body(receivers_with, path):
+    receivers = receivers_with(patience=0.3)
+    connection = begun(receivers, path)
+    assert connection.recv(4096).startswith(b"HTTP/1.1 408 ")
+    connection.close()
+
+
+def test_all_protocols_together_are_bounded(receivers_with):
+    """A request of any protocol takes the one place; the others are asked to come again, in their words."""
+    receivers = receivers_with(concurrent=1)
+    with receivers.store.busy(lambda: send(receivers, "/services/collector", HEC)):
+        for path, body in GOOD.items():
+            answer = send(receivers, path, body, Content_Type=PROTOBUF)
+            assert (answer.status, answer.headers["retry-after"]) == (503, "1"), path
+    assert len(receivers.store.values) == 1
+
+
+def test_all_protocols_together_are_stored(receivers):
+    threads = [
+        threading.Thread(target=send, args=(receivers, path, body), kwargs={"Content_Type": PROTOBUF})
+        for path, body in GOOD.items()
+        for _ in range(10)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert receivers.store.values == [1.0] * 40
+    assert receivers.intake.tally.seen.data_points == 40
