@@ -122,7 +122,7 @@ def _guarded_once(made: Chain, wanted: Names) -> Chain:
                 own = call("if", condition, _joined(pieces), otherwise)
             if is_null(otherwise) and uses[one.name] == 1 and one.name not in wanted:
                 guarded[one.name] = (condition, own.expressions[1])
-        kept.append((one, folded(own)))
+        kept.append((one, tree if own is tree else folded(own)))
     return _read_later(kept, wanted)
 
 
