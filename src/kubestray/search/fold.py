@@ -41,7 +41,7 @@ def _folded(tree: Tree) -> Tree:
         found = rule(tree) if rule else None
         if found is not None:
             return found
-        if str(tree.this) in _NULL_OF and any(map(_is_null, tree.expressions)):
+        if str(tree.this) in _NULL_OF and any(map(is_null, tree.expressions)):
             return _NULL_OF[str(tree.this)].copy()
         return tree
     if isinstance(tree, exp.Paren):
@@ -53,7 +53,7 @@ def _folded(tree: Tree) -> Tree:
     return tree
 
 
-def _is_null(tree: Tree) -> bool:
+def is_null(tree: Tree) -> bool:
     """Tell whether a tree is null in every row; a typed null is ``CAST(NULL, …)``."""
     if isinstance(tree, exp.Anonymous) and tree.this == "CAST":
         return isinstance(tree.expressions[0], exp.Null)
@@ -66,7 +66,7 @@ def _truth(tree: Tree) -> bool | None:
         return bool(tree.this)
     if isinstance(tree, exp.Literal) and not tree.is_string:
         return float(tree.this) != 0
-    return False if _is_null(tree) else None
+    return False if is_null(tree) else None
 
 
 def _if(tree: exp.Anonymous) -> Tree | None:
@@ -89,21 +89,21 @@ def is_joined(tree: Tree) -> bool:
 
 
 def _is_nothing(tree: exp.Anonymous) -> Tree | None:
-    return number(1) if _is_null(tree.expressions[0]) else None
+    return number(1) if is_null(tree.expressions[0]) else None
 
 
 def _is_something(tree: exp.Anonymous) -> Tree | None:
-    return number(0) if _is_null(tree.expressions[0]) else None
+    return number(0) if is_null(tree.expressions[0]) else None
 
 
 def _if_null(tree: exp.Anonymous) -> Tree | None:
     first, second = tree.expressions
-    return second if _is_null(first) else None
+    return second if is_null(first) else None
 
 
 def _itself(tree: exp.Anonymous) -> Tree | None:
     first: Tree = tree.expressions[0]
-    return first if _is_null(first) else None
+    return first if is_null(first) else None
 
 
 _RULES: dict[str, Callable[[exp.Anonymous], Tree | None]] = {
@@ -117,21 +117,21 @@ _RULES: dict[str, Callable[[exp.Anonymous], Tree | None]] = {
 
 
 def _not_of(operand: Tree) -> Tree | None:
-    if _is_null(operand):
+    if is_null(operand):
         return NO_CONDITION.copy()
     truth = _truth(operand)
     return None if truth is None else number(int(not truth))
 
 
 def _junction(tree: exp.And | exp.Or) -> Tree:
-    """A side that decides is the whole; one that does not can go, unless it is null, which may be the answer."""
+    """A side that decides is the whole; one that does not goes, unless it is null: that may be the answer."""
     for side, other in ((tree.left, tree.right), (tree.right, tree.left)):
         truth = _truth(side)
         if truth is None:
             continue
-        if truth == isinstance(tree, exp.Or) and not _is_null(side):
+        if truth == isinstance(tree, exp.Or) and not is_null(side):
             return number(int(truth))
-        if not _is_null(side) and _is_condition(other):
+        if not is_null(side) and _is_condition(other):
             return other
     return tree
 

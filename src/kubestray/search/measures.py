@@ -210,6 +210,14 @@ def merged(name: str, condition: Tree) -> Tree:
     return call("toFloat64", call(f"{function}MergeOrNullIf", column(name), condition))
 
 
+def of_points(name: str, condition: Tree) -> Tree:
+    """Return what `merged` does, of points that meet a condition, without states in between."""
+    state = STATES[name]
+    if name == "all":
+        return call(f"{state.function}If", *state.taken, condition)
+    return call("toFloat64", call(f"{state.function}OrNullIf", *state.taken, condition))
+
+
 def split_states(names: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return which of the wanted names are states, and which columns of series are needed besides."""
     made = dict.fromkeys(_OF_SERIES[name][1] for name in names if name in _OF_SERIES)

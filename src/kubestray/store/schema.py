@@ -42,9 +42,9 @@ larger on disk (`docs/decisions/0008-summaries.md` has the figures).
 _SAMPLES = f"""
 CREATE TABLE IF NOT EXISTS samples_local{{on}} (
     metric LowCardinality(String),
-    series_id UInt64 CODEC(DoubleDelta, ZSTD(1)),
-    time UInt64 CODEC(DoubleDelta, ZSTD(1)),
-    start UInt64 CODEC(DoubleDelta, ZSTD(1)),
+    series_id UInt64 CODEC(ZSTD(1)),
+    time UInt64 CODEC(Delta, ZSTD(1)),
+    start UInt64 CODEC(ZSTD(1)),
     value Float64 CODEC(ZSTD(1))
 ) ENGINE = ReplacingMergeTree
 PARTITION BY intDiv(time, {DAY_NS})

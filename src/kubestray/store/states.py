@@ -25,10 +25,15 @@ class State:
         """The engine's type of a column of such states."""
         return f"AggregateFunction({', '.join([self.function, *('Float64' for _ in self.takes)])})"
 
-    def of_points(self) -> Tree:
-        """Return the state of points with the columns ``time`` and ``value``."""
+    @property
+    def taken(self) -> list[Tree]:
+        """What it takes of points with the columns ``time`` and ``value``."""
         square = call("multiply", column("value"), column("value"))
-        return call(f"{self.function}State", *(square if n == "square" else column(n) for n in self.takes))
+        return [square if name == "square" else column(name) for name in self.takes]
+
+    def of_points(self) -> Tree:
+        """Return the state of points."""
+        return call(f"{self.function}State", *self.taken)
 
     def merged(self, made: Tree) -> Tree:
         """Return the state of all that a column of states was made of."""

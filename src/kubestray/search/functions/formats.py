@@ -27,7 +27,9 @@ def tostring(a: list[Value], env: Environment) -> Value:
         # A text that is no number has no format.
         plain = a[0].shape in (Shape.NUMBER, Shape.BOOLEAN)
         shown = formatted if plain else either(looks_numeric(a[0]), formatted, shown)
-    if env.switches.tostring_null == "Null":
+    if env.switches.tostring_null == "Null" and len(a) == 1 and a[0].shape is not Shape.BOOLEAN:
+        shown = text("Null") if is_literal_null(a[0]) else call("ifNull", shown, text("Null"))
+    elif env.switches.tostring_null == "Null":
         shown = text("Null") if is_literal_null(a[0]) else either(missing(a[0]), text("Null"), shown)
     return Value(Shape.TEXT, call("toNullable", shown))
 

@@ -1,0 +1,231 @@
+"""Statements over metric points: what ``mstats`` measures, and points as ``mpreview`` shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from kubestray.search import measures
+from kubestray.search.columns import nothing
+from kubestray.search.measures import METRIC, CalendarMeasure
+from kubestray.search.plan import Attribute, Column, Measure, MetricAggregate, Received
+from kubestray.store.coverage import Stretch
+from kubestray.store.points import Selection, as_received, measured
+from kubestray.store.schema import HOUR_NS
+from kubestray.store.states import STATES
+from kubestray.store.trees import (
+    Tree,
+    all_of,
+    call,
+    column,
+    either,
+    in_query,
+    named,
+    null,
+    number,
+    one_of,
+    select,
+    table,
+    text,
+    unsigned,
+)
+
+_FINE_NS = 30 * 10**9
+"""Bins up to this long mostly hold a point or two of a series: to aggregate by series first is in vain."""
+
+
+def measure(node: Measure) -> exp.Query:
+    """Aggregate by series and bin, join the few results to their attributes, then merge by attributes."""
+    if not node.kinds:
+        return nothing([*_keys(node), *(a.column for a in node.aggregates)])
+    carries = [_carries(a) for a in node.by if a.fallback is None and a.name != METRIC]
+    series = [*carries, *([node.series] if node.series is not None else [])]
+    chosen = Selection(node.metrics, node.kinds, all_of(series) if series else None, node.span)
+    bins = [named(_bin_start(node), node.bin.name)] if node.bin else []
+    source = _points(node, chosen) if _is_fine(node) else _all_states(node, chosen)
+    merge = measures.of_points if _is_fine(node) else measures.merged
+    values = [_aggregate(node, aggregate, merge) for aggregate in node.aggregates]
+    query = select(*(column(a.column.name) for a in node.by), *bins, *values)
+    query = query.from_(table(source, "states"))
+    if node.by:
+        on = exp.EQ(
+            this=exp.column("series_id", table="states"), expression=exp.column("series_id", table="names")
+        )
+        query = query.join(table(_all_names(node, chosen), "names"), on=on, join_type="inner", copy=False)
+    groups = [column(a.column.name) for a in node.by] + ([column("bin")] if node.bin else [])
+    if groups:
+        return query.group_by(*groups)
+    return query.having(call("greater", call("count"), number(0)))
+
+
+def _is_fine(node: Measure) -> bool:
+    """Tell whether points are aggregated at once, and not by series first."""
+    _, of_series = measures.split_states(_needed(node))
+    return node.sources is None and 0 < node.bin_ns <= _FINE_NS and not of_series
+
+
+def _points(node: Measure, chosen: Selection) -> exp.Select:
+    """Select the points with the number of their bin."""
+    shown = [column(name) for name in ("metric", "series_id", "time", "value")]
+    return select(*shown, named(_bin(node), "bin")).from_(table(measured(chosen), "points"))
+
+
+def _keys(node: Measure) -> list[Column]:
+    return [*([node.bin] if node.bin else []), *(attribute.column for attribute in node.by)]
+
+
+def _all_states(node: Measure, chosen: Selection) -> exp.Query:
+    """Select one row a series or group, metric and bin: from summaries as far as they serve, and points."""
+    if node.sources is None:
+        return _states(node, chosen)
+    parts: list[exp.Query] = [_summarised(node, chosen, stretch) for stretch in node.sources.summaries]
+    parts += [
+        _states(node, Selection(chosen.metrics, chosen.kinds, chosen.series, span))
+        for span in node.sources.points
+    ]
+    return parts[0] if len(parts) == 1 else exp.union(*parts, distinct=False)
+
+
+def _summarised(node: Measure, chosen: Selection, stretch: Stretch) -> exp.Select:
+    """Select the merged states of a stretch of summaries by group, metric and bin."""
+    wanted = [
+        call("equals", column("hours"), number(stretch.hours)),
+        call("greaterOrEquals", column("hour"), number(stretch.first)),
+        call("less", column("hour"), number(stretch.end)),
+        one_of(column("metric"), [text(name) for name in chosen.metrics]),
+    ]
+    if chosen.series is not None:
+        groups = select(column("group_id")).from_("groups").where(chosen.catalog())
+        wanted.append(in_query(column("group_id"), groups))
+    keys: list[Tree] = [column("metric"), column("group_id")]
+    shown: list[Tree] = [column("metric"), named(column("group_id"), "series_id")]
+    if node.bin:
+        start = call("multiply", call("toUInt64", column("hour")), unsigned(HOUR_NS))
+        shown.append(named(call("intDiv", start, unsigned(node.bin_ns)), "bin"))
+        keys.append(column("bin"))
+    states = [
+        named(STATES[state].merged(exp.column(state, table="summaries")), state) for state in _needed(node)
+    ]
+    return select(*shown, *states).from_("summaries").where(all_of(wanted)).group_by(*keys)
+
+
+def _needed(node: Measure) -> list[str]:
+    """Return the states that the aggregates need, and what they need of series."""
+    functions = (measures.function_of(aggregate.function) for aggregate in node.aggregates)
+    return list(dict.fromkeys(state for function in functions for state in function.states))
+
+
+def _states(node: Measure, chosen: Selection) -> exp.Select:
+    """Select one row a series, metric and bin, with the states that the aggregates need."""
+    states, made = measures.split_states(_needed(node))
+    values = [named(STATES[state].of_points(), state) for state in states]
+    query = _by_series(node, measured(chosen), values)
+    if not made:
+        return query
+    shown = [
+        named(measures.of_series(name, binned=node.bin is not None), name)
+        for name in made
+        if name != measures.SEEN
+    ]
+    if set(made) == {"pace"}:
+        return select(exp.Star(), *shown).from_(table(query, "series_states"))
+    both = select(exp.Star()).from_(table(query, "series_states"))
+    keys: list[int | str | Tree] = ["metric", "series_id", *(["bin"] if node.bin else [])]
+    both = both.join(table(_seen(node, chosen), "series_seen"), using=keys, join_type="inner", copy=False)
+    return select(exp.Star(), *shown).from_(table(both, "series_points"))
+
+
+def _seen(node: Measure, chosen: Selection) -> exp.Select:
+    """Select when a series was seen in a bin, and last in the bin before."""
+    ends = [(measures.SEEN, "min"), (measures.SEEN_LAST, "max")]
+    times = [named(call(function, column("time")), name) for name, function in ends]
+    last = measures.before(column(measures.SEEN_LAST), binned=node.bin is not None)
+    query = table(_by_series(node, as_received(chosen), times), "series_times")
+    return select(exp.Star(), named(last, measures.SEEN_BEFORE)).from_(query)
+
+
+def _by_series(node: Measure, points: exp.Query, values: list[Tree]) -> exp.Select:
+    """Select values of points by series, metric and bin."""
+    keys: list[Tree] = [column("metric"), column("series_id")]
+    shown: list[Tree] = list(keys)
+    if node.bin:
+        shown.append(named(_bin(node), "bin"))
+        keys.append(column("bin"))
+    return select(*shown, *values).from_(table(points, "points")).group_by(*(key.copy() for key in keys))
+
+
+def _all_names(node: Measure, chosen: Selection) -> exp.Query:
+    """Select the BY attributes of each series, and of each group where summaries are read."""
+    if node.sources is None:
+        return _names(node.by, chosen)
+    groups = _names(node.by, chosen, of="groups", key="group_id")
+    return exp.union(_names(node.by, chosen), groups, distinct=False) if node.sources.points else groups
+
+
+def _names(
+    by: tuple[Attribute, ...], chosen: Selection, *, of: str = "series", key: str = "series_id"
+) -> exp.Select:
+    """Select the BY attributes of each series, or of each group."""
+    shown = [
+        named(
+            call("toNullable", column("metric") if a.name == METRIC else _attribute(a.name, a.fallback)),
+            a.column.name,
+        )
+        for a in by
+    ]
+    return select(named(column(key), "series_id"), *shown).from_(of).where(chosen.catalog())
+
+
+def _attribute(name: str, fallback: str | None) -> Tree:
+    value = call("arrayElement", column("attributes"), text(name))
+    if fallback is None:
+        return value
+    return either(call("mapContains", column("attributes"), text(name)), value, text(fallback))
+
+
+def _carries(attribute: Attribute) -> Tree:
+    return call("mapContains", column("attributes"), text(attribute.name))
+
+
+def _bin(node: Measure) -> Tree:
+    """Return what bin a point is in: its number, or where it starts if bins differ in length."""
+    if isinstance(node, CalendarMeasure) and node.calendar:
+        return node.calendar.start(call("toNullable", call("divide", column("time"), number(1e9))))
+    return call("intDiv", column("time"), unsigned(node.bin_ns))
+
+
+def _bin_start(node: Measure) -> Tree:
+    if isinstance(node, CalendarMeasure) and node.calendar:
+        return column("bin")
+    start = call("multiply", column("bin"), unsigned(node.bin_ns))
+    return call("toNullable", call("divide", start, number(1e9)))
+
+
+def _aggregate(node: Measure, aggregate: MetricAggregate, merge: Callable[[str, Tree], Tree]) -> Tree:
+    is_it = call("equals", column("metric"), text(aggregate.metric)) if aggregate.metric else exp.true()
+    finish = measures.function_of(aggregate.function).finish
+    return named(finish(lambda state: merge(state, is_it), node.stdev_single), aggregate.column.name)
+
+
+def received(node: Received) -> exp.Query:
+    """Select points as they came, with the attributes that are asked for."""
+    columns = [node.time, node.metric, node.value, *(a.column for a in node.attributes)]
+    if not node.metrics:
+        return nothing(columns)
+    chosen = Selection(node.metrics, node.kinds, node.series, node.span)
+    points = [
+        named(call("toNullable", call("divide", column("time"), number(1e9))), node.time.name),
+        named(call("toNullable", call("toString", exp.column("metric", table="points"))), node.metric.name),
+        named(call("toNullable", column("value")), node.value.name),
+    ]
+    shown = [
+        named(either(_carries(a), call("toNullable", _attribute(a.name, None)), null()), a.column.name)
+        for a in node.attributes
+    ]
+    catalog = select(column("series_id"), column("attributes")).from_("series").where(chosen.catalog())
+    on = exp.EQ(
+        this=exp.column("series_id", table="points"), expression=exp.column("series_id", table="names")
+    )
+    query = select(*points, *shown).from_(table(as_received(chosen), "points"))
+    return query.join(table(catalog, "names"), on=on, join_type="inner", copy=False)
