@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -97,8 +98,17 @@ class Receivers:
             return channel.unary_unary(METHOD)(body, timeout=timeout, metadata=metadata)
 
 
+@pytest.fixture(scope="module")
+def _done() -> Iterator[list[Receivers]]:
+    """Receivers whose tests are over; a server takes a moment to stop, so they are stopped together."""
+    done: list[Receivers] = []
+    yield done
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(Receivers.close, done))
+
+
 @pytest.fixture
-def receivers_with() -> Iterator:
+def receivers_with(_done) -> Iterator:
     """A function that makes receivers; keyword arguments are fields of `Intake` or of `GroupCommit`."""
     made: list[Receivers] = []
 
@@ -111,7 +121,8 @@ def receivers_with() -> Iterator:
 
     yield make
     for receivers in made:
-        receivers.close()
+        receivers.store.open.set()
+    _done += made
 
 
 @pytest.fixture
