@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 
+import pyarrow as pa
 import pytest
 import zstandard
 from hypothesis import example, given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from peak_memory import gzip_of_zeros, peak_growth
 
 from kubestray.model.errors import MalformedRequest
-from kubestray.receive.compression import TooLarge, UnknownEncoding, decompress, decompressed
+from kubestray.receive.compression import SNAPPY_BLOCK, TooLarge, UnknownEncoding, decompress, decompressed
 
 COMPRESS = {
     "gzip": gzip.compress,
@@ -90,3 +91,25 @@ def test_a_bomb_costs_no_more_than_the_limit(encoding):
     with peak_growth() as peak, pytest.raises(TooLarge):
         decompress(bomb, encoding, limit=16 * MEBIBYTE)
     assert peak.mebibytes < 100
+
+
+@given(bodies, st.binary(max_size=20), st.integers(0, 40))
+def test_blocks_of_snappy(repeated, tail, cut):
+    """One comes out as it went in, within the limit; with a cut or anything more it is malformed."""
+    body = repeated[0] * repeated[1]
+    block = pa.Codec("snappy").compress(body, asbytes=True)
+    same = decompress(block, SNAPPY_BLOCK, len(body)) == body
+    assert same
+    if body:
+        with pytest.raises(TooLarge):
+            decompress(block, SNAPPY_BLOCK, len(body) - 1)
+    for broken in (block[: -1 - cut], block + b"\0" + tail):
+        with pytest.raises(MalformedRequest):
+            decompress(broken, SNAPPY_BLOCK, MEBIBYTE * 10)
+
+
+@pytest.mark.parametrize("body", [b"", b"\x80", b"\xff" * 20, b"\xff\xff\xff\x7f", b"\x05hello"])
+def test_what_is_no_block_of_snappy(body):
+    with peak_growth() as peak, pytest.raises(MalformedRequest):
+        decompress(body, SNAPPY_BLOCK, 300 * MEBIBYTE)
+    assert peak.mebibytes < 50

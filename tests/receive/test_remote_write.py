@@ -14,6 +14,14 @@ from hypothesis import strategies as st
 from otlp_messages import gauge, request_of
 from otlp_oracle import rows
 from peak_memory import peak_growth
+
+from kubestray.model.errors import MalformedRequest, StoreError
+from kubestray.model.metric import Kind
+from kubestray.receive.catalog import Limits
+from kubestray.receive.otlp import Bounds, decode_protobuf
+from kubestray.receive.remote_write import decode_v1, decode_v2
+from kubestray.receive.remote_write_kinds import MetricType
+from kubestray.receive.remote_write_samples import label_cache
 from remote_write_messages import (
     STALE,
     Request2,
@@ -26,14 +34,6 @@ from remote_write_messages import (
     snappy,
     varint,
 )
-
-from kubestray.model.errors import MalformedRequest, StoreError
-from kubestray.model.metric import Kind
-from kubestray.receive.catalog import Limits
-from kubestray.receive.otlp import Bounds, decode_protobuf
-from kubestray.receive.remote_write import decode_v1, decode_v2
-from kubestray.receive.remote_write_kinds import MetricType
-from kubestray.receive.remote_write_samples import label_cache
 
 NOW_MS = 1_763_800_000_123
 EVERYTHING = Bounds.everything()
@@ -190,6 +190,11 @@ def test_counters_and_gauges(name, types, kind):
         assert wanted is None or point[1] is wanted
     two = Request2().add(labels_of(name), sample(NOW_MS, 1.0), kind=next(iter(types.values()), 0))
     assert stored(decoded(two.bytes(), decode_v2))[0][1] is kind
+
+
+def test_the_type_of_another_metric_says_nothing():
+    body = request(series(labels_of("load_sum"), sample(NOW_MS, 1.0)), types={"load": MetricType.GAUGE})
+    assert stored(decoded(body))[0][1] is Kind.CUMULATIVE
 
 
 def test_start_times_of_version_2():

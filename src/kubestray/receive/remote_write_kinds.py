@@ -38,6 +38,14 @@ class MetricType:
 
 _GAUGES = (MetricType.GAUGE, MetricType.GAUGE_HISTOGRAM, MetricType.INFO, MetricType.STATE_SET)
 
+_FAMILIES = (
+    MetricType.COUNTER,
+    MetricType.HISTOGRAM,
+    MetricType.GAUGE_HISTOGRAM,
+    MetricType.SUMMARY,
+)
+"""Types whose series add a suffix to the name of the metric."""
+
 _CLIMBING = ("_total", "_bucket", "_count", "_sum")
 
 _CREATED = "_created"
@@ -59,8 +67,9 @@ def kind_of(name: str, metric_type: int) -> Kind:
 
 def type_of(name: str, types: Mapping[str, int]) -> int:
     """Return the type of a series' metric; ``types`` are by metric, whose name may lack the suffix."""
-    found = types.get(name)
-    if found is None:
-        family = next((name.removesuffix(each) for each in _CLIMBING if name.endswith(each)), name)
-        found = types.get(family, MetricType.UNKNOWN)
-    return found
+    if name in types:
+        return types[name]
+    family = next((name.removesuffix(each) for each in _CLIMBING if name.endswith(each)), name)
+    found = types.get(family, MetricType.UNKNOWN)
+    # A gauge x says nothing of x_sum, which then is a metric of its own.
+    return found if found in _FAMILIES else MetricType.UNKNOWN
