@@ -76,6 +76,21 @@ def test_events_follow_each_other(between):
     assert sorted(decoded(body).batch.value.tolist()) == [0, 1, 2, 3]
 
 
+TRICKY = ["}{", '}{"', '}{"time"', "}\n{", '\\}{"a', '"}{"b":1}{"c"', "[", ","]
+
+
+@pytest.mark.parametrize("text", TRICKY)
+def test_texts_that_look_like_the_end_of_an_event(text):
+    """Read at once and read one by one (which a large request is) give the same."""
+    events = [
+        event({"metric_name:a": 1, "first": text, text: "x"}),
+        event({"metric_name:b": 2, "first": text}),
+    ]
+    for body in (b"".join(events), b"\n".join(events), b"".join(events) + b" " * (4 << 20)):
+        found = [(name, attributes) for name, _, attributes, *_ in stored(decoded(body))]
+        assert found == [("a", {"first": text, text: "x"}), ("b", {"first": text})]
+
+
 @pytest.mark.parametrize(
     ("name", "metric_type", "kind"),
     [
@@ -173,6 +188,7 @@ INVALID = {
     "no JSON": (b"text", 6, 0),
     "no UTF-8": (b"\xff", 6, None),
     "array": (b"[" + GOOD + b"]", 6, 0),
+    "commas": (GOOD + b"," + GOOD, 6, 1),
     "cut": (GOOD + GOOD[:-1], 6, 1),
     "deep": (b"[" * 100_000, 6, 0),
     "no event": (GOOD + b'{"fields": {}}', 12, 1),
