@@ -15,7 +15,6 @@ from signalfx_messages import data_point, upload
 
 TOKEN = "s3cr3t-t0k3n-0123456789"
 V2 = "application/x-protobuf;proto=io.prometheus.write.v2.Request"
-CHANNEL = "fe0ecfad-13d5-401b-847d-77833bd77131"
 
 
 def ms_ago(number: int = 0) -> int:
@@ -118,17 +117,6 @@ def test_a_broken_request_costs_nobody_else_anything(server):
         thread.join(60)
     assert statuses == [400] * 20
     assert values(server.store, "beside.broken") == [float(number) for number in range(18)]
-
-
-def test_an_acknowledgement_outlives_nothing_that_is_not_stored(server):
-    headers = {"X_Splunk_Request_Channel": CHANNEL}
-    answers = [hec(server, "acknowledged", float(i), ms_ago(i), **headers) for i in range(2)]
-    assert [json.loads(answer.body)["ackId"] for answer in answers] == [0, 1]
-    path = f"/services/collector/ack?channel={CHANNEL}"
-    assert json.loads(server.post(b'{"acks":[0,1,2]}', JSON, path).body) == {
-        "acks": {"0": True, "1": True, "2": False}
-    }
-    assert values(server.store, "acknowledged") == [0.0, 1.0]
 
 
 def test_killed_in_the_midst(serve, store):
