@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from otlp_messages import gauge, request_of
 from otlp_oracle import rows
 from peak_memory import gzip_of_zeros
-from signalfx_messages import COUNTER, CUMULATIVE_COUNTER, ENUM, GAUGE, data_point, upload
 
 from kubestray.model.errors import MalformedRequest, StoreError
 from kubestray.model.metric import Kind
@@ -24,6 +23,7 @@ from kubestray.receive.catalog import Limits, series_cache
 from kubestray.receive.otlp import Bounds, OtlpCache
 from kubestray.receive.otlp import decode_protobuf as decode_otlp
 from kubestray.receive.signalfx import decode_json, decode_protobuf
+from signalfx_messages import COUNTER, CUMULATIVE_COUNTER, ENUM, GAUGE, data_point, upload
 
 NOW_MS = 1_763_800_000_123
 EVERYTHING = Bounds.everything()
