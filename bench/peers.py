@@ -94,6 +94,7 @@ def _measured(
     if program is None:
         return Absent(name, "its program is not installed")
     deadline, points = Deadline(budget), folder / "points"
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         return measure(program, kept(data, points, deadline), folder, deadline)
     except (Stopped, OSError, http.client.HTTPException) as error:

@@ -166,15 +166,33 @@ def _ours(data: Slice, folder: Path, shape: Shape) -> dict[str, Any]:
     }
 
 
+_AT_ONCE = 2_000_000
+"""Points of an append: each day that one touches is a part on disk."""
+
+
 def load(store: Store, series: Iterable[Series]) -> int:
-    """Append the points of series, a few at a time; return how many."""
+    """Append the points of series, several at a time; return how many."""
     points = 0
+    waiting: list[tuple[StoredSeries, Any, Any]] = []
     for name, labels, times, measured in series:
-        made = StoredSeries.of(name, Kind.GAUGE, "", labels)
-        ids = np.full(len(times), made.id, dtype=np.uint64)
-        store.append(Batch({made.id: made}, ids, times, np.zeros(len(times), dtype=np.uint64), measured))
+        waiting.append((StoredSeries.of(name, Kind.GAUGE, "", labels), times, measured))
         points += len(times)
+        if sum(len(times) for _, times, _ in waiting) >= _AT_ONCE:
+            _append(store, waiting)
+            waiting = []
+    _append(store, waiting)
     return points
+
+
+def _append(store: Store, waiting: list[tuple[StoredSeries, Any, Any]]) -> None:
+    if not waiting:
+        return
+    ids = np.repeat(
+        np.array([made.id for made, _, _ in waiting], dtype=np.uint64), [len(t) for _, t, _ in waiting]
+    )
+    times = np.concatenate([times for _, times, _ in waiting])
+    values = np.concatenate([measured for _, _, measured in waiting])
+    store.append(Batch({made.id: made for made, _, _ in waiting}, ids, times, np.zeros_like(times), values))
 
 
 def bytes_per_point(store: Store) -> float:
