@@ -71,6 +71,13 @@ def test_the_process_scraper_is_on(chart, protocol):
     assert host["collection_interval"] == "10s"
 
 
+@pytest.mark.parametrize("chart", ["splunk", "upstream"])
+def test_processes_of_all_users_can_be_read(chart):
+    values = made(chart, "otlp")
+    context = (values["agent"] if chart == "splunk" else values)["securityContext"]
+    assert context == {"runAsUser": 0, "runAsGroup": 0, "capabilities": {"add": ["SYS_PTRACE"]}}
+
+
 @on_every
 def test_the_kubelet_is_asked_for_pods(chart, protocol):
     kubelet = receivers(chart, protocol)["kubeletstats"]

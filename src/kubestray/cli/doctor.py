@@ -87,10 +87,12 @@ def _row(one: Diagnosis) -> dict[str, Any]:
 
 def _note(one: Diagnosis) -> str:
     if not one.gives_rows:
-        return "it cannot find anything: no series has all it needs"
-    usable, arrived = one.series["usable"], one.series["arrived"]
-    notes = [f"{arrived - usable} of {arrived} series lack an attribute"] if usable < arrived else []
-    return "; ".join([*notes, *([f"would also use {_names(one.more)}"] if one.more else [])])
+        return "no series has all it needs" if one.status == "partial" else ""
+    others = one.series["arrived"] - one.series["usable"]
+    lack = (
+        f"{others} of {one.series['arrived']} series lack {_names(one.series['lacking'])}" if others else ""
+    )
+    return "; ".join(filter(None, [lack, f"would also use {_names(one.more)}" if one.more else ""]))
 
 
 def _print_fixes(told: list[tuple[str, Fixes]]) -> None:

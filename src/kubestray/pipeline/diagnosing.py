@@ -78,8 +78,8 @@ class Diagnosis:
     more: list[str]
     gives_rows: bool
     """Whether some series has all that a row needs, in every step that reads metrics."""
-    series: dict[str, int]
-    """How many series its metrics have, and how many of them have all that a row needs."""
+    series: dict[str, Any]
+    """How many series its metrics have, how many of them have all that a row needs, what the others lack."""
     fixes: Fixes
 
     @property
@@ -122,10 +122,16 @@ def diagnose(search: Search, needs: Sequence[Need], sorts: Sequence[Sort], regis
     return Diagnosis(search, metrics, attributes, more, rows, _counted(needs, sorts), fixes)
 
 
-def _counted(needs: Sequence[Need], sorts: Sequence[Sort]) -> dict[str, int]:
-    fitting = [sort for sort in sorts if any(_fits(sort, need) for need in needs)]
-    serving = [sort for sort in fitting if any(_serves(sort, need) for need in needs)]
-    return {"arrived": sum(sort.series for sort in fitting), "usable": sum(sort.series for sort in serving)}
+def _counted(needs: Sequence[Need], sorts: Sequence[Sort]) -> dict[str, Any]:
+    usable, others, lacking = 0, 0, set[str]()
+    for sort in sorts:
+        fitting = [need for need in needs if _fits(sort, need)]
+        if any(_serves(sort, need) for need in fitting):
+            usable += sort.series
+        elif fitting:
+            others += sort.series
+            lacking.update(*(need.required - sort.attributes for need in fitting))
+    return {"arrived": usable + others, "usable": usable, "lacking": sorted(lacking)}
 
 
 def _look_for_metrics(need: Need, sorts: Sequence[Sort], metrics: dict[str, bool], fixes: Fixes) -> None:
