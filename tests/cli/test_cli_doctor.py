@@ -37,6 +37,19 @@ def test_another_time(filled):
     assert told["sources"] == []
 
 
+def test_a_search_that_cannot_run_is_told(filled, tmp_path):
+    path = tmp_path / "wrong.yml"
+    rba = "rba: {message: x, risk_objects: [{field: host, type: system, score: 5}]}"
+    head = "name: Wrong\nid: 11111111-1111-1111-1111-111111111111\ntype: Anomaly\n"
+    path.write_text(f"{head}search: '| mstats count(m) AS n WHERE index=* BY host | wehre n > 5'\n{rba}\n")
+    told = run("doctor", "--store", filled, *AT, "--content", tmp_path, "--format", "json")
+    (wrong,) = (one for one in told.json["detections"] if one["name"] == "Wrong")
+    assert (wrong["status"], wrong["gives_rows"]) == ("missing", False)
+    assert "wehre" in wrong["error"]
+    assert "wrong.yml" in wrong["error"]
+    assert "Wrong cannot run" in told.err
+
+
 def test_wrong_usage(filled, tmp_path):
     run("doctor", "--store", filled, "--earliest", "soon").failed(2, "--earliest")
     run("doctor", "--store", filled, "--collector-settings", tmp_path / "no.yml").failed(2, "no.yml")

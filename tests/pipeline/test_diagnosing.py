@@ -283,3 +283,14 @@ def test_the_published_story_and_ours(embedded):
     for name, one in diagnosed(everything, []).items():
         assert one.status == "missing", name
         assert "not known here" not in fixes(one), (name, fixes(one))
+
+
+def test_the_example_of_the_page_is_a_settings_file(tmp_path):
+    page = (built_in().parent / "docs/collectors.md").read_text()
+    file = tmp_path / "own.yml"
+    file.write_text(page.split("```yaml\n")[1].split("```")[0])
+    registry = read_registry([file])
+    setting = registry.for_attribute("peer.name", "flow.bytes")
+    assert setting is not None
+    assert setting.name == "our agent, option flows"
+    assert registry.source_of("flow.bytes", ()).name == "our agent"

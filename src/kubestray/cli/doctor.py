@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from kubestray.cli import options, output
+from kubestray.model.errors import ContentError
 
 if TYPE_CHECKING:
     from kubestray.collectors.registry import Setting
@@ -41,10 +42,15 @@ def run(parsed: argparse.Namespace) -> int:
     content = setting_up.content_of(config)
     with setting_up.opened(config) as store:
         sorts = diagnosing.arrived(store, span)
-    found = [
-        diagnosing.diagnose(search, needing.needs_of(search, config, content), sorts, registry)
-        for search in needing.running(content)
-    ]
+    found: list[Diagnosis] = []
+    for search in needing.running(content):
+        try:
+            needs = needing.needs_of(search, config, content)
+        except ContentError as error:
+            found.append(diagnosing.broken(search, str(error), registry))
+            output.note(f"warning: {search.name} cannot run: {error}")
+        else:
+            found.append(diagnosing.diagnose(search, needs, sorts, registry))
     sources = diagnosing.sources_of(sorts, registry)
     if output.chosen_format(parsed.format) == "json":
         output.print_json(
@@ -86,6 +92,8 @@ def _row(one: Diagnosis) -> dict[str, Any]:
 
 
 def _note(one: Diagnosis) -> str:
+    if one.error:
+        return "it cannot run: see kubestray content check"
     if not one.gives_rows:
         return "no series has all it needs" if one.status == "partial" else ""
     others = one.series["arrived"] - one.series["usable"]

@@ -81,6 +81,8 @@ class Diagnosis:
     series: dict[str, Any]
     """How many series its metrics have, how many of them have all that a row needs, what the others lack."""
     fixes: Fixes
+    error: str | None = None
+    """Why it cannot run, if it cannot."""
 
     @property
     def status(self) -> str:
@@ -88,7 +90,7 @@ class Diagnosis:
         lacking = [
             name for part in (self.metrics, self.attributes) for name, there in part.items() if not there
         ]
-        if not lacking:
+        if not lacking and not self.error:
             return "ready"
         return "partial" if any(self.metrics.values()) else "missing"
 
@@ -103,7 +105,14 @@ class Diagnosis:
             "metrics": {**_parted(self.metrics), "more": self.more},
             "attributes": _parted(self.attributes),
             "fixes": self.fixes.as_json(),
+            "error": self.error,
         }
+
+
+def broken(search: Search, error: str, registry: Registry) -> Diagnosis:
+    """Return what is told of a search that cannot run."""
+    counted = _counted((), ())
+    return Diagnosis(search, {}, {}, [], gives_rows=False, series=counted, fixes=Fixes(registry), error=error)
 
 
 def diagnose(search: Search, needs: Sequence[Need], sorts: Sequence[Sort], registry: Registry) -> Diagnosis:

@@ -8,6 +8,7 @@ from functools import partial
 from kubestray.config import Config
 from kubestray.detect.runner import macros_of
 from kubestray.model.content import Content, Search
+from kubestray.model.errors import ContentError
 from kubestray.search.check import Known, check_search
 from kubestray.search.measures import METRIC
 from kubestray.search.plan import Measure
@@ -38,11 +39,16 @@ def running(content: Content) -> list[Search]:
 
 
 def needs_of(search: Search, config: Config, content: Content) -> list[Need]:
-    """Return what each step of a search that reads metrics needs, each once."""
+    """Return what each step of a search that reads metrics needs, each once.
+
+    Raises `ContentError` for a search that cannot run: nobody knows what it needs.
+    """
     known = Known(macros_of(content), metric_indexes=(config["metric_index"],), everything=True)
-    measures = check_search(search.search, known, dollars=True).measures
-    attributes = {name for node in measures for name in needs(node)}
-    return list(dict.fromkeys(_need(node, attributes) for node in measures))
+    checked = check_search(search.search, known, search.where, dollars=True)
+    if errors := [problem for problem in checked.problems if not problem.warning]:
+        raise ContentError(errors)
+    attributes = {name for node in checked.measures for name in needs(node)}
+    return list(dict.fromkeys(_need(node, attributes) for node in checked.measures))
 
 
 def _need(node: Measure, attributes: set[str]) -> Need:
