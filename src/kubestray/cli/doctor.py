@@ -28,7 +28,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=("json", "table"), help="json or table [table on a terminal, else json]"
     )
-    options.settings(parser, "content", "metric_index", "timezone", "collector_settings")
+    options.settings(
+        parser, "content", "metric_index", "timezone", "collector_settings", "search_timeout", "search_memory"
+    )
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -41,7 +43,7 @@ def run(parsed: argparse.Namespace) -> int:
     registry = read_registry(config["collector_settings"])
     content = setting_up.content_of(config)
     with setting_up.opened(config) as store:
-        sorts = diagnosing.arrived(store, span)
+        sorts = diagnosing.arrived(store, span, setting_up.limits_of(config))
     found: list[Diagnosis] = []
     for search in needing.running(content):
         try:

@@ -11,6 +11,7 @@ from kubestray.model.content import Search
 from kubestray.pipeline.needing import Need
 from kubestray.search.catalog import seen
 from kubestray.search.wildcards import parts
+from kubestray.store.engine import UNLIMITED, Limits
 from kubestray.store.points import Span
 from kubestray.store.store import Store
 from kubestray.store.trees import call, column, in_query, named, select
@@ -25,7 +26,7 @@ class Sort:
     series: int
 
 
-def arrived(store: Store, span: Span) -> list[Sort]:
+def arrived(store: Store, span: Span, limits: Limits = UNLIMITED) -> list[Sort]:
     """Return what there are points of in a time range, by metric and names of attributes."""
     sent = select(column("series_id")).distinct().from_("samples").where(span.holds_stored(column("time")))
     tree = (
@@ -39,7 +40,7 @@ def arrived(store: Store, span: Span) -> list[Sort]:
         .group_by(column("metric"), column("names"))
         .order_by(column("metric"), column("names"))
     )
-    rows = store.query(tree).to_pylist()
+    rows = store.query(tree, limits).to_pylist()
     return [Sort(row["metric"], frozenset(row["names"]), row["series"]) for row in rows]
 
 
