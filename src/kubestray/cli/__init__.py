@@ -23,6 +23,8 @@ COMMANDS = {
     "detect": "run detections once",
     "content": "check, list and show detections and other content",
     "simulate": "write a labelled, simulated cluster as OTLP files",
+    "doctor": "tell what arrives, what each detection lacks, and which setting of a collector brings it",
+    "collector-config": "print what a collector has to be told so that every detection has its data",
 }
 
 # Values of these may start with a minus (-30d), which argparse would take for a flag.
@@ -63,7 +65,7 @@ def _run(arguments: list[str]) -> int:
     for name, summary in COMMANDS.items():
         sub = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if name == wanted:
-            module = importlib.import_module(f"kubestray.cli.{name}")
+            module = importlib.import_module(f"kubestray.cli.{name.replace('-', '_')}")
             module.arguments(sub)
     try:
         parsed = parser.parse_args(arguments)

@@ -47,9 +47,14 @@ def opened(config: Config) -> Iterator[Store]:
         store.close()
 
 
+def limits_of(config: Config) -> Limits:
+    """Return how long a search may run, and how much it may take and give."""
+    return Limits(config["search_timeout"] / SECOND_NS, config["search_memory"], config["search_rows"])
+
+
 def searching(config: Config, switches: Switches | None = None) -> Callable[..., Request]:
     """Return what makes a search request, with the settings that hold for every search."""
-    limits = Limits(config["search_timeout"] / SECOND_NS, config["search_memory"], config["search_rows"])
+    limits = limits_of(config)
 
     def make(text: str, now: int, span: Span, **more: Any) -> Request:
         return Request(
