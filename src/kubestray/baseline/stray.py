@@ -1,0 +1,124 @@
+"""The `stray` score: one causal number for an entity over its metrics, and what each metric gave to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kubestray.baseline.arrays import ALL, Arrays, Flags, Floats, Ints, Rows
+from kubestray.baseline.decision import FleetBudget
+from kubestray.baseline.residuals import VIEWS, Residuals
+from kubestray.baseline.tails import Prior, Tails
+
+VIEW_PRIOR = Prior(ln_u=float(np.log(4.0)), ln_u_blocks=200, xi=0.5, xi_blocks=20, decades=1.7)
+ENTITY_PRIOR = Prior(ln_u=0.0, ln_u_blocks=500, xi=0.75, xi_blocks=100, decades=2.0)
+
+LEARNING, READY, STALE = "learning", "ready", "stale"
+LEARNING_SECONDS = 3600.0
+"""An entity raises no alarm on its own account before it was seen for this long."""
+STALE_SECONDS = 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What one step gave: ``entities`` by number, in ascending order, and for each its score and if it is
+    an alarm.
+
+    ``metrics`` (rows of the step) is the rarity of each metric, the mean of its ``parts`` (5, rows), one a
+    view, each -log10 of a probability.
+    """
+
+    entities: Ints
+    score: Floats
+    alert: Flags
+    metrics: Floats
+    parts: Floats
+
+
+class Stray:
+    """What is known of a fleet: ``entity`` (rows) numbers the entity of each metric, ``step`` (rows) is in
+    seconds.
+
+    ``per_day`` is the rate of false findings per entity-day that is asked for.
+    """
+
+    def __init__(self, entity: Ints, step: Floats, per_day: float = 1 / 30) -> None:
+        self.entity = np.asarray(entity, dtype=np.int64)
+        self.step = np.asarray(step, dtype=np.float64)
+        self.entities = int(self.entity.max()) + 1 if len(self.entity) else 0
+        number = np.arange(len(self.entity))
+        entity_step = np.ones(self.entities)
+        np.maximum.at(entity_step, self.entity, self.step)
+        views = len(VIEWS)
+        self.residuals = Residuals(self.step)
+        self.views = Tails(np.tile(self.step, views), VIEW_PRIOR, np.tile(number, views))
+        self.whole = Tails(entity_step, ENTITY_PRIOR, np.arange(self.entities))
+        self.budget = FleetBudget(self.entities, per_day)
+        self.seen = Seen(self.entities)
+        self._offsets = (np.arange(views) * len(self.entity))[:, None]
+
+    def parts(self) -> dict[str, Arrays]:
+        """Return the parts of the state by name."""
+        return {
+            "residuals": self.residuals, "views": self.views, "whole": self.whole,
+            "budget": self.budget, "seen": self.seen,
+        }  # fmt: skip
+
+    def advance(self, rows: Rows, times: Floats, values: Floats) -> Scores:
+        """Take the next point of each row and score its entity.
+
+        ``rows`` ascend and name a row once; ``times`` are seconds since 1970 and never fall; values are
+        finite. A score depends on no later point. The cost does not depend on how much was seen before.
+        """
+        away = np.abs(self.residuals.advance(rows, times, values))
+        streams = ALL if isinstance(rows, slice) else (self._offsets + rows).ravel()
+        self.views.close(streams, np.tile(times, len(VIEWS)))
+        flat = away.ravel()
+        parts = self.views.score(streams, flat).reshape(away.shape)
+        with np.errstate(divide="ignore"):
+            self.views.observe(streams, np.log(flat))
+        metrics = parts.mean(axis=0)
+        return self._fused(self.entity[rows], times, metrics, parts)
+
+    def _fused(self, whose: Ints, times: Floats, metrics: Floats, parts: Floats) -> Scores:
+        """Put the metrics of each entity together, measure the result against the entity's own past,
+        decide.
+        """
+        count = np.bincount(whose, minlength=self.entities)
+        present = np.flatnonzero(count)
+        at: Rows = ALL if len(present) == self.entities else present
+        mean = np.bincount(whose, weights=metrics, minlength=self.entities)[present] / count[present]
+        level = 3.0 * np.log(mean + 0.5)
+        moment = np.zeros(self.entities)
+        np.maximum.at(moment, whose, times)
+        moment = moment[present]
+        self.whole.close(at, moment)
+        score = (level - self.whole.ln_u[at]) / np.sqrt(self.whole.xi[at])
+        self.whole.observe(at, level)
+        old = self.seen.advance(at, moment) >= LEARNING_SECONDS
+        alert = self.budget.advance(at, moment, score) & old
+        return Scores(present, score, alert, metrics, parts)
+
+    def state(self, now: float) -> list[str]:
+        """Tell for each entity if it is learning, ready or stale at a time in seconds since 1970."""
+        return [
+            STALE if now - last > STALE_SECONDS else READY if last - first >= LEARNING_SECONDS else LEARNING
+            for first, last in zip(self.seen.first, self.seen.last, strict=True)
+        ]
+
+
+class Seen(Arrays):
+    """When each entity was first and last seen, in seconds since 1970."""
+
+    fields = ("first", "last")
+
+    def __init__(self, entities: int) -> None:
+        self.first = np.full(entities, np.inf)
+        self.last = np.full(entities, -np.inf)
+
+    def advance(self, rows: Rows, times: Floats) -> Floats:
+        """Note a time for each row, and return how long it has been seen."""
+        self.first[rows] = np.minimum(self.first[rows], times)
+        self.last[rows] = np.maximum(self.last[rows], times)
+        return np.asarray(times - self.first[rows])

@@ -1,0 +1,162 @@
+"""How rare a distance is: a generalised Pareto tail learned from the largest distance of each ten minutes.
+
+Maxima of blocks lie in a histogram of log bins whose weight halves in 30 days. From it come the point ``u``
+that one block in ten exceeds and the index ``xi`` of the tail above it, both drawn to a prior that is worth
+some blocks. Section 1b of the method in docs/decisions/0009-stray.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kubestray.baseline.arrays import Arrays, Floats, Ints, Rows
+
+BLOCK = 600.0
+"""Seconds of a block."""
+HALF_LIFE = 30 * 86400.0
+TAIL_SHARE = 0.1
+PER_OCTAVE = 4
+LOWEST_OCTAVE, HIGHEST_OCTAVE = -4, 16
+BINS = PER_OCTAVE * (HIGHEST_OCTAVE - LOWEST_OCTAVE)
+LN10, LN2 = np.log(10.0), np.log(2.0)
+
+_EDGES = (LOWEST_OCTAVE + np.arange(BINS + 1) / PER_OCTAVE) * LN2
+_MIDDLES = (_EDGES[:-1] + _EDGES[1:]) / 2
+_REFRESH_FROM = 3
+_CHUNK = 1 << 15
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What a tail is before it has seen anything, and how many blocks that is worth."""
+
+    ln_u: float
+    ln_u_blocks: float
+    xi: float
+    xi_blocks: float
+    decades: float
+    """A maximum that is rarer than one in ten to this power is learned as if it were not."""
+
+
+class Tails(Arrays):
+    """The tails of ``n`` streams of distances, given as logarithms.
+
+    ``phase`` (n) tells which streams refresh together: the work of an hour is spread over its blocks.
+    """
+
+    fields = (
+        "ln_u", "xi", "slope", "per_decade", "cap", "peak", "block", "refreshed", "weight", "blocks",
+    )  # fmt: skip
+    rows_first = ("histogram",)
+
+    def __init__(self, step: Floats, prior: Prior, phase: Ints) -> None:
+        n = len(step)
+        self.prior = prior
+        self.length = np.maximum(BLOCK, step)
+        self.ln_u = np.full(n, prior.ln_u)
+        self.xi = np.full(n, prior.xi)
+        self.slope, self.per_decade, self.cap = np.empty(n), np.empty(n), np.empty(n)
+        self._derive(slice(None), np.zeros(n))
+        self.peak = np.full(n, -np.inf)
+        self.block = np.full(n, -1, dtype=np.int64)
+        self.refreshed = np.zeros(n, dtype=np.int64)
+        self.weight = np.ones(n)  # of a block that closes now: it grows, where old blocks would decay
+        self.blocks = np.zeros(n)
+        self.histogram = np.zeros((n, BINS), dtype=np.float32)
+        self._phase = phase % 6 * BLOCK
+
+    def close(self, rows: Rows, times: Floats) -> bool:
+        """Learn from the blocks that have ended by ``times``; True if any tail changed by it."""
+        block = (times // self.length[rows]).astype(np.int64)
+        ended = block != self.block[rows]
+        if not ended.any():
+            return False
+        at = np.arange(len(self.block))[rows][ended]
+        self._learn(at[self.peak[at] > -np.inf])
+        self.weight[at] *= np.exp2(
+            np.minimum(block[ended] - self.block[at], 1 << 20) * self.length[at] / HALF_LIFE
+        ) * (self.block[at] >= 0) + (self.block[at] < 0)
+        self._rescale(at)
+        self.block[at] = block[ended]
+        self.peak[at] = -np.inf
+        hour = ((times[ended] + self._phase[at]) // 3600).astype(np.int64)
+        due = (self.blocks[at] >= _REFRESH_FROM) & (hour != self.refreshed[at])
+        if not due.any():
+            return False
+        self.refreshed[at[due]] = hour[due]
+        for chunk in range(0, int(due.sum()), _CHUNK):
+            self._refresh(at[due][chunk : chunk + _CHUNK])
+        return True
+
+    def observe(self, rows: Rows, ln_z: Floats) -> None:
+        """Take distances of the block that is open."""
+        self.peak[rows] = np.maximum(self.peak[rows], ln_z)
+
+    def score(self, rows: Rows, z: Floats) -> Floats:
+        """Return -log10 of how probable it is that a block exceeds these distances (not negative), 0 for 0.
+
+        The Pareto survival starts at 0 and goes through ``u`` with the probability 0.1. Beyond ten times
+        what the blocks can tell the score grows with its logarithm only.
+        """
+        s = np.log1p(z * self.slope[rows]) * self.per_decade[rows]
+        cap = self.cap[rows]
+        over = s > cap
+        if over.any():
+            bound = cap[over]
+            s[over] = bound + 0.5 * np.log1p(s[over] - bound)
+        return np.asarray(s, dtype=np.float64)
+
+    def limit(self, rows: Rows) -> Floats:
+        """Return the largest logarithm that is learned as it is."""
+        return self.ln_u[rows] + self.xi[rows] * ((self.prior.decades - 1.0) * LN10)
+
+    def effective_blocks(self, rows: Rows) -> Floats:
+        """Return how many blocks a tail has seen, less what has decayed."""
+        return np.asarray(self.histogram[rows].sum(axis=1) / self.weight[rows], dtype=np.float64)
+
+    def _learn(self, at: Ints) -> None:
+        learned = np.minimum(self.peak[at], self.limit(at))
+        place = np.floor((learned / LN2 - LOWEST_OCTAVE) * PER_OCTAVE)
+        place = np.clip(place, 0, BINS - 1).astype(np.int64)
+        self.histogram[at, place] += self.weight[at].astype(np.float32)
+        self.blocks[at] += 1.0
+
+    def _rescale(self, at: Ints) -> None:
+        heavy = at[self.weight[at] > 2.0**20]
+        if len(heavy):
+            self.histogram[heavy] /= self.weight[heavy][:, None].astype(np.float32)
+            self.weight[heavy] = 1.0
+
+    def _refresh(self, at: Ints) -> None:
+        prior, weight = self.prior, self.weight[at]
+        bins = self.histogram[at]
+        below = np.cumsum(bins, axis=1)
+        total = below[:, -1].astype(np.float64)
+        wanted = (1.0 - TAIL_SHARE) * total
+        place = np.minimum((below < wanted[:, None]).sum(axis=1), BINS - 1)
+        index = np.arange(len(at))
+        inside = bins[index, place].astype(np.float64)
+        before = below[index, place] - inside
+        part = np.clip((wanted - before) / np.maximum(inside, 1e-30), 0.0, 1.0)
+        point = _EDGES[place] + part * (_EDGES[1] - _EDGES[0])
+        blocks = total / weight
+        ln_u = (blocks * point + prior.ln_u_blocks * prior.ln_u) / (blocks + prior.ln_u_blocks)
+        # Sums over the bins above u, from sums over all bins above each: no pass over (rows, bins) more.
+        above = np.searchsorted(_MIDDLES, ln_u, side="right")
+        start = np.maximum(above - 1, 0)
+        count = np.where(above > 0, total - below[index, start], total)
+        moment = np.cumsum(bins * _MIDDLES.astype(np.float32), axis=1, dtype=np.float64)
+        excess = moment[:, -1] - np.where(above > 0, moment[index, start], 0.0) - count * ln_u
+        self.ln_u[at] = ln_u
+        self.xi[at] = (np.maximum(excess, 0.0) / weight + prior.xi_blocks * prior.xi) / (
+            np.maximum(count, 0.0) / weight + prior.xi_blocks
+        )
+        self._derive(at, blocks)
+
+    def _derive(self, rows: Rows, blocks: Floats) -> None:
+        xi = self.xi[rows]
+        self.slope[rows] = (TAIL_SHARE**-xi - 1.0) * np.exp(-self.ln_u[rows])
+        self.per_decade[rows] = 1.0 / (xi * LN10)
+        self.cap[rows] = np.log10(blocks + self.prior.ln_u_blocks + 1.0) + 1.0
