@@ -17,12 +17,12 @@ from kubestray.baseline.arrays import Arrays, Flags, Floats, Rows
 HOUR = 3600.0
 LOWEST, WIDTH, BINS = -6.0, 0.05, 800
 HALF_LIFE_HOURS = 240.0
-PRIOR_HOURS = 2000.0
+PRIOR_HOURS = 1000.0
 """How many entity-hours the scores expected of a fleet that is not known yet are worth."""
 
 _PRIOR_POINT, _PRIOR_RATE, _PRIOR_FALL = 2.1, 0.2, 0.5
-_BAND, _BAND_RATE, _BAND_POWER = 0.5, 0.2, 0.43
-_CHARGE = 0.9
+_BAND, _BAND_RATE, _BAND_POWER = 0.5, 0.2, 0.35
+_CHARGE = 1.0
 """Share of the hours in the band that are charged: the rest stands for incidents that barely show."""
 
 

@@ -93,7 +93,7 @@ def _pass(scope: _Scope, time: float) -> None:
 
 
 def _ln_at_least(count: int, expected: float) -> float:
-    """Return the logarithm of the Poisson probability of ``count`` or more where ``expected`` are expected."""
+    """Return the logarithm of the Poisson probability of ``count`` or more, ``expected`` being expected."""
     if count <= 0 or expected <= 0:
         return 0.0 if count <= 0 else -math.inf
     term = count * math.log(expected) - expected - math.lgamma(count + 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kubestray.baseline.arrays import ALL, Arrays, Flags, Floats, Rows
+from kubestray.baseline.arrays import Arrays, Flags, Floats, Ints, Rows
 
 VIEWS = ("global", "ewma", "short_mean", "difference", "seasonal")
 BINS = 96
@@ -78,17 +78,21 @@ class Residuals(Arrays):
             at = first if isinstance(rows, slice) else rows[first]
             self.location[:, at] = values[first]
         z = np.empty((5, len(values)))
-        floor = self._floor(rows)
+        floor = self.floor(rows)
         known = count > _CLIP_FROM
         z[:4] = self._steady(rows, values, floor, count, known)
         z[:4, count <= _SCORE_FROM] = 0.0
         z[4] = self._seasonal(rows, times, values, floor)
         return z
 
-    def _floor(self, rows: Rows) -> Floats:
+    def floor(self, rows: Rows) -> Floats:
         """Return the least standard deviation that is believed: a constant that moves a little is no news."""
         spread = 0.1 * np.sqrt(self.variance[_GLOBAL, rows])
         return np.maximum(np.maximum(spread, 1e-3 * np.abs(self.location[_GLOBAL, rows])), 1e-9)
+
+    def bin_at(self, rows: Rows, times: Floats) -> Ints:
+        """Return the bin of the day that each row's time lies in."""
+        return np.asarray(times % DAY // self._bin_length[rows], dtype=np.int64)
 
     def _steady(self, rows: Rows, values: Floats, floor: Floats, count: Floats, known: Flags) -> Floats:
         location, variance = self.location[:, rows], self.variance[:, rows]
@@ -108,7 +112,7 @@ class Residuals(Arrays):
         return np.asarray(missed / scale)
 
     def _seasonal(self, rows: Rows, times: Floats, values: Floats, floor: Floats) -> Floats:
-        now = (times % DAY // self._bin_length[rows]).astype(np.int64)
+        now = self.bin_at(rows, times)
         changed = now != self.bin[rows]
         if changed.any():
             self._change_bin(rows, now, changed)
@@ -142,12 +146,12 @@ class Residuals(Arrays):
         self.bin_count[rows] += 1.0
         return np.where(seen & known, off / scale, 0.0)
 
-    def _change_bin(self, rows: Rows, now: np.ndarray, changed: Flags) -> None:
+    def _change_bin(self, rows: Rows, now: Ints, changed: Flags) -> None:
         """Put the average of the bin that ends into the profile, and begin the next."""
         at = np.arange(len(self.step))[rows][changed]
         done = at[self.bin_count[at] > 0]
         old = self.bin[done]
-        times_seen = self.profile_count[done, old] + 1
+        times_seen = self.profile_count[done, old].astype(np.float64) + 1.0
         average = self.bin_sum[done] / self.bin_count[done]
         share = np.maximum(0.2, 1.0 / times_seen)
         self.profile[done, old] += share * (average - self.profile[done, old])
@@ -155,6 +159,3 @@ class Residuals(Arrays):
         self.bin[at] = now[changed]
         self.bin_sum[at] = 0.0
         self.bin_count[at] = 0.0
-
-
-__all__ = ["ALL", "BINS", "VIEWS", "Residuals", "rate"]

@@ -8,11 +8,12 @@ import numpy as np
 
 from kubestray.baseline.arrays import ALL, Arrays, Flags, Floats, Ints, Rows
 from kubestray.baseline.decision import FleetBudget
+from kubestray.baseline.ramps import Ramps
 from kubestray.baseline.residuals import VIEWS, Residuals
 from kubestray.baseline.tails import Prior, Tails
 
 VIEW_PRIOR = Prior(ln_u=float(np.log(4.0)), ln_u_blocks=200, xi=0.5, xi_blocks=20, decades=1.7)
-ENTITY_PRIOR = Prior(ln_u=0.0, ln_u_blocks=500, xi=0.75, xi_blocks=100, decades=2.0)
+ENTITY_PRIOR = Prior(ln_u=0.0, ln_u_blocks=150, xi=0.75, xi_blocks=30, decades=3.0)
 
 LEARNING, READY, STALE = "learning", "ready", "stale"
 LEARNING_SECONDS = 3600.0
@@ -26,7 +27,8 @@ class Scores:
     an alarm.
 
     ``metrics`` (rows of the step) is the rarity of each metric, the mean of its ``parts`` (5, rows), one a
-    view, each -log10 of a probability.
+    view, each -log10 of a probability. ``rising`` are
+    the entities found to be on a slow ramp, which is an alarm whatever the score.
     """
 
     entities: Ints
@@ -34,6 +36,7 @@ class Scores:
     alert: Flags
     metrics: Floats
     parts: Floats
+    rising: Ints
 
 
 class Stray:
@@ -56,13 +59,14 @@ class Stray:
         self.whole = Tails(entity_step, ENTITY_PRIOR, np.arange(self.entities))
         self.budget = FleetBudget(self.entities, per_day)
         self.seen = Seen(self.entities)
+        self.ramps = Ramps(self.step, self.entity, self.entities)
         self._offsets = (np.arange(views) * len(self.entity))[:, None]
 
     def parts(self) -> dict[str, Arrays]:
         """Return the parts of the state by name."""
         return {
             "residuals": self.residuals, "views": self.views, "whole": self.whole,
-            "budget": self.budget, "seen": self.seen,
+            "budget": self.budget, "seen": self.seen, "ramps": self.ramps,
         }  # fmt: skip
 
     def advance(self, rows: Rows, times: Floats, values: Floats) -> Scores:
@@ -79,17 +83,17 @@ class Stray:
         with np.errstate(divide="ignore"):
             self.views.observe(streams, np.log(flat))
         metrics = parts.mean(axis=0)
-        return self._fused(self.entity[rows], times, metrics, parts)
+        rising = self.ramps.advance(rows, times, values)
+        return self._fused(self.entity[rows], times, metrics, parts, rising)
 
-    def _fused(self, whose: Ints, times: Floats, metrics: Floats, parts: Floats) -> Scores:
+    def _fused(self, whose: Ints, times: Floats, metrics: Floats, parts: Floats, rising: Ints) -> Scores:
         """Put the metrics of each entity together, measure the result against the entity's own past,
         decide.
         """
         count = np.bincount(whose, minlength=self.entities)
         present = np.flatnonzero(count)
         at: Rows = ALL if len(present) == self.entities else present
-        mean = np.bincount(whose, weights=metrics, minlength=self.entities)[present] / count[present]
-        level = 3.0 * np.log(mean + 0.5)
+        level = 3.0 * np.log(together(whose, metrics, count)[present] + 0.5)
         moment = np.zeros(self.entities)
         np.maximum.at(moment, whose, times)
         moment = moment[present]
@@ -98,7 +102,8 @@ class Stray:
         self.whole.observe(at, level)
         old = self.seen.advance(at, moment) >= LEARNING_SECONDS
         alert = self.budget.advance(at, moment, score) & old
-        return Scores(present, score, alert, metrics, parts)
+        alert |= np.isin(present, rising)
+        return Scores(present, score, alert, metrics, parts, rising)
 
     def state(self, now: float) -> list[str]:
         """Tell for each entity if it is learning, ready or stale at a time in seconds since 1970."""
@@ -106,6 +111,19 @@ class Stray:
             STALE if now - last > STALE_SECONDS else READY if last - first >= LEARNING_SECONDS else LEARNING
             for first, last in zip(self.seen.first, self.seen.last, strict=True)
         ]
+
+
+def together(whose: Ints, metrics: Floats, count: Ints) -> Floats:
+    """Return the rarity of each entity from that of its metrics: half way from their mean to their power
+    mean.
+
+    Agreement of many metrics is what the mean sees; one metric of many is lost in it and shows in the root
+    of the mean square. ``count`` is how many metrics each entity has here; an entity without any gets 0.
+    """
+    some = np.maximum(count, 1)
+    mean = np.bincount(whose, weights=metrics, minlength=len(count)) / some
+    square = np.bincount(whose, weights=metrics * metrics, minlength=len(count)) / some
+    return np.asarray((mean + np.sqrt(square)) / 2)
 
 
 class Seen(Arrays):

@@ -55,8 +55,8 @@ class Tails(Arrays):
         n = len(step)
         self.prior = prior
         self.length = np.maximum(BLOCK, step)
-        self.ln_u = np.full(n, prior.ln_u)
-        self.xi = np.full(n, prior.xi)
+        self.ln_u = np.full(n, prior.ln_u, dtype=np.float64)
+        self.xi = np.full(n, prior.xi, dtype=np.float64)
         self.slope, self.per_decade, self.cap = np.empty(n), np.empty(n), np.empty(n)
         self._derive(slice(None), np.zeros(n))
         self.peak = np.full(n, -np.inf)
@@ -74,7 +74,7 @@ class Tails(Arrays):
         if not ended.any():
             return False
         at = np.arange(len(self.block))[rows][ended]
-        self._learn(at[self.peak[at] > -np.inf])
+        self.learn(at[self.peak[at] > -np.inf])
         self.weight[at] *= np.exp2(
             np.minimum(block[ended] - self.block[at], 1 << 20) * self.length[at] / HALF_LIFE
         ) * (self.block[at] >= 0) + (self.block[at] < 0)
@@ -87,7 +87,7 @@ class Tails(Arrays):
             return False
         self.refreshed[at[due]] = hour[due]
         for chunk in range(0, int(due.sum()), _CHUNK):
-            self._refresh(at[due][chunk : chunk + _CHUNK])
+            self.refresh(at[due][chunk : chunk + _CHUNK])
         return True
 
     def observe(self, rows: Rows, ln_z: Floats) -> None:
@@ -100,23 +100,24 @@ class Tails(Arrays):
         The Pareto survival starts at 0 and goes through ``u`` with the probability 0.1. Beyond ten times
         what the blocks can tell the score grows with its logarithm only.
         """
-        s = np.log1p(z * self.slope[rows]) * self.per_decade[rows]
+        s: Floats = np.log1p(z * self.slope[rows]) * self.per_decade[rows]
         cap = self.cap[rows]
         over = s > cap
         if over.any():
             bound = cap[over]
             s[over] = bound + 0.5 * np.log1p(s[over] - bound)
-        return np.asarray(s, dtype=np.float64)
+        return s
 
     def limit(self, rows: Rows) -> Floats:
         """Return the largest logarithm that is learned as it is."""
-        return self.ln_u[rows] + self.xi[rows] * ((self.prior.decades - 1.0) * LN10)
+        return np.asarray(self.ln_u[rows] + self.xi[rows] * ((self.prior.decades - 1.0) * LN10))
 
     def effective_blocks(self, rows: Rows) -> Floats:
         """Return how many blocks a tail has seen, less what has decayed."""
         return np.asarray(self.histogram[rows].sum(axis=1) / self.weight[rows], dtype=np.float64)
 
-    def _learn(self, at: Ints) -> None:
+    def learn(self, at: Ints) -> None:
+        """Put the open maxima of some streams into their histograms."""
         learned = np.minimum(self.peak[at], self.limit(at))
         place = np.floor((learned / LN2 - LOWEST_OCTAVE) * PER_OCTAVE)
         place = np.clip(place, 0, BINS - 1).astype(np.int64)
@@ -129,7 +130,8 @@ class Tails(Arrays):
             self.histogram[heavy] /= self.weight[heavy][:, None].astype(np.float32)
             self.weight[heavy] = 1.0
 
-    def _refresh(self, at: Ints) -> None:
+    def refresh(self, at: Ints) -> None:
+        """Work out the tails of some streams from their histograms."""
         prior, weight = self.prior, self.weight[at]
         bins = self.histogram[at]
         below = np.cumsum(bins, axis=1)

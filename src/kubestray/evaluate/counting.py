@@ -53,12 +53,13 @@ class Counts:
         events = _taken(self.event_entity, entities)
         return Counts(
             self.hour_entity[hours], self.hour_score[hours], self.hour_false[hours], self.hour_alert[hours],
-            self.event_entity[events], self.event_score[events], self.event_first[events], self.days[entities],
+            self.event_entity[events], self.event_score[events], self.event_first[events],
+            self.days[entities],
         )  # fmt: skip
 
 
 def count(scored: Scored, events: Events | None, step: Floats, start: Floats) -> Counts:
-    """Count the findings of a test part that begins at ``start`` (entities), with ``step`` (entities)."""
+    """Count the findings of a test part that begins at ``start`` and has this ``step`` (entities both)."""
     order = np.lexsort((scored.times, scored.entity))
     entity, times = scored.entity[order], scored.times[order]
     score, alert = scored.score[order], scored.alert[order]
