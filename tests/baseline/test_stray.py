@@ -111,6 +111,14 @@ def test_a_ramp_is_found_before_it_doubles():
     assert np.array(alarms)[:, 1:].sum() <= 12
 
 
+def test_a_weekly_rhythm_is_no_ramp():
+    times, values = rhythm(96 * 38, 4, step=900.0)
+    values *= np.where(times // 86400 % 7 < 2, 0.5, 1.0)[:, None]
+    fleet = fleet_of(4, step=900.0)
+    rising = [fleet.advance(ALL, np.full(4, t), row).rising for t, row in zip(times, values, strict=True)]
+    assert not any(len(found) for found in rising)
+
+
 def test_an_entity_says_if_it_is_learning_ready_or_stale():
     times, values = rhythm(20, 2)
     fleet = fleet_of(2)

@@ -14,7 +14,7 @@ PRIOR = Prior(ln_u=log(4.0), ln_u_blocks=200, xi=0.5, xi_blocks=20, decades=1.7)
 
 
 def _tails(n: int = 1) -> Tails:
-    return Tails(np.full(n, 60.0), PRIOR, np.zeros(n, dtype=np.int64))
+    return Tails(np.full(n, 60.0), PRIOR)
 
 
 def test_before_it_has_seen_anything_the_prior_is_what_it_knows():
@@ -26,7 +26,7 @@ def test_before_it_has_seen_anything_the_prior_is_what_it_knows():
 
 def test_the_score_is_the_survival_of_the_pareto_tail():
     tails = _tails()
-    # S(8) = (1 + (0.1^-0.5 - 1) 8/4)^(-1/0.5), by hand: 1 + 2.16228 * 2 = 5.32456, and -log10 of its -2nd power.
+    # S(8) = (1 + (0.1^-0.5 - 1) 8/4)^(-1/0.5); by hand 1 + 2.16228 * 2 = 5.32456, then -log10 of its -2nd
     assert tails.score(ALL, np.array([8.0]))[0] == pytest.approx(2 * np.log10(5.32456), abs=1e-5)
 
 

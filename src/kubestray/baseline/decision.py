@@ -5,7 +5,7 @@ The highest score of each entity-hour of the fleet goes into one histogram. If a
 threshold for a rate would be a quantile of it. But incidents are in it too, and they would use up the
 budget: they score far above the threshold, where scores of normal hours fall off fast. So only hours in a
 band above the threshold are charged to the budget. The band is narrower the rarer the rate, as normal
-scores fall off faster there. Measured in docs/decisions/0009-stray.md.
+scores fall off faster there. Measured in docs/decisions/0011-stray.md.
 """
 
 from __future__ import annotations

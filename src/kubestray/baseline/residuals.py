@@ -2,7 +2,7 @@
 
 Each view has a location, where it expects the value, and a variance of what it missed by. What is learned
 from one point is clipped at five standard deviations of its view, so an attack does not teach that it is
-normal. The formulas and the choice of views: section 1a of the method in docs/decisions/0009-stray.md.
+normal. The formulas and the choice of views: section 1a of the method in docs/decisions/0011-stray.md.
 """
 
 from __future__ import annotations

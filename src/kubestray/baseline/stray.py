@@ -50,17 +50,14 @@ class Stray:
         self.entity = np.asarray(entity, dtype=np.int64)
         self.step = np.asarray(step, dtype=np.float64)
         self.entities = int(self.entity.max()) + 1 if len(self.entity) else 0
-        number = np.arange(len(self.entity))
         entity_step = np.ones(self.entities)
         np.maximum.at(entity_step, self.entity, self.step)
-        views = len(VIEWS)
         self.residuals = Residuals(self.step)
-        self.views = Tails(np.tile(self.step, views), VIEW_PRIOR, np.tile(number, views))
-        self.whole = Tails(entity_step, ENTITY_PRIOR, np.arange(self.entities))
+        self.views = Tails(self.step, VIEW_PRIOR, copies=len(VIEWS))
+        self.whole = Tails(entity_step, ENTITY_PRIOR)
         self.budget = FleetBudget(self.entities, per_day)
         self.seen = Seen(self.entities)
         self.ramps = Ramps(self.step, self.entity, self.entities)
-        self._offsets = (np.arange(views) * len(self.entity))[:, None]
 
     def parts(self) -> dict[str, Arrays]:
         """Return the parts of the state by name."""
@@ -76,8 +73,8 @@ class Stray:
         finite. A score depends on no later point. The cost does not depend on how much was seen before.
         """
         away = np.abs(self.residuals.advance(rows, times, values))
-        streams = ALL if isinstance(rows, slice) else (self._offsets + rows).ravel()
-        self.views.close(streams, np.tile(times, len(VIEWS)))
+        self.views.close(rows, times)
+        streams = self.views.streams(rows)
         flat = away.ravel()
         parts = self.views.score(streams, flat).reshape(away.shape)
         with np.errstate(divide="ignore"):

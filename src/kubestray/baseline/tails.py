@@ -2,7 +2,7 @@
 
 Maxima of blocks lie in a histogram of log bins whose weight halves in 30 days. From it come the point ``u``
 that one block in ten exceeds and the index ``xi`` of the tail above it, both drawn to a prior that is worth
-some blocks. Section 1b of the method in docs/decisions/0009-stray.md.
+some blocks. Section 1b of the method in docs/decisions/0011-stray.md.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Prior:
 
 
 class Tails(Arrays):
-    """The tails of ``n`` streams of distances, given as logarithms.
+    """The tails of ``copies`` streams of distances, given as logarithms, of each of ``n`` rows.
 
-    ``phase`` (n) tells which streams refresh together: the work of an hour is spread over its blocks.
+    Stream ``copy * n + row`` is that of a row; the streams of a row come in the same steps.
     """
 
     fields = (
@@ -51,10 +51,12 @@ class Tails(Arrays):
     )  # fmt: skip
     rows_first = ("histogram",)
 
-    def __init__(self, step: Floats, prior: Prior, phase: Ints) -> None:
-        n = len(step)
+    def __init__(self, step: Floats, prior: Prior, copies: int = 1) -> None:
+        n = len(step) * copies
         self.prior = prior
-        self.length = np.maximum(BLOCK, step)
+        self._rows = len(step)
+        self._copies = np.arange(copies)[:, None] * len(step)
+        self.length = np.tile(np.maximum(BLOCK, step), copies)
         self.ln_u = np.full(n, prior.ln_u, dtype=np.float64)
         self.xi = np.full(n, prior.xi, dtype=np.float64)
         self.slope, self.per_decade, self.cap = np.empty(n), np.empty(n), np.empty(n)
@@ -65,23 +67,24 @@ class Tails(Arrays):
         self.weight = np.ones(n)  # of a block that closes now: it grows, where old blocks would decay
         self.blocks = np.zeros(n)
         self.histogram = np.zeros((n, BINS), dtype=np.float32)
-        self._phase = phase % 6 * BLOCK
+        # Rows refresh at different blocks of an hour: the work of an hour is spread over them.
+        self._phase = np.tile(np.arange(len(step)), copies) % 6 * BLOCK
+
+    def streams(self, rows: Rows) -> Rows:
+        """Return the streams of rows, copy by copy."""
+        return rows if isinstance(rows, slice) else (self._copies + rows).ravel()
 
     def close(self, rows: Rows, times: Floats) -> bool:
-        """Learn from the blocks that have ended by ``times``; True if any tail changed by it."""
-        block = (times // self.length[rows]).astype(np.int64)
-        ended = block != self.block[rows]
+        """Learn from the blocks of rows that have ended by ``times``; True if any tail changed by it."""
+        first = slice(self._rows) if isinstance(rows, slice) else rows
+        block = (times // self.length[first]).astype(np.int64)
+        ended = block != self.block[first]
         if not ended.any():
             return False
-        at = np.arange(len(self.block))[rows][ended]
-        self.learn(at[self.peak[at] > -np.inf])
-        self.weight[at] *= np.exp2(
-            np.minimum(block[ended] - self.block[at], 1 << 20) * self.length[at] / HALF_LIFE
-        ) * (self.block[at] >= 0) + (self.block[at] < 0)
-        self._rescale(at)
-        self.block[at] = block[ended]
-        self.peak[at] = -np.inf
-        hour = ((times[ended] + self._phase[at]) // 3600).astype(np.int64)
+        copies = len(self._copies)
+        at = (self._copies + np.arange(self._rows)[rows][ended]).ravel()
+        self._end(at, np.tile(block[ended], copies))
+        hour = ((np.tile(times[ended], copies) + self._phase[at]) // 3600).astype(np.int64)
         due = (self.blocks[at] >= _REFRESH_FROM) & (hour != self.refreshed[at])
         if not due.any():
             return False
@@ -89,6 +92,16 @@ class Tails(Arrays):
         for chunk in range(0, int(due.sum()), _CHUNK):
             self.refresh(at[due][chunk : chunk + _CHUNK])
         return True
+
+    def _end(self, at: Ints, block: Ints) -> None:
+        """Learn from the open blocks of streams and begin others."""
+        self.learn(at[self.peak[at] > -np.inf])
+        self.weight[at] *= np.exp2(
+            np.minimum(block - self.block[at], 1 << 20) * self.length[at] / HALF_LIFE
+        ) * (self.block[at] >= 0) + (self.block[at] < 0)
+        self._rescale(at)
+        self.block[at] = block
+        self.peak[at] = -np.inf
 
     def observe(self, rows: Rows, ln_z: Floats) -> None:
         """Take distances of the block that is open."""

@@ -17,7 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--method", action="append", default=[], metavar="NAME",
-        help="a method to run; repeatable [stray and published; unseen for edges]",
+        help="a method to run; repeatable [stray; unseen for edges]",
     )  # fmt: skip
     parser.add_argument(
         "--budget", default="1/30d", metavar="N/TIME",

@@ -27,5 +27,5 @@ METHODS: dict[str, Callable[[Fleet], Method]] = {
 EDGE_METHODS = ("unseen",)
 """Methods for edges."""
 
-DEFAULT = ("stray", "published")
-"""Those that run on series if none is named."""
+DEFAULT = ("stray",)
+"""Those that run on series if none is named: one, so that `--scores` has one row for an entity and step."""
