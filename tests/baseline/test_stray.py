@@ -99,11 +99,11 @@ def test_a_spike_of_fifty_times_moves_the_limits_by_less_than_a_twentieth():
 
 
 def test_a_ramp_is_found_before_it_doubles():
-    times, values = rhythm(96 * 38, 4, step=900.0)
-    start = 96 * 14
+    times, values = rhythm(48 * 38, 4, step=1800.0)
+    start = 48 * 14
     values[start:, 0] *= 1.03 ** ((times[start:] - times[start]) / 86400)
-    fleet = fleet_of(4, step=900.0, per_day=1 / 30)
-    doubled = start + int(np.log(2) / np.log(1.03) * 96)
+    fleet = fleet_of(4, step=1800.0, per_day=1 / 30)
+    doubled = start + int(np.log(2) / np.log(1.03) * 48)
     alarms = [
         fleet.advance(ALL, np.full(4, t), row).alert for t, row in zip(times[:doubled], values, strict=False)
     ]
@@ -112,9 +112,9 @@ def test_a_ramp_is_found_before_it_doubles():
 
 
 def test_a_weekly_rhythm_is_no_ramp():
-    times, values = rhythm(96 * 38, 4, step=900.0)
+    times, values = rhythm(48 * 38, 4, step=1800.0)
     values *= np.where(times // 86400 % 7 < 2, 0.5, 1.0)[:, None]
-    fleet = fleet_of(4, step=900.0)
+    fleet = fleet_of(4, step=1800.0)
     rising = [fleet.advance(ALL, np.full(4, t), row).rising for t, row in zip(times, values, strict=True)]
     assert not any(len(found) for found in rising)
 

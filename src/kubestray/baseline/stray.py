@@ -12,7 +12,7 @@ from kubestray.baseline.ramps import Ramps
 from kubestray.baseline.residuals import VIEWS, Residuals
 from kubestray.baseline.tails import Prior, Tails
 
-VIEW_PRIOR = Prior(ln_u=float(np.log(4.0)), ln_u_blocks=200, xi=0.5, xi_blocks=20, decades=1.7)
+VIEW_PRIOR = Prior(ln_u=float(np.log(4.0)), ln_u_blocks=100, xi=0.5, xi_blocks=20, decades=1.7)
 ENTITY_PRIOR = Prior(ln_u=0.0, ln_u_blocks=150, xi=0.75, xi_blocks=30, decades=3.0)
 
 LEARNING, READY, STALE = "learning", "ready", "stale"
