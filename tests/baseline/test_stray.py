@@ -136,6 +136,18 @@ def test_nothing_alarms_while_it_is_learning():
         assert not scores.alert.any()
 
 
+def test_a_score_falls_slowly_and_an_alarm_does_not_last():
+    times, values = rhythm(2000, 1)
+    fleet = fleet_of(1)
+    feed(fleet, times, values)
+    after = []
+    for n, value in enumerate([1000.0, *values[:12, 0]]):
+        after.append(fleet.advance(ALL, np.array([times[-1] + 300.0 * (n + 1)]), np.array([value])))
+    assert after[0].alert[0]
+    assert after[0].score[0] > after[4].score[0] > after[12].score[0]
+    assert not after[12].alert[0]
+
+
 def test_the_parts_of_a_score_add_up():
     times, values = rhythm(500, 6)
     fleet = fleet_of(6, 3)
@@ -145,4 +157,5 @@ def test_the_parts_of_a_score_add_up():
     mean = scores.metrics.reshape(3, 2).mean(axis=1)
     power_mean = np.sqrt((scores.metrics.reshape(3, 2) ** 2).mean(axis=1))
     level = 3 * np.log((mean + power_mean) / 2 + 0.5)
+    # The burst is above what lingers of the minutes before.
     np.testing.assert_allclose(scores.score, (level - fleet.whole.ln_u) / np.sqrt(fleet.whole.xi))

@@ -48,6 +48,14 @@ def test_points_come_in_the_order_of_time_and_the_last_of_two_stands(tmp_path):
     assert data.events is None
 
 
+def test_a_name_of_digits_stays_a_name(tmp_path):
+    table(
+        tmp_path / "metrics.parquet", {"ts": [START], "series_id": ["007"], "metric": ["1e3"], "value": [1.0]}
+    )
+    (tmp_path / "series.csv").write_text(f"series_id,metric,step_s,train_end_ts\n007,1e3,60,{START}\n")
+    assert read_series(tmp_path).names == ["007"]
+
+
 def test_a_scrape_that_is_late_by_seconds_is_in_the_step_of_the_others(tmp_path):
     table(
         tmp_path / "metrics.csv",

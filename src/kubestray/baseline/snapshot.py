@@ -75,6 +75,8 @@ def merge(one: Stray, other: Stray) -> Stray:
     _merge_tails(merged.whole, load(dump(other)).whole)
     merged.budget.merge(other.budget)
     _take_ramps(merged.ramps, other.ramps, newer | (one.residuals.count == 0))
+    later = other.seen.last > one.seen.last
+    merged.lingering.size = np.where(later, other.lingering.size, one.lingering.size)
     merged.seen.first = np.minimum(one.seen.first, other.seen.first)
     merged.seen.last = np.maximum(one.seen.last, other.seen.last)
     return merged

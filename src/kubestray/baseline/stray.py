@@ -9,7 +9,7 @@ import numpy as np
 from kubestray.baseline.arrays import ALL, Arrays, Flags, Floats, Ints, Rows
 from kubestray.baseline.decision import FleetBudget
 from kubestray.baseline.ramps import Ramps
-from kubestray.baseline.residuals import VIEWS, Residuals
+from kubestray.baseline.residuals import VIEWS, Residuals, rate
 from kubestray.baseline.tails import Prior, Tails
 
 VIEW_PRIOR = Prior(ln_u=float(np.log(4.0)), ln_u_blocks=100, xi=0.5, xi_blocks=20, decades=1.7)
@@ -19,6 +19,8 @@ LEARNING, READY, STALE = "learning", "ready", "stale"
 LEARNING_SECONDS = 3600.0
 """An entity raises no alarm on its own account before it was seen for this long."""
 STALE_SECONDS = 86400.0
+_LINGER_SECONDS = 900.0
+_HIGHEST = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +59,14 @@ class Stray:
         self.whole = Tails(entity_step, ENTITY_PRIOR)
         self.budget = FleetBudget(self.entities, per_day)
         self.seen = Seen(self.entities)
+        self.lingering = Lingering(entity_step)
         self.ramps = Ramps(self.step, self.entity, self.entities)
 
     def parts(self) -> dict[str, Arrays]:
         """Return the parts of the state by name."""
         return {
             "residuals": self.residuals, "views": self.views, "whole": self.whole,
-            "budget": self.budget, "seen": self.seen, "ramps": self.ramps,
+            "budget": self.budget, "seen": self.seen, "ramps": self.ramps, "lingering": self.lingering,
         }  # fmt: skip
 
     def advance(self, rows: Rows, times: Floats, values: Floats) -> Scores:
@@ -100,7 +103,7 @@ class Stray:
         old = self.seen.advance(at, moment) >= LEARNING_SECONDS
         alert = self.budget.advance(at, moment, score) & old
         alert |= np.isin(present, rising)
-        return Scores(present, score, alert, metrics, parts, rising)
+        return Scores(present, self.lingering.advance(at, score), alert, metrics, parts, rising)
 
     def state(self, now: float) -> list[str]:
         """Tell for each entity if it is learning, ready or stale at a time in seconds since 1970."""
@@ -121,6 +124,27 @@ def together(whose: Ints, metrics: Floats, count: Ints) -> Floats:
     mean = np.bincount(whose, weights=metrics, minlength=len(count)) / some
     square = np.bincount(whose, weights=metrics * metrics, minlength=len(count)) / some
     return np.asarray((mean + np.sqrt(square)) / 2)
+
+
+class Lingering(Arrays):
+    """Scores that do not fall at once: an incident that begins with a spike is still one in its next minutes.
+
+    A score is at least the mean of the last quarter of an hour (of e^(score/2), so that the highest count).
+    It is for ranking; what is an alarm is decided by the score of the moment.
+    """
+
+    fields = ("size",)
+
+    def __init__(self, step: Floats) -> None:
+        self.size = np.zeros(len(step))
+        self._rate = np.minimum(0.5, rate(_LINGER_SECONDS, step))
+
+    def advance(self, rows: Rows, score: Floats) -> Floats:
+        """Take the scores of the moment and return those that linger."""
+        size = self.size[rows]
+        size = size + self._rate[rows] * (np.exp(np.minimum(score, _HIGHEST) / 2.0) - size)
+        self.size[rows] = size
+        return np.asarray(np.maximum(score, 2.0 * np.log(size)))
 
 
 class Seen(Arrays):

@@ -127,10 +127,8 @@ def _ordered(row: Ints, times: Floats, values: Floats, step: float) -> tuple[Int
 
 def _events(directory: Path, names: list[str], train_end: Floats, metrics: Table) -> Events | None:
     table = read(directory, "events")
-    if table is None:
+    if table is None or not len(table):
         return _labelled(names, train_end, metrics) if metrics.has("label") else None
-    if not len(table):
-        return None
     number = {name: index for index, name in enumerate(names)}
     listed = table.listed("series_id")
     unknown = next((name for name in listed if name not in number), None)

@@ -69,8 +69,19 @@ def read(directory: Path, name: str) -> Table | None:
     for path in (directory / f"{name}.parquet", directory / f"{name}.csv"):
         if path.is_file():
             try:
-                reader = pyarrow.parquet.read_table if path.suffix == ".parquet" else pyarrow.csv.read_csv
-                return Table(path, reader(path))
+                if path.suffix == ".parquet":
+                    return Table(path, pyarrow.parquet.read_table(path))
+                return Table(path, pyarrow.csv.read_csv(path, convert_options=_as_text()))
             except (pa.ArrowInvalid, OSError) as error:
                 raise UsageError(f"{path}: it cannot be read: {error}") from error
     return None
+
+
+_TEXTS = ("series_id", "metric", "entity", "kind", "split", "src", "dst", "proto")
+
+
+def _as_text() -> Any:
+    """Say which columns of CSV are texts: a name such as 007 is no number."""
+    return pyarrow.csv.ConvertOptions(
+        column_types={name: pa.string() for name in _TEXTS}, strings_can_be_null=False
+    )
