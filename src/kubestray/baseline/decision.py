@@ -22,7 +22,7 @@ PRIOR_HOURS = 1000.0
 
 _PRIOR_POINT, _PRIOR_RATE, _PRIOR_FALL = 2.1, 0.2, 0.5
 _BAND, _BAND_RATE, _BAND_POWER = 0.5, 0.2, 0.35
-_CHARGE = 1.0
+_CHARGE = 0.85
 """Share of the hours in the band that are charged: the rest stands for incidents that barely show."""
 
 
