@@ -21,6 +21,7 @@ COMMANDS = {
     "ingest": "put OTLP metric files into the store; '-' is stdin",
     "search": "run one search in SPL",
     "detect": "run detections once",
+    "evaluate": "measure methods and their false alarms on data with labels",
     "content": "check, list and show detections and other content",
     "simulate": "write a labelled, simulated cluster as OTLP files",
     "doctor": "tell what arrives, what each detection lacks, and which setting of a collector brings it",

@@ -1,0 +1,37 @@
+"""State that lies in arrays, a row for each of what is learned about: the parts of a snapshot."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+Singles: TypeAlias = NDArray[np.float32]
+Ints: TypeAlias = NDArray[np.int64]
+Flags: TypeAlias = NDArray[np.bool_]
+Rows: TypeAlias = slice | Ints
+"""Which rows a step is about: all of them, or some by number. All of them is a view, which is much faster."""
+
+ALL = slice(None)
+
+
+class Arrays:
+    """A part of the state: every attribute that ``fields`` names is an array whose last axis is rows.
+
+    ``rows_first`` names those whose first axis is rows.
+    """
+
+    fields: tuple[str, ...] = ()
+    rows_first: tuple[str, ...] = ()
+
+    def dump(self) -> dict[str, NDArray[Any]]:
+        """Return copies of the arrays by name."""
+        return {name: np.array(getattr(self, name)) for name in self.fields + self.rows_first}
+
+    def load(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take the arrays of a dump in place of the own."""
+        for name in self.fields + self.rows_first:
+            own = getattr(self, name)
+            getattr(self, name)[...] = arrays[name].astype(own.dtype, casting="same_kind")

@@ -1,0 +1,80 @@
+"""What is expected of a metric, and between which limits it raises no alarm: for people, not for the score.
+
+The limits are where the views that an attack cannot move fast (global, ewma, seasonal) would by themselves
+make the alarm of an entity with this metric alone. The short mean and the difference follow the last
+values, so they say nothing about what is normal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kubestray.baseline.arrays import Flags, Floats, Ints
+from kubestray.baseline.stray import Stray
+
+_STEADY = (0, 1, 4)
+"""The numbers of the views that limits are made from."""
+_LEAST_RARITY = 0.3
+_ROUNDS = 60
+_OCTAVES = (-10.0, 40.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """For each row, in the metric's unit: what is expected, and the limits. NaN while nothing is known."""
+
+    expected: Floats
+    lower: Floats
+    upper: Floats
+
+
+def bands(fleet: Stray, rows: Ints, times: Floats) -> Bands:
+    """Return what is expected of rows at ``times`` (rows, seconds since 1970) from what was seen so far."""
+    location, scale, known = _views(fleet, rows, times)
+    trust = known / (scale * scale)
+    total = trust.sum(axis=0)
+    expected = np.where(total > 0, (trust * location).sum(axis=0) / np.maximum(total, 1e-300), np.nan)
+    rarity = _rarity_of_alarm(fleet)[fleet.entity[rows]]
+    streams = (np.array(_STEADY)[:, None] * len(fleet.entity) + rows).ravel()
+    unit = np.where(known, scale, np.inf).min(axis=0)
+
+    def limit(side: float) -> Floats:
+        low, high = np.full(len(rows), _OCTAVES[0]), np.full(len(rows), _OCTAVES[1])
+        for _ in range(_ROUNDS):
+            middle = (low + high) / 2
+            away = np.abs(expected + side * unit * np.exp2(middle) - location) / scale
+            score = fleet.views.score(streams, np.nan_to_num(away).ravel()).reshape(away.shape)
+            over = (score * known).sum(axis=0) / np.maximum(known.sum(axis=0), 1) > rarity
+            low, high = np.where(over, low, middle), np.where(over, middle, high)
+        return np.asarray(expected + side * unit * np.exp2(high))
+
+    with np.errstate(invalid="ignore"):
+        return Bands(expected, limit(-1.0), limit(1.0))
+
+
+def _views(fleet: Stray, rows: Ints, times: Floats) -> tuple[Floats, Floats, Flags]:
+    """Return location, scale and if it is known for each steady view, shape (3, rows)."""
+    state = fleet.residuals
+    floor = state.floor(rows)
+    now = state.bin_at(rows, times)
+    location = np.stack([
+        state.location[0, rows], state.location[1, rows], state.profile[rows, now] + state.level[rows],
+    ])  # fmt: skip
+    scale = np.stack(
+        [
+            np.maximum(np.sqrt(state.variance[0, rows]), floor),
+            np.sqrt(state.variance[1, rows] + floor * floor),
+            np.sqrt(state.level_variance[rows] + floor * floor),
+        ]
+    )
+    lived = state.count[rows] > 5
+    season = (state.profile_count[rows, now] >= 2) & (state.seasonal_count[rows] > 20)
+    return location, scale, np.stack([lived, lived, season])
+
+
+def _rarity_of_alarm(fleet: Stray) -> Floats:
+    """Return for each entity the mean rarity of its metrics at which it alarms."""
+    level = fleet.whole.ln_u + fleet.budget.threshold[0] * np.sqrt(fleet.whole.xi)
+    return np.asarray(np.maximum(np.exp(level / 3.0) - 0.5, _LEAST_RARITY))

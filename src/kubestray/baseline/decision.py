@@ -1,0 +1,92 @@
+"""When a score is an alarm: one threshold for a fleet, steered so that false alarms come at the rate asked
+for.
+
+The highest score of each entity-hour of the fleet goes into one histogram. If all findings were false, the
+threshold for a rate would be a quantile of it. But incidents are in it too, and they would use up the
+budget: they score far above the threshold, where scores of normal hours fall off fast. So only hours in a
+band above the threshold are charged to the budget. The band is narrower the rarer the rate, as normal
+scores fall off faster there. Measured in docs/decisions/0011-stray.md.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kubestray.baseline.arrays import Arrays, Flags, Floats, Rows
+
+HOUR = 3600.0
+LOWEST, WIDTH, BINS = -6.0, 0.05, 800
+HALF_LIFE_HOURS = 240.0
+PRIOR_HOURS = 1000.0
+"""How many entity-hours the scores expected of a fleet that is not known yet are worth."""
+
+_PRIOR_POINT, _PRIOR_RATE, _PRIOR_FALL = 2.1, 0.2, 0.5
+_BAND, _BAND_RATE, _BAND_POWER = 0.5, 0.2, 0.35
+_CHARGE = 0.85
+"""Share of the hours in the band that are charged: the rest stands for incidents that barely show."""
+
+
+def _prior() -> Floats:
+    """Return the histogram of a fleet of no incidents: exponential, 0.2 findings a day above 2.1."""
+    edges = LOWEST + WIDTH * np.arange(BINS + 1)
+    start = _PRIOR_POINT - _PRIOR_FALL * np.log(24.0 / _PRIOR_RATE)
+    above = np.minimum(1.0, np.exp(-(edges - start) / _PRIOR_FALL))
+    share = above[:-1] - above[1:]
+    share[0] += 1.0 - above[0]
+    return np.asarray(PRIOR_HOURS * share)
+
+
+class FleetBudget(Arrays):
+    """The threshold of a fleet of ``entities``; ``per_day`` is the asked rate of false findings per entity-
+    day.
+    """
+
+    fields = ("histogram", "peak", "clock", "threshold")
+
+    def __init__(self, entities: int, per_day: float) -> None:
+        self.per_day = per_day
+        self.histogram = np.zeros(BINS)
+        self.peak = np.full(entities, -np.inf)
+        self.clock = np.full(1, -1, dtype=np.int64)
+        self.threshold = np.full(1, threshold(self.histogram, per_day))
+
+    def advance(self, rows: Rows, times: Floats, score: Floats) -> Flags:
+        """Take the scores of a step and tell which are alarms, judged by the hours before this one."""
+        if not len(times):
+            return np.zeros(0, dtype=bool)
+        hour = int(times.max() // HOUR)
+        if hour > self.clock[0]:
+            self._close(hour)
+        self.peak[rows] = np.maximum(self.peak[rows], score)
+        return np.asarray(score > self.threshold[0])
+
+    def _close(self, hour: int) -> None:
+        seen = self.peak[self.peak > -np.inf]
+        if len(seen):
+            self.histogram *= np.exp2(-(hour - self.clock[0]) / HALF_LIFE_HOURS)
+            place = np.clip((seen - LOWEST) / WIDTH, 0, BINS - 1).astype(np.int64)
+            self.histogram += np.bincount(place, minlength=BINS)
+            self.threshold[0] = threshold(self.histogram, self.per_day)
+        self.clock[0] = hour
+        self.peak[:] = -np.inf
+
+    def merge(self, other: FleetBudget) -> None:
+        """Add the hours of another fleet, decayed to the later of both clocks."""
+        now = max(self.clock[0], other.clock[0])
+        for part, into in ((self, False), (other, True)):
+            if part.clock[0] < 0:
+                continue
+            decayed = part.histogram * np.exp2(-(now - part.clock[0]) / HALF_LIFE_HOURS)
+            self.histogram = self.histogram + decayed if into else decayed
+        self.clock[0] = now
+        self.threshold[0] = threshold(self.histogram, self.per_day)
+
+
+def threshold(histogram: Floats, per_day: float) -> float:
+    """Return the lowest score above which the band is always within the rate."""
+    hours = histogram + _prior()
+    width = max(1, round(_BAND * (per_day / _BAND_RATE) ** _BAND_POWER / WIDTH))
+    above = np.cumsum(hours[::-1])[::-1]
+    band = above - np.append(above[width:], np.zeros(min(width, BINS)))[:BINS]
+    over = np.flatnonzero(band * _CHARGE > per_day / 24.0 * above[0])
+    return float(LOWEST + WIDTH * (over[-1] + 1)) if len(over) else LOWEST

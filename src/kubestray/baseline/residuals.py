@@ -1,0 +1,161 @@
+"""Five views of how far a value is from what was expected: global, ewma, short mean, difference, seasonal.
+
+Each view has a location, where it expects the value, and a variance of what it missed by. What is learned
+from one point is clipped at five standard deviations of its view, so an attack does not teach that it is
+normal. The formulas and the choice of views: section 1a of the method in docs/decisions/0011-stray.md.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kubestray.baseline.arrays import Arrays, Flags, Floats, Ints, Rows
+
+VIEWS = ("global", "ewma", "short_mean", "difference", "seasonal")
+BINS = 96
+"""Bins of the day of the seasonal view: a quarter of an hour each."""
+
+DAY = 86400.0
+CLIP = 5.0
+_CLIP_FROM = 20
+"""A value is clipped once this many points were seen: before, the variance is hardly known."""
+_SCORE_FROM = 5
+
+_GLOBAL, _EWMA, _SHORT, _DIFFERENCE = range(4)
+_VARIANCE_HALF_LIFE = np.array([[7 * DAY], [DAY], [7 * DAY], [7 * DAY]])
+_FLOOR_SHARE = np.array([[0.0], [1.0], [0.25], [0.25]])
+
+
+def rate(half_life: float | Floats, step: Floats) -> Floats:
+    """Return the share of a new point in an average of this half-life; both in seconds."""
+    return np.asarray(1.0 - np.exp2(-step / half_life), dtype=np.float64)
+
+
+class Residuals(Arrays):
+    """The views of ``n`` metrics, each with its step in seconds."""
+
+    fields = (
+        "count", "location", "variance", "seasonal_count", "level", "seasonal_variance",
+        "level_variance", "bin", "bin_sum", "bin_count",
+    )  # fmt: skip
+    rows_first = ("profile", "profile_count")
+
+    def __init__(self, step: Floats) -> None:
+        n = len(step)
+        self.step = step
+        self.count = np.zeros(n)
+        self.location = np.zeros((4, n))
+        self.variance = np.zeros((4, n))
+        self.seasonal_count = np.zeros(n)
+        self.level = np.zeros(n)
+        self.seasonal_variance = np.zeros(n)
+        self.level_variance = np.zeros(n)
+        self.bin = np.full(n, -1, dtype=np.int64)
+        self.bin_sum = np.zeros(n)
+        self.bin_count = np.zeros(n)
+        self.profile = np.zeros((n, BINS))
+        self.profile_count = np.zeros((n, BINS), dtype=np.float32)
+        self._location_rate = np.stack([
+            rate(7 * DAY, step),
+            np.minimum(0.5, rate(3600.0, step)),
+            np.minimum(0.5, rate(900.0, step)),
+            np.ones(n),
+        ])  # fmt: skip
+        self._variance_rate = rate(_VARIANCE_HALF_LIFE, step)
+        self._rate_day, self._rate_week = rate(DAY, step), rate(7 * DAY, step)
+        self._bin_length = np.maximum(DAY / BINS, step)
+
+    def advance(self, rows: Rows, times: Floats, values: Floats) -> Floats:
+        """Take the next point of each row, and return how far it was from each view's expectation.
+
+        ``times`` are seconds since 1970, ``values`` finite. The result has shape (5, rows), in standard
+        deviations of the view, signed; a view that does not know enough yet gives 0.
+        """
+        count = self.count[rows] + 1.0
+        self.count[rows] = count
+        first = count == 1.0
+        if first.any():
+            at = first if isinstance(rows, slice) else rows[first]
+            self.location[:, at] = values[first]
+        z = np.empty((5, len(values)))
+        floor = self.floor(rows)
+        known = count > _CLIP_FROM
+        z[:4] = self._steady(rows, values, floor, count, known)
+        z[:4, count <= _SCORE_FROM] = 0.0
+        z[4] = self._seasonal(rows, times, values, floor)
+        return z
+
+    def floor(self, rows: Rows) -> Floats:
+        """Return the least standard deviation that is believed: a constant that moves a little is no news."""
+        spread = 0.1 * np.sqrt(self.variance[_GLOBAL, rows])
+        return np.maximum(np.maximum(spread, 1e-3 * np.abs(self.location[_GLOBAL, rows])), 1e-9)
+
+    def bin_at(self, rows: Rows, times: Floats) -> Ints:
+        """Return the bin of the day that each row's time lies in."""
+        return np.asarray(times % DAY // self._bin_length[rows], dtype=np.int64)
+
+    def _steady(self, rows: Rows, values: Floats, floor: Floats, count: Floats, known: Flags) -> Floats:
+        location, variance = self.location[:, rows], self.variance[:, rows]
+        missed = values - location
+        scale = np.sqrt(variance + _FLOOR_SHARE * (floor * floor))
+        np.maximum(scale[_GLOBAL], floor, out=scale[_GLOBAL])
+        reach = np.where(known, CLIP * scale, np.inf)
+        clipped = np.clip(missed, -reach, reach)
+        warm = 1.0 / count
+        share = np.maximum(self._variance_rate[:, rows], warm)
+        gain = share.copy()
+        gain[_GLOBAL] *= 1.0 - share[_GLOBAL]
+        self.variance[:, rows] = (1.0 - share) * variance + gain * (clipped * clipped)
+        # The short mean and the last value follow the data as it is: they are what "just now" means.
+        clipped[_SHORT:] = missed[_SHORT:]
+        self.location[:, rows] = location + np.maximum(self._location_rate[:, rows], warm) * clipped
+        return np.asarray(missed / scale)
+
+    def _seasonal(self, rows: Rows, times: Floats, values: Floats, floor: Floats) -> Floats:
+        now = self.bin_at(rows, times)
+        changed = now != self.bin[rows]
+        if changed.any():
+            self._change_bin(rows, now, changed)
+        number = np.arange(len(self.step))[rows]
+        expected, seen = self.profile[number, now], self.profile_count[number, now] >= 2
+        if not seen.any():
+            self.bin_sum[rows] += values
+            self.bin_count[rows] += 1.0
+            return np.zeros(len(values))
+        level, around = self.level[rows], self.seasonal_variance[rows]
+        count = self.seasonal_count[rows] + seen
+        self.seasonal_count[rows] = count
+        missed = values - expected
+        known, warm, square = count > _CLIP_FROM, 1.0 / np.maximum(count, 1.0), floor * floor
+        reach = np.where(known, CLIP * np.sqrt(around + square), np.inf)
+        clipped = np.clip(missed, -reach, reach)
+        share = np.maximum(self._rate_week[rows], warm)
+        around_new = (1.0 - share) * around + share * clipped * clipped
+        self.seasonal_variance[rows] = np.where(seen, around_new, around)
+        variance = self.level_variance[rows]
+        scale = np.sqrt(variance + square)
+        off = clipped - level
+        reach = np.where(known, CLIP * scale, np.inf)
+        moved = np.clip(off, -reach, reach)
+        share = np.maximum(self._rate_day[rows], warm)
+        self.level_variance[rows] = np.where(seen, (1.0 - share) * variance + share * moved * moved, variance)
+        hour = np.maximum(self._location_rate[_EWMA, rows], warm)
+        self.level[rows] = np.where(seen, level + hour * moved, level)
+        reach = CLIP * np.sqrt(around_new + square)
+        self.bin_sum[rows] += np.where(seen, expected + np.clip(missed, -reach, reach), values)
+        self.bin_count[rows] += 1.0
+        return np.where(seen & known, off / scale, 0.0)
+
+    def _change_bin(self, rows: Rows, now: Ints, changed: Flags) -> None:
+        """Put the average of the bin that ends into the profile, and begin the next."""
+        at = np.arange(len(self.step))[rows][changed]
+        done = at[self.bin_count[at] > 0]
+        old = self.bin[done]
+        times_seen = self.profile_count[done, old].astype(np.float64) + 1.0
+        average = self.bin_sum[done] / self.bin_count[done]
+        share = np.maximum(0.2, 1.0 / times_seen)
+        self.profile[done, old] += share * (average - self.profile[done, old])
+        self.profile_count[done, old] = times_seen
+        self.bin[at] = now[changed]
+        self.bin_sum[at] = 0.0
+        self.bin_count[at] = 0.0

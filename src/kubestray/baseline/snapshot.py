@@ -1,0 +1,141 @@
+"""A fleet's state as bytes and back, and two states of one fleet as one.
+
+The layout is NumPy's ``npz`` without pickles. ``version`` says what the
+arrays mean; a state of another version is refused, as its numbers would be misread.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import numpy as np
+
+from kubestray.baseline.arrays import Flags
+from kubestray.baseline.ramps import Ramps
+from kubestray.baseline.residuals import Residuals
+from kubestray.baseline.stray import Stray
+from kubestray.baseline.tails import HALF_LIFE, Tails
+from kubestray.model.errors import KubestrayError
+
+VERSION = 1
+
+
+def dump(fleet: Stray) -> bytes:
+    """Return the state of a fleet."""
+    arrays = {
+        f"{part}.{name}": array
+        for part, state in fleet.parts().items()
+        for name, array in state.dump().items()
+    }
+    written = io.BytesIO()
+    np.savez(
+        written,
+        version=np.int64(VERSION),
+        entity=fleet.entity,
+        step=fleet.step,
+        per_day=np.float64(fleet.budget.per_day),
+        **arrays,  # type: ignore[arg-type]
+    )
+    return written.getvalue()
+
+
+def load(state: bytes) -> Stray:
+    """Return the fleet of a dump: it goes on exactly as the dumped one would; raise `KubestrayError` if it
+    cannot.
+    """
+    try:
+        arrays = np.load(io.BytesIO(state), allow_pickle=False)
+        version = int(arrays["version"])
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise KubestrayError(f"the state of a baseline cannot be read: {error}; let it learn anew") from error
+    if version != VERSION:
+        raise KubestrayError(
+            f"the state of a baseline has version {version}, this program reads {VERSION}; let it learn anew"
+        )
+    fleet = Stray(arrays["entity"], arrays["step"], float(arrays["per_day"]))
+    for part, into in fleet.parts().items():
+        into.load({name: arrays[f"{part}.{name}"] for name in into.fields + into.rows_first})
+    return fleet
+
+
+def merge(one: Stray, other: Stray) -> Stray:
+    """Return what two states of the same fleet know together, such as of two servers that saw a part each.
+
+    What is averaged is weighted by points, older knowledge decayed to the later time; what means "just now"
+    is that of the side that saw the metric last. Raise `ValueError` if the fleets have other metrics or
+    steps.
+    """
+    if not (np.array_equal(one.entity, other.entity) and np.array_equal(one.step, other.step)):
+        raise ValueError("only states of the same entities, metrics and steps can be merged")
+    merged = load(dump(one))
+    newer = (other.seen.last > one.seen.last)[one.entity]
+    _merge_residuals(merged.residuals, other.residuals, newer)
+    _merge_tails(merged.views, load(dump(other)).views)
+    _merge_tails(merged.whole, load(dump(other)).whole)
+    merged.budget.merge(other.budget)
+    _take_ramps(merged.ramps, other.ramps, newer | (one.residuals.count == 0))
+    later = other.seen.last > one.seen.last
+    merged.lingering.size = np.where(later, other.lingering.size, one.lingering.size)
+    merged.seen.first = np.minimum(one.seen.first, other.seen.first)
+    merged.seen.last = np.maximum(one.seen.last, other.seen.last)
+    return merged
+
+
+def _merge_residuals(into: Residuals, other: Residuals, newer: Flags) -> None:
+    # A side that saw more than two weeks knows no more than that of a level: the rest is forgotten.
+    most = 14 * 86400.0 / into.step
+    weights = np.stack([np.minimum(into.count, most), np.minimum(other.count, most)])
+    share = weights[1] / np.maximum(weights.sum(axis=0), 1.0)
+    apart = other.location[0] - into.location[0]
+    mean = into.location[0] + share * apart
+    take = newer | (into.count == 0)
+    take &= other.count > 0
+    for name in ("level", "bin", "bin_sum", "bin_count"):
+        setattr(into, name, np.where(take, getattr(other, name), getattr(into, name)))
+    into.variance += share * (other.variance - into.variance)
+    into.variance[0] += share * (1.0 - share) * apart * apart
+    into.location = np.where(take, other.location, into.location)
+    into.location[0] = mean
+    for name in ("seasonal_variance", "level_variance"):
+        mine = getattr(into, name)
+        setattr(into, name, mine + share * (getattr(other, name) - mine))
+    total = into.profile_count + other.profile_count
+    part = other.profile_count / np.maximum(total, 1)
+    into.profile += part * (other.profile - into.profile)
+    into.profile_count = total
+    into.count = into.count + other.count
+    into.seasonal_count = into.seasonal_count + other.seasonal_count
+
+
+def _take_ramps(into: Ramps, other: Ramps, take: Flags) -> None:
+    """Take the days of the side that saw a metric last: half a day from each would be no mean of a day."""
+    for name in ("day", "total", "count", "usual", "compared"):
+        setattr(into, name, np.where(take, getattr(other, name), getattr(into, name)))
+    for name in into.rows_first:
+        setattr(into, name, np.where(take[:, None], getattr(other, name), getattr(into, name)))
+    into.told = np.maximum(into.told, other.told)
+
+
+def _merge_tails(into: Tails, other: Tails) -> None:
+    lived = np.flatnonzero(other.block >= 0)
+    alone = lived[into.block[lived] < 0]
+    for name in into.fields + into.rows_first:
+        index = alone if name in into.rows_first else (..., alone)
+        getattr(into, name)[index] = getattr(other, name)[index]
+    both = lived[~np.isin(lived, alone)]
+    for side, last in ((into, other), (other, into)):
+        ended = both[side.block[both] < last.block[both]]
+        side.learn(ended[side.peak[ended] > -np.inf])
+        side.peak[ended] = -np.inf
+    latest = np.maximum(into.block[both], other.block[both])
+    total = np.zeros((len(both), into.histogram.shape[1]))
+    for side in (into, other):
+        decay = np.exp2(-(latest - side.block[both]) * side.length[both] / HALF_LIFE) / side.weight[both]
+        total += side.histogram[both] * decay[:, None]
+    into.histogram[both] = total.astype(np.float32)
+    into.weight[both] = 1.0
+    into.peak[both] = np.maximum(into.peak[both], other.peak[both])
+    into.block[both] = latest
+    into.blocks[both] += other.blocks[both]
+    into.refresh(both[into.blocks[both] >= 3])

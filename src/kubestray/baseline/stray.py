@@ -1,0 +1,163 @@
+"""The `stray` score: one causal number for an entity over its metrics, and what each metric gave to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kubestray.baseline.arrays import ALL, Arrays, Flags, Floats, Ints, Rows
+from kubestray.baseline.decision import FleetBudget
+from kubestray.baseline.ramps import Ramps
+from kubestray.baseline.residuals import VIEWS, Residuals, rate
+from kubestray.baseline.tails import Prior, Tails
+
+VIEW_PRIOR = Prior(ln_u=float(np.log(4.0)), ln_u_blocks=100, xi=0.5, xi_blocks=20, decades=1.7)
+ENTITY_PRIOR = Prior(ln_u=0.0, ln_u_blocks=150, xi=0.75, xi_blocks=30, decades=3.0)
+
+LEARNING, READY, STALE = "learning", "ready", "stale"
+LEARNING_SECONDS = 3600.0
+"""An entity raises no alarm on its own account before it was seen for this long."""
+STALE_SECONDS = 86400.0
+_LINGER_SECONDS = 900.0
+_HIGHEST = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What one step gave: ``entities`` by number, in ascending order, and for each its score and if it is
+    an alarm.
+
+    ``metrics`` (rows of the step) is the rarity of each metric, the mean of its ``parts`` (5, rows), one a
+    view, each -log10 of a probability. ``rising`` are
+    the entities found to be on a slow ramp, which is an alarm whatever the score.
+    """
+
+    entities: Ints
+    score: Floats
+    alert: Flags
+    metrics: Floats
+    parts: Floats
+    rising: Ints
+
+
+class Stray:
+    """What is known of a fleet: ``entity`` (rows) numbers the entity of each metric, ``step`` (rows) is in
+    seconds.
+
+    ``per_day`` is the rate of false findings per entity-day that is asked for.
+    """
+
+    def __init__(self, entity: Ints, step: Floats, per_day: float = 1 / 30) -> None:
+        self.entity = np.asarray(entity, dtype=np.int64)
+        self.step = np.asarray(step, dtype=np.float64)
+        self.entities = int(self.entity.max()) + 1 if len(self.entity) else 0
+        entity_step = np.ones(self.entities)
+        np.maximum.at(entity_step, self.entity, self.step)
+        self.residuals = Residuals(self.step)
+        self.views = Tails(self.step, VIEW_PRIOR, copies=len(VIEWS))
+        self.whole = Tails(entity_step, ENTITY_PRIOR)
+        self.budget = FleetBudget(self.entities, per_day)
+        self.seen = Seen(self.entities)
+        self.lingering = Lingering(entity_step)
+        self.ramps = Ramps(self.step, self.entity, self.entities)
+
+    def parts(self) -> dict[str, Arrays]:
+        """Return the parts of the state by name."""
+        return {
+            "residuals": self.residuals, "views": self.views, "whole": self.whole,
+            "budget": self.budget, "seen": self.seen, "ramps": self.ramps, "lingering": self.lingering,
+        }  # fmt: skip
+
+    def advance(self, rows: Rows, times: Floats, values: Floats) -> Scores:
+        """Take the next point of each row and score its entity.
+
+        ``rows`` ascend and name a row once; ``times`` are seconds since 1970 and never fall; values are
+        finite. A score depends on no later point. The cost does not depend on how much was seen before.
+        """
+        away = np.abs(self.residuals.advance(rows, times, values))
+        self.views.close(rows, times)
+        streams = self.views.streams(rows)
+        flat = away.ravel()
+        parts = self.views.score(streams, flat).reshape(away.shape)
+        with np.errstate(divide="ignore"):
+            self.views.observe(streams, np.log(flat))
+        metrics = parts.mean(axis=0)
+        rising = self.ramps.advance(rows, times, values)
+        return self._fused(self.entity[rows], times, metrics, parts, rising)
+
+    def _fused(self, whose: Ints, times: Floats, metrics: Floats, parts: Floats, rising: Ints) -> Scores:
+        """Put the metrics of each entity together, measure the result against the entity's own past,
+        decide.
+        """
+        count = np.bincount(whose, minlength=self.entities)
+        present = np.flatnonzero(count)
+        at: Rows = ALL if len(present) == self.entities else present
+        level = 3.0 * np.log(together(whose, metrics, count)[present] + 0.5)
+        moment = np.zeros(self.entities)
+        np.maximum.at(moment, whose, times)
+        moment = moment[present]
+        self.whole.close(at, moment)
+        score = (level - self.whole.ln_u[at]) / np.sqrt(self.whole.xi[at])
+        self.whole.observe(at, level)
+        old = self.seen.advance(at, moment) >= LEARNING_SECONDS
+        alert = self.budget.advance(at, moment, score) & old
+        alert |= np.isin(present, rising)
+        return Scores(present, self.lingering.advance(at, score), alert, metrics, parts, rising)
+
+    def state(self, now: float) -> list[str]:
+        """Tell for each entity if it is learning, ready or stale at a time in seconds since 1970."""
+        return [
+            STALE if now - last > STALE_SECONDS else READY if last - first >= LEARNING_SECONDS else LEARNING
+            for first, last in zip(self.seen.first, self.seen.last, strict=True)
+        ]
+
+
+def together(whose: Ints, metrics: Floats, count: Ints) -> Floats:
+    """Return the rarity of each entity from that of its metrics: half way from their mean to their power
+    mean.
+
+    Agreement of many metrics is what the mean sees; one metric of many is lost in it and shows in the root
+    of the mean square. ``count`` is how many metrics each entity has here; an entity without any gets 0.
+    """
+    some = np.maximum(count, 1)
+    mean = np.bincount(whose, weights=metrics, minlength=len(count)) / some
+    square = np.bincount(whose, weights=metrics * metrics, minlength=len(count)) / some
+    return np.asarray((mean + np.sqrt(square)) / 2)
+
+
+class Lingering(Arrays):
+    """Scores that do not fall at once: an incident that begins with a spike is still one in its next minutes.
+
+    A score is at least the mean of the last quarter of an hour (of e^(score/2), so that the highest count).
+    It is for ranking; what is an alarm is decided by the score of the moment.
+    """
+
+    fields = ("size",)
+
+    def __init__(self, step: Floats) -> None:
+        self.size = np.zeros(len(step))
+        self._rate = np.minimum(0.5, rate(_LINGER_SECONDS, step))
+
+    def advance(self, rows: Rows, score: Floats) -> Floats:
+        """Take the scores of the moment and return those that linger."""
+        size = self.size[rows]
+        size = size + self._rate[rows] * (np.exp(np.minimum(score, _HIGHEST) / 2.0) - size)
+        self.size[rows] = size
+        return np.asarray(np.maximum(score, 2.0 * np.log(size)))
+
+
+class Seen(Arrays):
+    """When each entity was first and last seen, in seconds since 1970."""
+
+    fields = ("first", "last")
+
+    def __init__(self, entities: int) -> None:
+        self.first = np.full(entities, np.inf)
+        self.last = np.full(entities, -np.inf)
+
+    def advance(self, rows: Rows, times: Floats) -> Floats:
+        """Note a time for each row, and return how long it has been seen."""
+        self.first[rows] = np.minimum(self.first[rows], times)
+        self.last[rows] = np.maximum(self.last[rows], times)
+        return np.asarray(times - self.first[rows])

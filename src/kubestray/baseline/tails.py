@@ -1,0 +1,177 @@
+"""How rare a distance is: a generalised Pareto tail learned from the largest distance of each ten minutes.
+
+Maxima of blocks lie in a histogram of log bins whose weight halves in 30 days. From it come the point ``u``
+that one block in ten exceeds and the index ``xi`` of the tail above it, both drawn to a prior that is worth
+some blocks. Section 1b of the method in docs/decisions/0011-stray.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kubestray.baseline.arrays import Arrays, Floats, Ints, Rows
+
+BLOCK = 600.0
+"""Seconds of a block."""
+HALF_LIFE = 30 * 86400.0
+TAIL_SHARE = 0.1
+PER_OCTAVE = 4
+LOWEST_OCTAVE, HIGHEST_OCTAVE = -4, 16
+BINS = PER_OCTAVE * (HIGHEST_OCTAVE - LOWEST_OCTAVE)
+LN10, LN2 = np.log(10.0), np.log(2.0)
+
+_EDGES = (LOWEST_OCTAVE + np.arange(BINS + 1) / PER_OCTAVE) * LN2
+_MIDDLES = (_EDGES[:-1] + _EDGES[1:]) / 2
+_REFRESH_FROM = 3
+_CHUNK = 1 << 15
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What a tail is before it has seen anything, and how many blocks that is worth."""
+
+    ln_u: float
+    ln_u_blocks: float
+    xi: float
+    xi_blocks: float
+    decades: float
+    """A maximum that is rarer than one in ten to this power is learned as if it were not."""
+
+
+class Tails(Arrays):
+    """The tails of ``copies`` streams of distances, given as logarithms, of each of ``n`` rows.
+
+    Stream ``copy * n + row`` is that of a row; the streams of a row come in the same steps.
+    """
+
+    fields = (
+        "ln_u", "xi", "slope", "per_decade", "cap", "peak", "block", "refreshed", "weight", "blocks",
+    )  # fmt: skip
+    rows_first = ("histogram",)
+
+    def __init__(self, step: Floats, prior: Prior, copies: int = 1) -> None:
+        n = len(step) * copies
+        self.prior = prior
+        self._rows = len(step)
+        self._copies = np.arange(copies)[:, None] * len(step)
+        self.length = np.tile(np.maximum(BLOCK, step), copies)
+        self.ln_u = np.full(n, prior.ln_u, dtype=np.float64)
+        self.xi = np.full(n, prior.xi, dtype=np.float64)
+        self.slope, self.per_decade, self.cap = np.empty(n), np.empty(n), np.empty(n)
+        self._derive(slice(None), np.zeros(n))
+        self.peak = np.full(n, -np.inf)
+        self.block = np.full(n, -1, dtype=np.int64)
+        self.refreshed = np.zeros(n, dtype=np.int64)
+        self.weight = np.ones(n)  # of a block that closes now: it grows, where old blocks would decay
+        self.blocks = np.zeros(n)
+        self.histogram = np.zeros((n, BINS), dtype=np.float32)
+        # Rows refresh at different blocks of an hour: the work of an hour is spread over them.
+        self._phase = np.tile(np.arange(len(step)), copies) % 6 * BLOCK
+
+    def streams(self, rows: Rows) -> Rows:
+        """Return the streams of rows, copy by copy."""
+        return rows if isinstance(rows, slice) else (self._copies + rows).ravel()
+
+    def close(self, rows: Rows, times: Floats) -> bool:
+        """Learn from the blocks of rows that have ended by ``times``; True if any tail changed by it."""
+        first = slice(self._rows) if isinstance(rows, slice) else rows
+        block = (times // self.length[first]).astype(np.int64)
+        ended = block != self.block[first]
+        if not ended.any():
+            return False
+        copies = len(self._copies)
+        at = (self._copies + np.arange(self._rows)[rows][ended]).ravel()
+        self._end(at, np.tile(block[ended], copies))
+        hour = ((np.tile(times[ended], copies) + self._phase[at]) // 3600).astype(np.int64)
+        due = (self.blocks[at] >= _REFRESH_FROM) & (hour != self.refreshed[at])
+        if not due.any():
+            return False
+        self.refreshed[at[due]] = hour[due]
+        for chunk in range(0, int(due.sum()), _CHUNK):
+            self.refresh(at[due][chunk : chunk + _CHUNK])
+        return True
+
+    def _end(self, at: Ints, block: Ints) -> None:
+        """Learn from the open blocks of streams and begin others."""
+        self.learn(at[self.peak[at] > -np.inf])
+        self.weight[at] *= np.exp2(
+            np.minimum(block - self.block[at], 1 << 20) * self.length[at] / HALF_LIFE
+        ) * (self.block[at] >= 0) + (self.block[at] < 0)
+        self._rescale(at)
+        self.block[at] = block
+        self.peak[at] = -np.inf
+
+    def observe(self, rows: Rows, ln_z: Floats) -> None:
+        """Take distances of the block that is open."""
+        self.peak[rows] = np.maximum(self.peak[rows], ln_z)
+
+    def score(self, rows: Rows, z: Floats) -> Floats:
+        """Return -log10 of how probable it is that a block exceeds these distances (not negative), 0 for 0.
+
+        The Pareto survival starts at 0 and goes through ``u`` with the probability 0.1. Beyond ten times
+        what the blocks can tell the score grows with its logarithm only.
+        """
+        s: Floats = np.log1p(z * self.slope[rows]) * self.per_decade[rows]
+        cap = self.cap[rows]
+        over = s > cap
+        if over.any():
+            bound = cap[over]
+            s[over] = bound + 0.5 * np.log1p(s[over] - bound)
+        return s
+
+    def limit(self, rows: Rows) -> Floats:
+        """Return the largest logarithm that is learned as it is."""
+        return np.asarray(self.ln_u[rows] + self.xi[rows] * ((self.prior.decades - 1.0) * LN10))
+
+    def effective_blocks(self, rows: Rows) -> Floats:
+        """Return how many blocks a tail has seen, less what has decayed."""
+        return np.asarray(self.histogram[rows].sum(axis=1) / self.weight[rows], dtype=np.float64)
+
+    def learn(self, at: Ints) -> None:
+        """Put the open maxima of some streams into their histograms."""
+        learned = np.minimum(self.peak[at], self.limit(at))
+        place = np.floor((learned / LN2 - LOWEST_OCTAVE) * PER_OCTAVE)
+        place = np.clip(place, 0, BINS - 1).astype(np.int64)
+        self.histogram[at, place] += self.weight[at].astype(np.float32)
+        self.blocks[at] += 1.0
+
+    def _rescale(self, at: Ints) -> None:
+        heavy = at[self.weight[at] > 2.0**20]
+        if len(heavy):
+            self.histogram[heavy] /= self.weight[heavy][:, None].astype(np.float32)
+            self.weight[heavy] = 1.0
+
+    def refresh(self, at: Ints) -> None:
+        """Work out the tails of some streams from their histograms."""
+        prior, weight = self.prior, self.weight[at]
+        bins = self.histogram[at]
+        below = np.cumsum(bins, axis=1)
+        total = below[:, -1].astype(np.float64)
+        wanted = (1.0 - TAIL_SHARE) * total
+        place = np.minimum((below < wanted[:, None]).sum(axis=1), BINS - 1)
+        index = np.arange(len(at))
+        inside = bins[index, place].astype(np.float64)
+        before = below[index, place] - inside
+        part = np.clip((wanted - before) / np.maximum(inside, 1e-30), 0.0, 1.0)
+        point = _EDGES[place] + part * (_EDGES[1] - _EDGES[0])
+        blocks = total / weight
+        ln_u = (blocks * point + prior.ln_u_blocks * prior.ln_u) / (blocks + prior.ln_u_blocks)
+        # Sums over the bins above u, from sums over all bins above each: no pass over (rows, bins) more.
+        above = np.searchsorted(_MIDDLES, ln_u, side="right")
+        start = np.maximum(above - 1, 0)
+        count = np.where(above > 0, total - below[index, start], total)
+        moment = np.cumsum(bins * _MIDDLES.astype(np.float32), axis=1, dtype=np.float64)
+        excess = moment[:, -1] - np.where(above > 0, moment[index, start], 0.0) - count * ln_u
+        self.ln_u[at] = ln_u
+        self.xi[at] = (np.maximum(excess, 0.0) / weight + prior.xi_blocks * prior.xi) / (
+            np.maximum(count, 0.0) / weight + prior.xi_blocks
+        )
+        self._derive(at, blocks)
+
+    def _derive(self, rows: Rows, blocks: Floats) -> None:
+        xi = self.xi[rows]
+        self.slope[rows] = (TAIL_SHARE**-xi - 1.0) * np.exp(-self.ln_u[rows])
+        self.per_decade[rows] = 1.0 / (xi * LN10)
+        self.cap[rows] = np.log10(blocks + self.prior.ln_u_blocks + 1.0) + 1.0

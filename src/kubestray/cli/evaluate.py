@@ -1,0 +1,75 @@
+"""``kubestray evaluate DIR``."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import Any
+
+from kubestray.cli import options, output
+from kubestray.model.errors import UsageError
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "directory", metavar="DIR", help="a set: metrics and series, or edges; events if known"
+    )
+    parser.add_argument(
+        "--method", action="append", default=[], metavar="NAME",
+        help="a method to run; repeatable [stray; unseen for edges]",
+    )  # fmt: skip
+    parser.add_argument(
+        "--budget", default="1/30d", metavar="N/TIME",
+        help="false findings that are asked for, per entity and time [1/30d]",
+    )  # fmt: skip
+    parser.add_argument("--scores", metavar="OUT.parquet", help="write the scores of each step to a file")
+    parser.add_argument("--format", choices=("table", "json"), help="[table on a terminal, else json]")
+    options.settings(parser)
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Run the methods and print their measures."""
+    from pathlib import Path
+
+    from kubestray.evaluate.report import evaluate, write_scores
+
+    options.configure(parsed)
+    evaluation = evaluate(Path(parsed.directory), parsed.method, _per_day(parsed.budget), output.note)
+    if parsed.scores:
+        write_scores(evaluation, Path(parsed.scores))
+    if output.chosen_format(parsed.format) == "json":
+        output.print_json(evaluation.rows)
+    else:
+        rows = [_shown(row) for row in evaluation.rows]
+        output.print_table(rows, list(rows[0]))
+    return 0
+
+
+def _per_day(text: str) -> float:
+    """Return findings a day of a budget such as ``1/30d``."""
+    from kubestray.search.times import parse_duration
+
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)/(\d*)([a-zA-Z]+)", text.strip())
+    length = parse_duration(f"{found[2] or 1}{found[3]}") if found else None
+    if not found or not length or not float(found[1]):
+        raise UsageError(f"--budget {text}: expected findings per time, for example 1/30d or 0.2/1d")
+    return float(found[1]) * 86400e9 / length
+
+
+_COLUMNS = {
+    "R@0.05": "R@0.05", "R@0.2": "R@0.2", "R@1": "R@1", "recall": "recall", "precision": "precision",
+    "false_per_entity_day": "false/day", "realised_to_asked": "realised/asked",
+    "seconds_to_detect": "delay s", "vus_pr": "VUS-PR", "microseconds_per_sample": "µs/sample",
+}  # fmt: skip
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns for people, intervals beside their values."""
+    shown: dict[str, Any] = {"method": row["method"], "events": row["events"]}
+    for name, title in _COLUMNS.items():
+        value = row[name]
+        text = "" if value is None else f"{value:.3g}"
+        bounds = row["intervals"].get(name)
+        shown[title] = f"{text} ({bounds[0]:.2g}–{bounds[1]:.2g})" if bounds else text
+    return shown

@@ -1,0 +1,94 @@
+"""The five residuals of one metric, point by point, written from the formulas of the method alone."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+DAY = 86400.0
+
+
+def _clip(d: float, s: float, count: int) -> float:
+    return max(-5 * s, min(5 * s, d)) if count > 20 else d
+
+
+class Oracle:
+    def __init__(self, step: float) -> None:
+        def a(half):
+            return 1 - 2 ** (-step / half)
+
+        self.aq, self.ah = min(0.5, a(900)), min(0.5, a(3600))
+        self.ad, self.aw = a(DAY), a(7 * DAY)
+        self.c = self.cs = 0
+        self.vg = self.vh = self.vq = self.vd = self.vs = self.ve = self.lev = 0.0
+        self.bins: dict[int, tuple[float, int]] = {}
+        self.bin, self.inside = None, []
+
+    def point(self, t: float, v: float) -> list[float]:
+        self.c += 1
+        if self.c == 1:
+            self.mg = self.mh = self.mq = self.x = v
+        c = self.c
+        f = max(0.1 * sqrt(self.vg), 1e-3 * abs(self.mg), 1e-9)
+        z = []
+
+        s = max(sqrt(self.vg), f)
+        d = v - self.mg
+        z.append(d / s)
+        d = _clip(d, s, c)
+        a = max(self.aw, 1 / c)
+        self.mg += a * d
+        self.vg = (1 - a) * (self.vg + a * d * d)
+
+        s = sqrt(self.vh + f * f)
+        d = v - self.mh
+        z.append(d / s)
+        d = _clip(d, s, c)
+        a = max(self.ad, 1 / c)
+        self.vh = (1 - a) * self.vh + a * d * d
+        self.mh += max(self.ah, 1 / c) * d
+
+        a = max(self.aw, 1 / c)
+        s = sqrt(self.vq + f * f / 4)
+        d = v - self.mq
+        z.append(d / s)
+        self.vq = (1 - a) * self.vq + a * _clip(d, s, c) ** 2
+        self.mq += max(self.aq, 1 / c) * (v - self.mq)
+
+        s = sqrt(self.vd + f * f / 4)
+        d = v - self.x
+        z.append(d / s)
+        self.vd = (1 - a) * self.vd + a * _clip(d, s, c) ** 2
+        self.x = v
+        if c <= 5:
+            z = [0.0] * 4
+        return [*z, self._seasonal(t, v, f)]
+
+    def _seasonal(self, t: float, v: float, f: float) -> float:
+        b = int(t % DAY // 900)
+        if b != self.bin:
+            if self.inside:
+                mean, n = self.bins.get(self.bin, (0.0, 0))
+                n += 1
+                mean += max(0.2, 1 / n) * (sum(self.inside) / len(self.inside) - mean)
+                self.bins[self.bin] = mean, n
+            self.bin, self.inside = b, []
+        mean, n = self.bins.get(b, (0.0, 0))
+        if n < 2:
+            self.inside.append(v)
+            return 0.0
+        self.cs += 1
+        c = self.cs
+        a = max(self.aw, 1 / c)
+        d0 = v - mean
+        d = _clip(d0, sqrt(self.vs + f * f), c)
+        self.vs = (1 - a) * self.vs + a * d * d
+        s = sqrt(self.ve + f * f)
+        d -= self.lev
+        z = d / s
+        d = _clip(d, s, c)
+        a = max(self.ad, 1 / c)
+        self.ve = (1 - a) * self.ve + a * d * d
+        self.lev += max(self.ah, 1 / c) * d
+        s = sqrt(self.vs + f * f)
+        self.inside.append(mean + max(-5 * s, min(5 * s, d0)))
+        return z if c > 20 else 0.0

@@ -1,0 +1,55 @@
+"""The budget of a fleet."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kubestray.baseline.arrays import ALL
+from kubestray.baseline.decision import BINS, LOWEST, WIDTH, FleetBudget, threshold
+
+
+def _run(budget: FleetBudget, scores) -> float:
+    """Feed hourly scores (hours, entities) and return alarms per entity-day of the second half."""
+    alarms = [
+        budget.advance(ALL, np.full(scores.shape[1], 3600.0 * hour), row) for hour, row in enumerate(scores)
+    ]
+    half = np.array(alarms)[len(scores) // 2 :]
+    return float(half.mean() * 24)
+
+
+@pytest.mark.parametrize("per_day", [0.05, 0.2, 1.0])
+@pytest.mark.parametrize("fall", [0.35, 0.5])
+def test_a_fleet_without_incidents_gets_about_what_it_asked_for(per_day, fall):
+    # One block in ten is above 0, so some 45 % of hours are.
+    start = fall * np.log(0.45)
+    scores = np.random.default_rng(0).exponential(fall, (24 * 40, 50)) + start
+    rate = _run(FleetBudget(50, per_day), scores)
+    assert 0.3 <= rate / per_day <= 3.0
+
+
+def test_incidents_far_above_the_threshold_use_up_no_budget():
+    chance = np.random.default_rng(0)
+    calm = chance.exponential(0.5, (24 * 40, 50)) - 1.0
+    busy = np.where(chance.random(calm.shape) < 0.03, chance.uniform(1.0, 12.0, calm.shape), calm)
+    quiet, loud = FleetBudget(50, 0.2), FleetBudget(50, 0.2)
+    _run(quiet, calm)
+    _run(loud, busy)
+    assert loud.threshold[0] == pytest.approx(quiet.threshold[0], abs=0.3)
+
+
+def test_an_hour_is_judged_by_the_hours_before_it():
+    budget = FleetBudget(1, 0.2)
+    before = budget.threshold[0]
+    budget.advance(ALL, np.array([0.0]), np.array([9.0]))
+    budget.advance(ALL, np.array([1800.0]), np.array([9.0]))
+    assert budget.threshold[0] == before
+    budget.advance(ALL, np.array([3600.0]), np.array([0.0]))
+    assert budget.histogram.sum() == 1
+
+
+def test_a_rarer_rate_never_has_a_lower_threshold():
+    histogram = np.zeros(BINS)
+    histogram[int((1.0 - LOWEST) / WIDTH)] = 500
+    found = [threshold(histogram, rate) for rate in (2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 1 / 30, 1 / 365)]
+    assert found == sorted(found)

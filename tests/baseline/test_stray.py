@@ -1,0 +1,161 @@
+"""What a fleet promises: causal, goes on after a dump, merges, is not taught by spikes, sees ramps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from baseline.fleets import feed, fleet_of, rhythm
+from kubestray.baseline.arrays import ALL
+from kubestray.baseline.bands import bands
+from kubestray.baseline.snapshot import dump, load, merge
+from kubestray.baseline.stray import LEARNING, READY, STALE
+from kubestray.model.errors import KubestrayError
+
+
+@settings(max_examples=3)
+@given(cut=st.integers(1, 799), seed=st.integers(0, 100))
+def test_a_score_depends_on_no_later_point(cut, seed):
+    times, values = rhythm(800, 6, seed)
+    whole = feed(fleet_of(6, 3), times, values)
+    values[cut:] = 1e6
+    again = feed(fleet_of(6, 3), times[:cut], values[:cut])
+    assert np.array_equal(whole[:cut], again)
+
+
+@settings(max_examples=3)
+@given(cut=st.integers(1, 799), seed=st.integers(0, 100))
+def test_a_fleet_goes_on_from_its_dump_as_if_nothing_had_happened(cut, seed):
+    times, values = rhythm(800, 6, seed)
+    fleet = fleet_of(6, 3)
+    feed(fleet, times[:cut], values[:cut])
+    state = dump(fleet)
+    again = load(state)
+    assert dump(again) == state
+    assert np.array_equal(feed(fleet, times[cut:], values[cut:]), feed(again, times[cut:], values[cut:]))
+
+
+def test_a_state_that_cannot_be_read_says_so():
+    with pytest.raises(KubestrayError, match="let it learn anew"):
+        load(b"nothing of the kind")
+    state = dump(fleet_of(2))
+    with pytest.raises(KubestrayError, match="let it learn anew"):
+        load(state[: len(state) // 2])
+
+
+def test_merging_with_a_state_that_saw_nothing_changes_no_score():
+    times, values = rhythm(1500, 4)
+    fleet = fleet_of(4, 2)
+    feed(fleet, times[:1000], values[:1000])
+    for merged in (merge(fleet, fleet_of(4, 2)), merge(fleet_of(4, 2), fleet)):
+        again = load(dump(fleet))
+        np.testing.assert_allclose(
+            feed(merged, times[1000:], values[1000:]), feed(again, times[1000:], values[1000:]), rtol=1e-6
+        )
+
+
+def test_two_halves_of_a_fleet_merge_to_the_whole():
+    times, values = rhythm(1500, 4)
+    whole, left, right = fleet_of(4), fleet_of(4), fleet_of(4)
+    for t, row in zip(times, values, strict=True):
+        moment = np.full(4, t)
+        whole.advance(ALL, moment, row)
+        left.advance(np.array([0, 1]), moment[:2], row[:2])
+        right.advance(np.array([2, 3]), moment[2:], row[2:])
+    merged = merge(left, right)
+    for name in ("location", "variance", "profile", "count"):
+        np.testing.assert_allclose(getattr(merged.residuals, name), getattr(whole.residuals, name))
+    np.testing.assert_allclose(merged.views.ln_u, whole.views.ln_u)
+    np.testing.assert_allclose(merged.whole.xi, whole.whole.xi)
+    assert merged.budget.threshold[0] == pytest.approx(whole.budget.threshold[0], abs=0.051)
+
+
+def test_two_sides_that_saw_the_same_metric_merge_to_what_lies_between():
+    times, values = rhythm(1200, 1)
+    one, other = fleet_of(1), fleet_of(1)
+    feed(one, times, values)
+    feed(other, times, values + 50)
+    a, b, both = (f.residuals.location[0, 0] for f in (one, other, merge(one, other)))
+    assert both == pytest.approx((a + b) / 2)
+    assert merge(one, other).residuals.variance[0, 0] > one.residuals.variance[0, 0]
+    with pytest.raises(ValueError, match="same entities"):
+        merge(one, fleet_of(2))
+
+
+def test_a_spike_of_fifty_times_moves_the_limits_by_less_than_a_twentieth():
+    times, values = rhythm(96 * 10, 1, step=900.0)
+    fleet = fleet_of(1, step=900.0)
+    feed(fleet, times, values)
+    later = times[-1] + 86400.0
+    before = bands(fleet, np.array([0]), np.array([later]))
+    score = feed(fleet, times[-1:] + 900, np.array([[5000.0]]))[0, 0]
+    assert score > 3
+    after = bands(fleet, np.array([0]), np.array([later]))
+    for name in ("expected", "lower", "upper"):
+        assert getattr(after, name)[0] == pytest.approx(getattr(before, name)[0], rel=0.05)
+    assert before.lower[0] < before.expected[0] < before.upper[0]
+
+
+def test_a_ramp_is_found_before_it_doubles():
+    times, values = rhythm(48 * 38, 4, step=1800.0)
+    start = 48 * 14
+    values[start:, 0] *= 1.03 ** ((times[start:] - times[start]) / 86400)
+    fleet = fleet_of(4, step=1800.0, per_day=1 / 30)
+    doubled = start + int(np.log(2) / np.log(1.03) * 48)
+    alarms = [
+        fleet.advance(ALL, np.full(4, t), row).alert for t, row in zip(times[:doubled], values, strict=False)
+    ]
+    assert np.array(alarms)[start:, 0].any()
+    assert np.array(alarms)[:, 1:].sum() <= 12
+
+
+def test_a_weekly_rhythm_is_no_ramp():
+    times, values = rhythm(48 * 38, 4, step=1800.0)
+    values *= np.where(times // 86400 % 7 < 2, 0.5, 1.0)[:, None]
+    fleet = fleet_of(4, step=1800.0)
+    rising = [fleet.advance(ALL, np.full(4, t), row).rising for t, row in zip(times, values, strict=True)]
+    assert not any(len(found) for found in rising)
+
+
+def test_an_entity_says_if_it_is_learning_ready_or_stale():
+    times, values = rhythm(20, 2)
+    fleet = fleet_of(2)
+    feed(fleet, times[:3], values[:3])
+    assert fleet.state(times[2]) == [LEARNING, LEARNING]
+    feed(fleet, times[3:], values[3:])
+    assert fleet.state(times[-1]) == [READY, READY]
+    assert fleet.state(times[-1] + 2 * 86400) == [STALE, STALE]
+
+
+def test_nothing_alarms_while_it_is_learning():
+    fleet = fleet_of(1)
+    for n, value in enumerate([1, 1, 2, 1, 1, 2, 1, 1, 1e9, 1]):
+        scores = fleet.advance(ALL, np.array([300.0 * n]), np.array([float(value)]))
+        assert not scores.alert.any()
+
+
+def test_a_score_falls_slowly_and_an_alarm_does_not_last():
+    times, values = rhythm(2000, 1)
+    fleet = fleet_of(1)
+    feed(fleet, times, values)
+    after = []
+    for n, value in enumerate([1000.0, *values[:12, 0]]):
+        after.append(fleet.advance(ALL, np.array([times[-1] + 300.0 * (n + 1)]), np.array([value])))
+    assert after[0].alert[0]
+    assert after[0].score[0] > after[4].score[0] > after[12].score[0]
+    assert not after[12].alert[0]
+
+
+def test_the_parts_of_a_score_add_up():
+    times, values = rhythm(500, 6)
+    fleet = fleet_of(6, 3)
+    feed(fleet, times, values)
+    scores = fleet.advance(ALL, np.full(6, times[-1] + 300), values[-1] * 3)
+    np.testing.assert_allclose(scores.metrics, scores.parts.mean(axis=0))
+    mean = scores.metrics.reshape(3, 2).mean(axis=1)
+    power_mean = np.sqrt((scores.metrics.reshape(3, 2) ** 2).mean(axis=1))
+    level = 3 * np.log((mean + power_mean) / 2 + 0.5)
+    # The burst is above what lingers of the minutes before.
+    np.testing.assert_allclose(scores.score, (level - fleet.whole.ln_u) / np.sqrt(fleet.whole.xi))
