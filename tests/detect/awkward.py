@@ -11,7 +11,7 @@ from helpers import DAY, HOUR, NOW, SECOND, Point, series
 from kubestray.model.metric import Kind, Series
 
 few_but_rich = settings(
-    max_examples=5,
+    max_examples=3,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],  # a smaller seed is not a smaller example
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -89,7 +89,7 @@ def assert_same(store: Store, text: str, span: Span) -> None:
 
 
 few = settings(
-    max_examples=3,
+    max_examples=2,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
