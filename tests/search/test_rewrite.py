@@ -125,3 +125,13 @@ def test_a_text_that_grows_field_by_field_is_one_step(embedded: Store) -> None:
     compiled = compile_search(request, embedded.query)
     assert len(compiled.statement.ctes) <= 4
     assert search(embedded, text, rows=[row]).rows == [{"all": "".join(f"f{n} " for n in range(4, 30))}]
+
+
+def test_all_rows_are_asked_once_for_all_fields(embedded: Store) -> None:
+    rows: list[Row] = [{"a": 1, "b": 2}, {"c": 3, "a": 4}]
+    request = Request("| fillnull", NOW, Span(), rows=rows)
+    assert render(compile_search(request, embedded.query).statement).count("OVER") == 1
+    assert search(embedded, "| fillnull", rows=rows).rows == [
+        {"a": 1, "b": 2, "c": 0},
+        {"a": 4, "b": 0, "c": 3},
+    ]

@@ -12,9 +12,6 @@ from kubestray.evaluate.counting import Scored
 from kubestray.evaluate.methods.base import Fleet, Method
 from kubestray.evaluate.series_set import SeriesSet
 
-Progress = Callable[[float], None]
-"""Told the share that is done."""
-
 
 def run(data: SeriesSet, make: Callable[[Fleet], Method], per_day: float) -> tuple[Scored, float]:
     """Return what a method says of the test part, and its cost in microseconds a sample.

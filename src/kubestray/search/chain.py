@@ -6,7 +6,6 @@ for each field has dozens of both.
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -15,7 +14,7 @@ from sqlglot import exp
 from kubestray.search.fold import folded, is_joined, is_null
 from kubestray.search.plan import Assignment, Column
 from kubestray.search.values import Shape
-from kubestray.store.trees import Tree, array, call, column, number, over
+from kubestray.store.trees import Tree, array, call, column, is_somewhere, number, over
 
 Names = frozenset[str]
 
@@ -42,15 +41,15 @@ def shortened(steps: Sequence[Sequence[Assignment]], wanted: Names) -> list[Chai
 
 def read(*trees: Tree) -> Names:
     """Return the names of the columns that trees read; no parameter of a lambda is called as a column is."""
-    read: set[str] = set()
+    names: set[str] = set()
     parameters: set[str] = set()
     for tree in trees:
         for node in tree.walk():
             if isinstance(node, exp.Column):
-                read.add(node.name)
+                names.add(node.name)
             elif isinstance(node, exp.Lambda):
                 parameters.update(parameter.name for parameter in node.expressions)
-    return frozenset(read - parameters)
+    return frozenset(names - parameters)
 
 
 def _needed(steps: Sequence[Sequence[Assignment]], wanted: Names) -> list[Chain]:
@@ -70,27 +69,21 @@ def _read_later(made: Chain, wanted: Names) -> Chain:
 
 def _asked_at_once(step: Chain) -> Chain:
     """Ask once what holds in some row of the whole result, where a step asks for each of its columns."""
-    asked: list[Tree] = []
-    for _, tree in step:
-        asked += [window.this.expressions[0] for window in tree.find_all(exp.Window) if _is_of_all(window)]
-    if len(asked) < _SEVERAL:
+    if not step:
         return step
+    asked: list[Tree] = []
     answers = Column(_OWN + step[0][0].number, Shape.MULTI)
-    places = itertools.count(1)
 
     def change(node: Tree) -> Tree:
-        if not isinstance(node, exp.Window) or not _is_of_all(node):
+        if not is_somewhere(node):
             return node
-        return call("arrayElement", column(answers.name), number(next(places)))
+        asked.append(node.this.expressions[0])
+        return call("arrayElement", column(answers.name), number(len(asked)))
 
-    whole = over(call("maxForEach", array(tree.copy() for tree in asked)))
-    return [(answers, whole), *((made, tree.transform(change)) for made, tree in step)]
-
-
-def _is_of_all(window: exp.Window) -> bool:
-    """Tell whether a window asks whether something holds in some row."""
-    own = {name for name, value in window.args.items() if value}
-    return window.this.this == "max" and own <= {"this", "over"}
+    changed = [(made, tree.transform(change)) for made, tree in step]
+    if len(asked) < _SEVERAL:
+        return step
+    return [(answers, over(call("maxForEach", array(tree.copy() for tree in asked)))), *changed]
 
 
 def _folded(made: Chain, wanted: Names) -> Chain:

@@ -170,3 +170,15 @@ def over(
         spec=spec,
         over="OVER",
     )
+
+
+def somewhere(condition: Tree) -> Tree:
+    """Whether a condition holds in some row of the whole result; `is_somewhere` can tell."""
+    window = over(call("max", condition))
+    window.meta["somewhere"] = True
+    return window
+
+
+def is_somewhere(tree: Tree) -> bool:
+    """Tell whether a tree was made by `somewhere`."""
+    return bool(tree.meta.get("somewhere"))

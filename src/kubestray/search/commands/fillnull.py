@@ -22,7 +22,7 @@ from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command
 from kubestray.search.values import NULL, NULL_NUMBER, Shape, Value, choose, constant, missing, present
 from kubestray.search.wildcards import chosen_fields
-from kubestray.store.trees import Tree, all_of, call, over, text
+from kubestray.store.trees import Tree, all_of, call, somewhere, text
 
 _NUMBER = r"-?(?:0|[1-9]\d*)(?:\.\d+)?"
 
@@ -52,7 +52,7 @@ def plan(command: FillNull, relation: Relation, context: Context) -> Relation:
     for name in _names(command, relation):
         filling = _filling(command.value, relation.value(name))
         value = relation.value(name) or (NULL_NUMBER if filling.shape is Shape.NUMBER else NULL)
-        wanted = [missing(value)] if command.fields else [missing(value), _somewhere(value)]
+        wanted = [missing(value)] if command.fields else [missing(value), somewhere(present(value))]
         filled = choose([(all_of(wanted), filling)], value)
         made.append((name, context.column(filled.shape), filled.tree))
     return relation.extended(made)
@@ -71,8 +71,3 @@ def _filling(value: str, own: Value | None) -> Value:
     if numeric and re.fullmatch(_NUMBER, value):
         return Value(Shape.NUMBER, constant(float(value)))
     return Value(Shape.TEXT, call("toNullable", text(value)))
-
-
-def _somewhere(value: Value) -> Tree:
-    """Return the condition that some row of the whole result has the field."""
-    return over(call("max", present(value)))
