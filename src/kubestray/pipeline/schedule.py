@@ -27,7 +27,8 @@ _LOOK_EVERY = 1.0  # seconds
 class Scheduler:
     """Every enabled detection of a content, run when it is due.
 
-    ``newest`` gives the time of the newest stored point (ns).
+    ``newest`` gives the time of the newest stored point (ns); ``refresh`` is called before each look at what
+    is due, and may switch detections on or off.
     """
 
     def __init__(
@@ -37,7 +38,9 @@ class Scheduler:
         detector: Detector,
         patience: Patience,
         newest: Callable[[], int],
+        refresh: Callable[[], None] = lambda: None,
     ) -> None:
+        self._refresh = refresh
         self._store, self._content, self._detector = store, content, detector
         self._patience, self._newest = patience, newest
         self._stopping = threading.Event()
@@ -69,7 +72,11 @@ class Scheduler:
         """Run everything that is due at this time of the clock (ns); return how many runs there were."""
         until = watermark(self._newest(), clock, self._patience)
         pending: list[tuple[int, str, Search]] = []
-        for search in self._scheduled():
+        scheduled = self._scheduled()
+        ids = {search.id for search in scheduled}
+        # One that was switched off and is on again begins anew: what it slept through was not asked for.
+        self._reached = {key: reached for key, reached in self._reached.items() if key in ids}
+        for search in scheduled:
             schedule = self._content.schedule_of(search)
             assert schedule
             reached = self._reached.setdefault(search.id, clock)
@@ -85,13 +92,15 @@ class Scheduler:
         return [s for s in (*enabled, *self._content.baselines.values()) if self._content.schedule_of(s)]
 
     def _run(self, search: Search, when: int) -> None:
+        began = time.monotonic()
         rows, error = self._outcome(search, when)
+        seconds = time.monotonic() - began
         if error and self._stopping.is_set():
             return  # cancelled because the server stops: it is due again when one starts
         self._reached[search.id] = when
         if error:
             logger.error("%s at %d: %s", search.name, when // SECOND_NS, error)
-        self._store.record("runs", _run_row(search, when, rows, error))
+        self._store.record("runs", _run_row(search, when, rows, error, seconds))
 
     def _outcome(self, search: Search, when: int) -> tuple[int, str]:
         """Run a search; return how many rows it gave, and what went wrong.
@@ -112,6 +121,7 @@ class Scheduler:
     def _loop(self) -> None:
         while not self._stopping.wait(_LOOK_EVERY):
             try:
+                self._refresh()
                 self.pass_once(time.time_ns())
             except KubestrayError:
                 # The store failed; what was due stays due.
@@ -128,7 +138,7 @@ def last_runs(store: Store) -> dict[str, int]:
     return {row["detection"]: row["last"] for row in store.query(tree).to_pylist()}
 
 
-def _run_row(search: Search, when: int, rows: int, error: str) -> pa.Table:
+def _run_row(search: Search, when: int, rows: int, error: str, seconds: float) -> pa.Table:
     return pa.table(
         {
             "detection": [search.id],
@@ -136,5 +146,6 @@ def _run_row(search: Search, when: int, rows: int, error: str) -> pa.Table:
             "finished": pa.array([time.time_ns()], pa.uint64()),
             "rows": pa.array([rows], pa.uint64()),
             "error": [error],
+            "seconds": [seconds],
         }
     )

@@ -15,6 +15,8 @@ read             what
 ``events``       rows that searches have collected into indexes, the fields as JSON
 ``lookups``      each lookup's current version, its fields and their shapes (JSON)
 ``lookup_rows``  the rows of all versions of lookups, numbers and texts apart
+``documents``    what people have set: accounts, tokens, detections switched off; the fields as JSON
+``audit``        who did what, and when; only ever added to
 ===============  ===================================================================================
 
 Points are written to ``samples_local`` and read through a view that collapses repeated ones: the
@@ -137,7 +139,8 @@ CREATE TABLE IF NOT EXISTS runs_local{on} (
     scheduled UInt64,
     finished UInt64,
     rows UInt64,
-    error String
+    error String,
+    seconds Float64
 ) ENGINE = ReplacingMergeTree(finished)
 ORDER BY (detection, scheduled)
 """
@@ -192,10 +195,39 @@ ORDER BY (name, version, place)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """
 
+_DOCUMENTS = """
+CREATE TABLE IF NOT EXISTS documents_local{on} (
+    kind LowCardinality(String),
+    name String,
+    fields String CODEC(ZSTD(3)),
+    removed UInt8,
+    changed UInt64
+) ENGINE = ReplacingMergeTree(changed)
+ORDER BY (kind, name)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+"""
+
+_AUDIT = """
+CREATE TABLE IF NOT EXISTS audit_local{on} (
+    time UInt64,
+    id String,
+    actor String,
+    action LowCardinality(String),
+    target String,
+    detail String CODEC(ZSTD(3))
+) ENGINE = ReplacingMergeTree
+ORDER BY (time, id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+"""
+
 _TABLES = (
     *(_SAMPLES, _SERIES, _SUMMARIES, _GROUPS, _SUMMARISED, _TOUCHED, _EXPIRED),
     *(_RUNS, _RISK, _EVENTS, _LOOKUPS, _LOOKUP_ROWS),
+    *(_DOCUMENTS, _AUDIT),
 )
+
+_ADDED = (("runs", "seconds Float64"),)
+"""Columns that stores made by earlier versions lack."""
 
 _UNIQUE = {
     "samples": "SELECT metric, series_id, time, start, value FROM samples_local FINAL",
@@ -211,7 +243,7 @@ _UNIQUE = {
     "summarised": "SELECT hours, hour, metric, without, began FROM summarised_local FINAL",
     "touched": "SELECT hour, metric, written FROM touched_local FINAL",
     "expired": "SELECT day, dropped FROM expired_local FINAL",
-    "runs": "SELECT detection, scheduled, finished, rows, error FROM runs_local FINAL",
+    "runs": "SELECT detection, scheduled, finished, rows, error, seconds FROM runs_local FINAL",
     "lookups": "SELECT name, version, fields, rows FROM lookups_local FINAL",
     "lookup_rows": "SELECT name, version, place, numbers, texts FROM lookup_rows_local FINAL",
     "risk": (
@@ -219,6 +251,8 @@ _UNIQUE = {
         "FROM risk_local FINAL"
     ),
     "events": "SELECT index_name, id, time, fields, recorded FROM events_local FINAL",
+    "documents": "SELECT kind, name, fields, removed, changed FROM documents_local FINAL",
+    "audit": "SELECT time, id, actor, action, target, detail FROM audit_local FINAL",
 }
 
 _SHARD_BY = {
@@ -234,6 +268,8 @@ _SHARD_BY = {
     "runs": "cityHash64(detection)",
     "risk": "cityHash64(detection)",
     "events": "cityHash64(id)",
+    "documents": "cityHash64(kind, name)",
+    "audit": "cityHash64(id)",
 }
 
 
@@ -251,6 +287,7 @@ class Layout:
         """Return the statements in order; each may run again without harm."""
         on = f" ON CLUSTER {self.cluster}" if self.cluster else ""
         tables = [text.format(on=on) for text in _TABLES]
+        tables += [f"ALTER TABLE {name}_local{on} ADD COLUMN IF NOT EXISTS {new}" for name, new in _ADDED]
         if not self.cluster:
             return tables + [f"CREATE OR REPLACE VIEW {name} AS {body}" for name, body in _UNIQUE.items()]
         for name, body in _UNIQUE.items():
@@ -258,6 +295,11 @@ class Layout:
                 f"CREATE OR REPLACE VIEW {name}_unique{on} AS {body}",
                 self._distributed(name, f"{name}_unique", on),
                 self._distributed(f"{name}_write", f"{name}_local", on),
+            ]
+        for name, new in _ADDED:
+            tables += [
+                f"ALTER TABLE {target}{on} ADD COLUMN IF NOT EXISTS {new}"
+                for target in (name, f"{name}_write")
             ]
         return tables
 

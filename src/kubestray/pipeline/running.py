@@ -1,0 +1,73 @@
+"""What a server that runs has, for those who look into it: the console and the API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from kubestray.collectors.registry import Registry, read_registry
+from kubestray.config import Config
+from kubestray.detect.runner import macros_of
+from kubestray.model.content import Content
+from kubestray.pipeline.setting_up import limits_of, searching
+from kubestray.pipeline.switching import Switches
+from kubestray.receive.tally import Seen
+from kubestray.search.events import StoredEvents
+from kubestray.search.lookup_store import StoreLookups
+from kubestray.search.run import Request
+from kubestray.store.documents import Documents
+from kubestray.store.engine import Limits
+from kubestray.store.points import Span
+from kubestray.store.store import Store
+
+Record = Callable[[str, pa.Table], None]
+"""Appends rows to a table of ours: `Store.record`."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """The parts of a running server. ``newest`` gives the time of the newest stored point (ns, 0: none yet)."""
+
+    config: Config
+    store: Store
+    content: Content
+    newest: Callable[[], int] = lambda: 0
+    seen: Callable[[], Seen] = Seen
+    listening: Callable[[], dict[str, str]] = dict
+    """What listens where, by the name of the receiver."""
+    switches: Switches | None = None
+    kept: dict[str, Any] = field(default_factory=dict, repr=False)
+    """What readers keep for a while, by names of theirs."""
+    registry: Registry = field(init=False)
+    documents: Documents = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "registry", read_registry(self.config["collector_settings"]))
+        object.__setattr__(self, "documents", Documents(self.store))
+
+    @property
+    def limits(self) -> Limits:
+        """How long a search may run, and how much it may take and give."""
+        return limits_of(self.config)
+
+    def clock(self) -> int:
+        """Return the time in nanoseconds."""
+        return self.store.clock()
+
+    def request(self, text: str, now: int, span: Span, record: Record | None = None) -> Request:
+        """Return a search with the macros, lookups and events that are in force.
+
+        What it writes goes to ``record``, by default the store's.
+        """
+        return self.making(record)(text, now, span, macros=macros_of(self.content))
+
+    def making(self, record: Record | None = None) -> Callable[..., Request]:
+        """Return what makes a search that sees the lookups and events of the store."""
+        query, write = self.store.query, record or self.store.record
+        declared = {lookup.name: lookup.fields for lookup in self.content.lookups.values()}
+        lookups, events = StoreLookups(query, write, declared), StoredEvents(query, write)
+        return partial(searching(self.config), lookups=lookups, events=events)
