@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kubestray import api
-from kubestray.api import access, attack, detections, risk, search, sources, stories
+from kubestray.api import access, attack, backtest, detections, risk, search, sources, stories
 from kubestray.api.accounts import Accounts
 from kubestray.api.asking import BEARER, Guard, SafeHeaders, check_csrf
 from kubestray.api.errors import ANSWERS, Refused, as_json
@@ -24,7 +24,7 @@ from kubestray.pipeline.running import Running
 _SESSION_LASTS = 12 * 3600  # seconds since the last login
 _LARGEST_BODY = 1 << 20
 
-ROUTES = (search, stories, detections, risk, attack, sources, access)
+ROUTES = (search, stories, detections, backtest, risk, attack, sources, access)
 """The parts of the API, in the order of its description."""
 
 Answer = Callable[[Request, Exception], Response]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from kubestray.store.points import Span
+
 Row = dict[str, Any]
 Spec = dict[str, Any]
 
@@ -103,3 +105,20 @@ def shown(value: Any) -> str:
     """Return a value as a short text."""
     text = ", ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
     return text if len(text) <= 120 else text[:117] + "…"
+
+
+def risk_chart(bins: Sequence[Row], span: Span, *, height: int = 150) -> Spec:
+    """Return the sums of scores over time, by detection; ``bins`` as `risk.risk_by_time` gives them."""
+    ends = [span.earliest // 10**6 or bins[0]["time"], (span.latest or 0) // 10**6 or bins[-1]["end"]]
+    legend = {"orient": "bottom", "columns": 2, "labelLimit": 320, "title": None}
+    names = sorted({one["detection"] for one in bins})
+    return {
+        **frame(bins, height=height),
+        "mark": {"type": "bar", "tooltip": True},
+        "encoding": {
+            "x": {"field": "time", "type": "temporal", "title": None, "scale": {"domain": ends}},
+            "x2": {"field": "end"},
+            "y": {"field": "score", "type": "quantitative", "title": "risk score", "stack": True},
+            "color": {"field": "detection", "type": "nominal", "legend": legend if len(names) > 1 else None},
+        },
+    }

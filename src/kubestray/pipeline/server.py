@@ -15,7 +15,8 @@ from typing import Self
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
 
 from kubestray.config import SECOND_NS, Address, Config
 from kubestray.detect.scheduler import Patience
@@ -23,8 +24,10 @@ from kubestray.model.errors import UsageError
 from kubestray.model.metric import Batch
 from kubestray.pipeline.churning import churning
 from kubestray.pipeline.detecting import Detector
+from kubestray.pipeline.running import Running
 from kubestray.pipeline.schedule import Scheduler
 from kubestray.pipeline.setting_up import content_of, searching
+from kubestray.pipeline.switching import Switches
 from kubestray.pipeline.upkeep import Upkeep
 from kubestray.receive.commit import GroupCommit
 from kubestray.receive.hec_http import hec_routes
@@ -36,6 +39,8 @@ from kubestray.receive.otlp_http import otlp_routes
 from kubestray.receive.points import Bounds
 from kubestray.receive.remote_write_http import remote_write_routes
 from kubestray.receive.signalfx_http import signalfx_routes
+from kubestray.receive.tally import Seen, Tally
+from kubestray.store.documents import Documents
 from kubestray.store.open import hold_store
 from kubestray.store.store import Store
 from kubestray.store.summarise import Summariser
@@ -44,6 +49,9 @@ logger = logging.getLogger(__name__)
 
 Routes = Callable[[HttpIntake], list[Route]]
 """What a protocol over HTTP is made of."""
+
+Console = Callable[[Running], ASGIApp]
+"""Makes what answers on the console's address, of what the server has."""
 
 _BESIDE_OTLP: dict[str, Routes] = {
     "remote_write": remote_write_routes,
@@ -60,13 +68,13 @@ class Server:
     so that whatever was acknowledged is written before the store is closed.
     """
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    def __init__(self, config: Config, console: Console | None = None) -> None:
+        self._config, self._console = config, console
         self._token = _token(config)
         _check_exposure(config, self._token)
         self._content = content_of(config)
         self._ready = threading.Event()
-        self._newest = Newest()
+        self._newest, self._tally = Newest(), Tally()
         self._started = ExitStack()
         self._ports: dict[str, Address] = {}
         self.url = ""
@@ -78,6 +86,11 @@ class Server:
     def port(self, name: str) -> int:
         """Return the port of a listener: ``otlp_grpc``, ``otlp_http``, ``http``, or a protocol's own."""
         return self._ports[name].port
+
+    def address(self, name: str) -> Address:
+        """Return where a listener is to be reached from this machine."""
+        found = self._ports[name]
+        return Address({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(found.host, found.host), found.port)  # noqa: S104
 
     def __enter__(self) -> Self:
         # What was started is stopped in the other order, also if the next thing does not start.
@@ -94,14 +107,15 @@ class Server:
 
     def _start(self) -> None:
         store = self._open_store()
-        self._listen_health()
+        running = self._running(store)
+        self._listen_console(running)
         commit = GroupCommit(
             self._newest.after(store.append),
             max_points=self._config["max_queue"],
             interval=self._config["commit_interval"] / SECOND_NS,
         )
         self._started.callback(commit.close)
-        self._schedule(store)
+        self._schedule(store, running)
         self._maintain(store)
         self._receive(commit)
         self._ready.set()
@@ -119,7 +133,13 @@ class Server:
         self.url = store.engine.url
         return store
 
-    def _schedule(self, store: Store) -> None:
+    def _running(self, store: Store) -> Running:
+        config, content = self._config, self._content
+        switches = Switches(Documents(store), content)
+        switches.apply()
+        return Running(config, store, content, self._newest.read, self._seen, self._listening, switches)
+
+    def _schedule(self, store: Store, running: Running) -> None:
         config = self._config
         scheduler = Scheduler(
             store,
@@ -127,6 +147,7 @@ class Server:
             Detector(store, self._content, searching(config)),
             Patience(config["lateness"], config["idle"], config["catch_up"]),
             self._newest.read,
+            running.switches.refresh if running.switches else lambda: None,
         )
         scheduler.start()
         self._started.callback(scheduler.stop)
@@ -142,6 +163,7 @@ class Server:
             bounds=self._bounds,
             max_bytes=self._config["max_request"],
             authorise=self._authorise if self._token else None,
+            tally=self._tally,
         )
         grpc = OtlpGrpcReceiver(str(self._config["otlp_grpc"]), intake)
         self._listen("otlp_grpc", grpc.start, grpc.stop)
@@ -156,10 +178,19 @@ class Server:
         http = HttpReceiver(str(self._config[name]), Starlette(routes=routes))
         self._listen(name, http.start, http.stop)
 
-    def _listen_health(self) -> None:
-        app = Starlette(routes=[Route("/healthz", self._healthz), Route("/readyz", self._readyz)])
-        health = HttpReceiver(str(self._config["http"]), app)
-        self._listen("http", health.start, health.stop)
+    def _listen_console(self, running: Running) -> None:
+        """Answer on the console's address; it is not ready before the receivers are."""
+        routes: list[BaseRoute] = [Route("/healthz", self._healthz), Route("/readyz", self._readyz)]
+        if self._console:
+            routes.append(Mount("/", self._console(running)))
+        http = HttpReceiver(str(self._config["http"]), Starlette(routes=routes))
+        self._listen("http", http.start, http.stop)
+
+    def _seen(self) -> Seen:
+        return self._tally.seen
+
+    def _listening(self) -> dict[str, str]:
+        return {name: str(address) for name, address in self._ports.items()}
 
     def _listen(self, name: str, start: Callable[[], int], stop: Callable[[], None]) -> None:
         self._ports[name] = Address(self._config[name].host, start())

@@ -1,0 +1,1 @@
+"""The console: pages rendered here, over the same functions that the API answers with."""

@@ -1,0 +1,34 @@
+"""The script that draws charts: Vega, Vega-Lite and Vega-Embed, as the package that also makes pictures has them."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from functools import cache
+
+import vl_convert
+from starlette.requests import Request
+from starlette.responses import Response
+
+_making = threading.Lock()
+
+
+def chart_script(request: Request) -> Response:
+    """Answer with the script. It is put together once, which takes some seconds."""
+    with _making:
+        script, packed = _script()
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(packed, 200, {**headers, "Content-Encoding": "gzip"}, "text/javascript")
+    return Response(script, 200, headers, "text/javascript")
+
+
+@cache
+def _script() -> tuple[bytes, bytes]:
+    script = vl_convert.javascript_bundle().encode()
+    return script, gzip.compress(script, 6)
+
+
+def script_address() -> str:
+    """Return the address of the script, which changes with the package."""
+    return f"/static/charts.js?v={vl_convert.__version__}"

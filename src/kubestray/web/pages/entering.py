@@ -1,0 +1,193 @@
+"""Logging in and out, links that set a password, and one's own account."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict, deque
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Form, Path
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from kubestray.api import access
+from kubestray.api.accounts import Role
+from kubestray.api.asking import Here, Known, Viewer, begin_session
+from kubestray.api.errors import Refused
+from kubestray.web.render import page
+
+router = APIRouter()
+
+_TRIES, _WITHIN = 6, 300.0
+"""So many wrong passwords for a name from an address, within so many seconds, and no more are looked at."""
+
+Secret = Annotated[str, Path(max_length=200)]
+Password = Annotated[str, Form(max_length=1024)]
+
+
+class _Failures:
+    """Wrong passwords of the last minutes, by name and address; in memory, for each server."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._times: dict[tuple[str, str], deque[float]] = defaultdict(deque)
+
+    def too_many(self, key: tuple[str, str]) -> bool:
+        with self._lock:
+            times = self._times[key]
+            while times and times[0] < time.monotonic() - _WITHIN:
+                times.popleft()
+            if not times:
+                del self._times[key]
+            return len(times) >= _TRIES
+
+    def add(self, key: tuple[str, str]) -> None:
+        with self._lock:
+            if len(self._times) > 10_000:
+                self._times.clear()
+            self._times[key].append(time.monotonic())
+
+
+_failures = _Failures()
+
+
+@router.get("/login")
+def login(request: Request, next: str = "/") -> Response:  # noqa: A002 (the name in the address)
+    """Show the form, or go on if somebody is logged in."""
+    if request.state.asker:
+        return RedirectResponse(_inside(next), 303)
+    return page(request, "login.html", next=_inside(next), name="", problem="")
+
+
+@router.post("/login")
+def login_with(
+    request: Request,
+    here: Here,
+    known: Known,
+    name: Annotated[str, Form(max_length=80)],
+    password: Password,
+    next: Annotated[str, Form(max_length=4000)] = "/",  # noqa: A002 (the name of the field)
+) -> Response:
+    """Log in."""
+    key = (name, request.client.host if request.client else "")
+    if _failures.too_many(key):
+        problem = "There were too many wrong passwords. Wait five minutes, then try again."
+        return page(request, "login.html", status=429, next=_inside(next), name=name, problem=problem)
+    account = known.verify(name, password)
+    if account is None:
+        _failures.add(key)
+        here.documents.note(name, "login.failed", "", {"from": key[1]})
+        problem = "The name or the password is wrong."
+        return page(request, "login.html", status=401, next=_inside(next), name=name, problem=problem)
+    begin_session(request, account)
+    here.documents.note(account.name, "login", "", {"from": key[1]})
+    return RedirectResponse(_inside(next), 303)
+
+
+@router.post("/logout")
+def logout(request: Request, here: Here, asker: Viewer) -> Response:
+    """Log out."""
+    request.session.clear()
+    here.documents.note(asker.name, "logout")
+    return RedirectResponse("/login", 303)
+
+
+@router.get("/login/link/{secret}")
+def link(request: Request, known: Known, secret: Secret) -> Response:
+    """Show the form that sets a password."""
+    name = known.linked(secret)
+    return page(request, "link.html", status=200 if name else 404, name=name, problem="")
+
+
+@router.post("/login/link/{secret}")
+def link_with(
+    request: Request, here: Here, known: Known, secret: Secret, password: Password, again: Password
+) -> Response:
+    """Set a password by a link, and log in."""
+    try:
+        if password != again:
+            raise Refused(400, "password", "the two passwords differ")
+        account = known.use_link(secret, password)
+    except Refused as refusal:
+        problem = _sentence(refusal)
+        return page(
+            request, "link.html", status=refusal.status, name=known.linked(secret), problem=problem
+        )
+    begin_session(request, account)
+    here.documents.note(account.name, "password.link")
+    return RedirectResponse("/", 303)
+
+
+@router.get("/account")
+def account(request: Request, known: Known, asker: Viewer) -> Response:
+    """Show one's own account."""
+    return _account(request, known, asker.name)
+
+
+@router.post("/account/password")
+def account_password(
+    request: Request, here: Here, known: Known, asker: Viewer, old: Password, password: Password
+) -> Response:
+    """Set another password; other sessions end."""
+    if known.verify(asker.name, old) is None:
+        return _account(request, known, asker.name, problem="The old password is wrong.", status=400)
+    known.set_password(asker.name, password)
+    here.documents.note(asker.name, "password.change")
+    changed = known.find(asker.name)
+    assert changed
+    begin_session(request, changed)
+    return RedirectResponse("/account?said=password", 303)
+
+
+@router.post("/account/tokens")
+def account_token(
+    request: Request,
+    here: Here,
+    known: Known,
+    asker: Viewer,
+    label: Annotated[str, Form(min_length=1, max_length=80)],
+    role: Annotated[Role, Form()],
+    days: Annotated[int, Form(ge=0, le=3650)] = 90,
+) -> Response:
+    """Make a token and show it this once."""
+    made = access.make_token(here, known, asker, access.NewToken(label=label, role=role, days=days or None))
+    return _account(request, known, asker.name, made=made)
+
+
+@router.post("/account/tokens/{identity}/end")
+def account_token_end(
+    here: Here, known: Known, asker: Viewer, identity: Annotated[str, Path(max_length=64)]
+) -> Response:
+    """End a token."""
+    access.remove_token(here, known, asker, identity)
+    return RedirectResponse("/account", 303)
+
+
+def _account(
+    request: Request,
+    known: Known,
+    name: str,
+    *,
+    problem: str = "",
+    made: access.MadeToken | None = None,
+    status: int = 200,
+) -> Response:
+    mine = [access.token_state(one) for one in known.tokens(name)]
+    found = known.find(name)
+    said = "Your password is changed." if request.query_params.get("said") == "password" else ""
+    context = {"tokens": mine, "problem": problem, "made": made, "said": said, "roles": list(Role)}
+    return page(request, "account.html", status=status, account=found, **context)
+
+
+def _sentence(refusal: Refused) -> str:
+    told = refusal.told
+    return told.message[:1].upper() + told.message[1:] + (f" ({told.hint})" if told.hint else "") + "."
+
+
+def _inside(address: str) -> str:
+    """Return where to go on after the login: never to another site."""
+    parts = urlsplit(address)
+    inside = address.startswith("/") and not address.startswith(("//", "/\\")) and not parts.netloc
+    return address if inside and "\\" not in address else "/"

@@ -1,0 +1,140 @@
+// What pages do beyond what their HTML does: times in the viewer's zone, light and dark, charts, parts that
+// renew themselves, questions before what cannot be undone, keys. No page needs it to be read.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
+  const full = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
+  const units = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+
+  const ago = (date) => {
+    const seconds = (date - Date.now()) / 1000;
+    const [unit, size] = units.find(([, length]) => Math.abs(seconds) >= 2 * length) ?? ["second", 1];
+    return relative.format(Math.round(seconds / size), unit);
+  };
+  const tellTimes = (within) => {
+    for (const time of within.querySelectorAll("time[datetime]")) {
+      const date = new Date(time.dateTime);
+      if (Number.isNaN(date.getTime())) continue;
+      const written = full.format(date);
+      const old = time.dataset.style === "ago" && Math.abs(date - Date.now()) < 14 * 86400e3;
+      time.textContent = old ? ago(date) : written;
+      time.title = `${written} (${Intl.DateTimeFormat().resolvedOptions().timeZone}), ${time.dateTime}`;
+    }
+  };
+
+  const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  const style = (name) => getComputedStyle(root).getPropertyValue(name).trim();
+  const drawn = new Map();
+  const loaded = () => new Promise((resolve) => {
+    if (window.vegaEmbed) resolve();
+    else document.querySelector('script[src*="/static/charts.js"]')?.addEventListener("load", resolve);
+  });
+  const draw = async (figure) => {
+    await loaded();
+    const spec = JSON.parse(figure.querySelector('script[type="application/json"]').textContent);
+    const ink = style("--ink"), muted = style("--muted"), line = style("--line");
+    spec.config = {
+      ...spec.config,
+      font: "system-ui, sans-serif",
+      axis: { labelColor: muted, titleColor: muted, gridColor: line, domainColor: line, tickColor: line, labelFontSize: 11, titleFontWeight: 500, ...(spec.config?.axis ?? {}) },
+      legend: { labelColor: ink, titleColor: muted, ...(spec.config?.legend ?? {}) },
+      title: { color: ink }, text: { color: ink },
+    };
+    drawn.get(figure)?.finalize();
+    const options = { actions: false, ast: true, defaultStyle: false, renderer: "svg", tooltip: { disableDefaultStyle: true, theme: "custom" } };
+    drawn.set(figure, await window.vegaEmbed(figure.querySelector(".drawing"), spec, options));
+  };
+  const drawAll = (within) => within.querySelectorAll("[data-chart]").forEach((figure) => draw(figure).catch((error) => {
+    figure.querySelector(".drawing").textContent = `The chart could not be drawn: ${error.message}`;
+  }));
+
+  const say = (text) => {
+    const place = document.getElementById("said");
+    if (!place) return;
+    place.textContent = text;
+    setTimeout(() => { if (place.textContent === text) place.textContent = ""; }, 6000);
+  };
+
+  // A part with data-live is fetched again and again, and put in place of the old one where it differs.
+  const busy = (part) => part.contains(document.activeElement) && document.activeElement !== document.body
+    || part.querySelector("details[open], input:checked, dialog[open]");
+  const renew = async (part) => {
+    const again = () => setTimeout(() => renew(part), 1000 * Number(part.dataset.every));
+    if (document.hidden || busy(part)) return void again();
+    try {
+      const answer = await fetch(part.dataset.live, { headers: { "X-Requested-With": "fetch" }, redirect: "error" });
+      if (!answer.ok) throw new Error(String(answer.status));
+      const text = await answer.text();
+      if (text !== part.last) {
+        part.last = text;
+        part.innerHTML = text;
+        begin(part);
+      }
+      if (part.querySelector("[data-done]")) return;
+    } catch {
+      part.classList.add("stale");
+    }
+    again();
+  };
+
+  const begin = (within) => { tellTimes(within); drawAll(within); };
+
+  const ask = (question) => new Promise((resolve) => {
+    const dialog = document.createElement("dialog");
+    const text = document.createElement("p"), row = document.createElement("div");
+    text.textContent = question;
+    row.className = "row";
+    for (const [label, value, kind] of [["Cancel", "", ""], ["Yes", "yes", "main"]]) {
+      const button = document.createElement("button");
+      button.textContent = label;
+      button.className = kind;
+      button.addEventListener("click", () => dialog.close(value));
+      row.append(button);
+    }
+    dialog.append(text, row);
+    dialog.addEventListener("close", () => { dialog.remove(); resolve(dialog.returnValue === "yes"); });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+
+  document.addEventListener("submit", async (event) => {
+    const form = event.target, question = event.submitter?.dataset.confirm ?? form.dataset.confirm;
+    if (!question || form.dataset.sure) return;
+    event.preventDefault();
+    if (await ask(question)) { form.dataset.sure = "yes"; form.requestSubmit(event.submitter); }
+  });
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-theme-switch]");
+    if (button) {
+      root.dataset.theme = dark() ? "light" : "dark";
+      document.cookie = `kubestray_theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=lax`;
+      drawAll(document);
+    }
+    if (event.target.closest("[data-print]")) window.print();
+    const all = event.target.closest("[data-check-all]");
+    if (all) for (const box of all.form.querySelectorAll('input[name="chosen"]')) box.checked = all.checked;
+  });
+  for (const control of document.querySelectorAll("[data-submit]")) control.addEventListener("change", () => control.form.requestSubmit());
+
+  // Keys in lists: j and k go, x chooses, Enter opens, / goes to the filter, ? tells.
+  const rows = () => [...document.querySelectorAll("[data-rows] tbody tr")];
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+    const list = rows(), now = list.findIndex((row) => row.contains(document.activeElement));
+    const go = (to) => list[Math.max(0, Math.min(list.length - 1, to))]?.querySelector("a")?.focus();
+    if (event.key === "/") { event.preventDefault(); document.querySelector(".filters input")?.focus(); }
+    else if (event.key === "j" && list.length) go(now + 1);
+    else if (event.key === "k" && list.length) go(now - 1);
+    else if (event.key === "x" && now >= 0) { const box = list[now].querySelector('input[name="chosen"]'); if (box) box.checked = !box.checked; }
+    else if (event.key === "?" && list.length) say("j and k: next and last row · x: choose · Enter: open · /: filter");
+  });
+
+  begin(document);
+  document.querySelectorAll("[data-live]").forEach((part) => setTimeout(() => renew(part), 1000 * Number(part.dataset.every)));
+  setInterval(() => tellTimes(document), 30000);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll(document));
+  window.kubestray = { csrf, say };
+})();
