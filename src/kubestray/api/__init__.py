@@ -1,1 +1,1 @@
-"""The JSON API: everything that the console shows, for programs. One error shape; OpenAPI at /openapi.json."""
+"""The JSON API: what the console shows, for programs. One error shape; its description is /openapi.json."""

@@ -119,7 +119,9 @@ def token_state(token: accounts.Token) -> TokenState:
     )
 
 
-def make_account(running: Running, known: Accounts, asker: Asker, wanted: NewAccount) -> tuple[str, AccountState]:
+def make_account(
+    running: Running, known: Accounts, asker: Asker, wanted: NewAccount
+) -> tuple[str, AccountState]:
     """Make an account; return the path of the link that sets its password."""
     made = known.create(wanted.name, wanted.role)
     running.documents.note(asker.name, "account.create", wanted.name, {"role": wanted.role})
@@ -168,7 +170,9 @@ def remove_token(running: Running, known: Accounts, asker: Asker, identity: str)
     running.documents.note(asker.name, "token.remove", identity, {"label": found.label})
 
 
-def audit_log(running: Running, *, actor: str = "", before: int | None = None, most: int = 200) -> list[AuditEntry]:
+def audit_log(
+    running: Running, *, actor: str = "", before: int | None = None, most: int = 200
+) -> list[AuditEntry]:
     """Return who did what, the latest first; ``before`` in nanoseconds."""
     return [
         AuditEntry(
@@ -202,7 +206,9 @@ def tokens_new(here: Here, known: Known, asker: Viewer, wanted: NewToken) -> Mad
 
 
 @router.delete("/tokens/{identity}", status_code=204)
-def tokens_end(here: Here, known: Known, asker: Viewer, identity: Annotated[str, Path(max_length=64)]) -> None:
+def tokens_end(
+    here: Here, known: Known, asker: Viewer, identity: Annotated[str, Path(max_length=64)]
+) -> None:
     """End a token."""
     remove_token(here, known, asker, identity)
 

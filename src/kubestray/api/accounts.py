@@ -1,7 +1,7 @@
 """Who may use the console and the API: local accounts, their passwords, one-time links and API tokens.
 
-All of them are documents in the store. Passwords are kept as argon2id hashes; of links and tokens only a SHA-256
-is kept: they are 256 random bits, which nobody guesses.
+All of them are documents in the store. Passwords are kept as argon2id hashes; of links and tokens only a
+SHA-256 is kept: they are 256 random bits, which nobody guesses.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LINK_LASTS = 24 * 3600 * 10**9
 _SHORTEST = 12
 _LONGEST = 1024
 _NAME = re.compile(r"[\w.@+-]{1,80}")
-TOKEN_PREFIX = "kst_"
+TOKEN_PREFIX = "kst_"  # noqa: S105 (what tokens begin with is no secret)
 """What API tokens begin with, so that scanners for leaked secrets can tell them."""
 
 
@@ -125,9 +125,7 @@ class Accounts:
             raise Refused(400, "password", message, "several words in a row are easy to remember")
         with self._working:
             hashed = self._hasher.hash(password)
-        self._put(
-            _ACCOUNT, name, {**self._existing(name), "password": hashed, "stamp": secrets.token_hex(8)}
-        )
+        self._put(_ACCOUNT, name, {**self._existing(name), "password": hashed, "stamp": secrets.token_hex(8)})
 
     def verify(self, name: str, password: str) -> Account | None:
         """Return the account that a name and password belong to; it takes as long if there is none."""
@@ -147,9 +145,7 @@ class Accounts:
             if fields["account"] == name:
                 self._documents.remove(_LINK, key)
         secret = secrets.token_urlsafe(32)
-        self._documents.put(
-            _LINK, _hashed(secret), {"account": name, "expires": self._clock() + _LINK_LASTS}
-        )
+        self._documents.put(_LINK, _hashed(secret), {"account": name, "expires": self._clock() + _LINK_LASTS})
         return secret
 
     def linked(self, secret: str) -> str | None:

@@ -13,7 +13,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kubestray import api
-from kubestray.api import access, attack, backtest, detections, risk, search, sources, stories
+from kubestray.api import (
+    access,
+    attack,
+    backtest,
+    detections,
+    entities,
+    network_map,
+    risk,
+    search,
+    sources,
+    stories,
+)
 from kubestray.api.accounts import Accounts
 from kubestray.api.asking import BEARER, Guard, SafeHeaders, check_csrf
 from kubestray.api.errors import ANSWERS, Refused, as_json
@@ -24,7 +35,7 @@ from kubestray.pipeline.running import Running
 _SESSION_LASTS = 12 * 3600  # seconds since the last login
 _LARGEST_BODY = 1 << 20
 
-ROUTES = (search, stories, detections, backtest, risk, attack, sources, access)
+ROUTES = (search, stories, detections, backtest, risk, entities, network_map, attack, sources, access)
 """The parts of the API, in the order of its description."""
 
 Answer = Callable[[Request, Exception], Response]
@@ -48,9 +59,7 @@ def make_app(running: Running, answer: Answer = as_json) -> FastAPI:
     app.state.running = running
     app.state.accounts = accounts = Accounts(running.documents, running.clock)
     for module in ROUTES:
-        app.include_router(
-            module.router, prefix="/api/v1", responses=ANSWERS, dependencies=[Depends(BEARER)]
-        )
+        app.include_router(module.router, prefix="/api/v1", responses=ANSWERS, dependencies=[Depends(BEARER)])
     for kind in (KubestrayError, Refused, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)
     https = running.config["console_url"].startswith("https://")

@@ -57,7 +57,9 @@ class Backtest(BaseModel):
     done: bool
     rows: int
     events: int
-    entities: dict[str, int] = Field(description="Risk objects with the number of runs that named them, the most first.")
+    entities: dict[str, int] = Field(
+        description="Risk objects with the number of runs that named them, the most first."
+    )
     examples: list[dict[str, Any]]
     fields: list[str]
     found: list[BacktestRun] = Field(description="The runs that gave rows or failed.")
@@ -90,7 +92,9 @@ def backtest(running: Running, name: str, span: Span, every: int = 1) -> Backtes
     """Begin a backtest, or look at how far it is. Its range is cut to whole minutes, so that links meet."""
     search = search_named(running, name)
     if not isinstance(search, Detection):
-        raise Refused(400, "baseline", "a baseline writes what it finds; only detections can be tried on the past")
+        raise Refused(
+            400, "baseline", "a baseline writes what it finds; only detections can be tried on the past"
+        )
     jobs: _Jobs = running.kept.setdefault("backtests", _Jobs())
     minute = 60 * 10**9
     span = Span(span.earliest // minute * minute, (span.latest or running.clock()) // minute * minute)
@@ -139,8 +143,10 @@ def _go(running: Running, jobs: _Jobs, job: _Job) -> None:
 
 def _one(running: Running, job: _Job, moment: int, make: Any) -> None:
     outcome = run_once(job.search, running.content, Times(moment), running.store.query, make)
-    events = [] if outcome.error else risk_events(
-        job.search, outcome.rows, outcome.window, outcome.now, outcome.keys
+    events = (
+        []
+        if outcome.error
+        else risk_events(job.search, outcome.rows, outcome.window, outcome.now, outcome.keys)
     )
     job.entities.update({event.risk_object for event in events})
     for row in outcome.rows[: max(0, _EXAMPLES - len(job.examples))]:
@@ -177,13 +183,15 @@ def _chart(runs: list[BacktestRun], span: Span) -> dict[str, Any]:
         for run in runs
         if run.time
     ]
-    ends = [edge // 10**6 for edge in (span.earliest, span.latest or 0)]
-    scale = {"domain": ends, "type": "time"}
+    # Bars of no height at both ends stretch the axis over the whole range.
+    values += [
+        {"time": edge // 10**6, "rows": 0, "failed": False} for edge in (span.earliest, span.latest or 0)
+    ]
     return {
         **frame(values, height=140),
         "mark": {"type": "bar", "tooltip": True, "width": 3},
         "encoding": {
-            "x": {"field": "time", "type": "temporal", "title": None, "scale": scale},
+            "x": {"field": "time", "type": "temporal", "title": None, "axis": {"grid": False}},
             "y": {"field": "rows", "type": "quantitative", "title": "rows", "axis": {"tickMinStep": 1}},
         },
     }

@@ -16,6 +16,7 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c7a3f", "#7f7f7f")
 """Told apart by colour-blind people too (after Okabe and Ito), and readable on light and dark."""
 
+_TIME_AXIS = {"grid": False, "tickCount": 8, "labelOverlap": True}
 _MOST_LINES = 20
 _MOST_BARS = 40
 _MOST_POINTS = 5_000
@@ -40,7 +41,9 @@ def chart_of(fields: Sequence[str], rows: Sequence[Row]) -> Spec | None:
     Rows with ``_time`` and numbers are lines, one for each numeric field and each value of the first
     text field; rows with a text and a number are bars.
     """
-    numbers = [name for name in fields if name != _TIME and not name.startswith("_span") and _numeric(name, rows)]
+    numbers = [
+        name for name in fields if name != _TIME and not name.startswith("_span") and _numeric(name, rows)
+    ]
     texts = [name for name in fields if name not in (*numbers, _TIME) and any(name in row for row in rows)]
     if not rows or not numbers:
         return None
@@ -63,25 +66,31 @@ def _lines(numbers: Sequence[str], split: str | None, rows: Sequence[Row]) -> Sp
                 parts = [shown(row.get(split)) if split else "", name if many else ""]
                 series = " · ".join(filter(None, parts)) or name
                 values.append({"time": row[_TIME] * 1000, "value": row[name], "series": series})
-    series = list(dict.fromkeys(value["series"] for value in values))
-    if len(series) > _MOST_LINES:
-        kept = set(series[:_MOST_LINES])
-        values = [value for value in values if value["series"] in kept]
+    names = list(dict.fromkeys(value["series"] for value in values))
+    drawn = names[:_MOST_LINES]
+    values = [value for value in values if value["series"] in set(drawn)]
     if len(values) > _MOST_POINTS:
         return None
+    more = f"The first {_MOST_LINES} of {len(names)} series" if len(names) > _MOST_LINES else ""
     legend = {"orient": "bottom", "columns": 3, "labelLimit": 260, "title": None}
     title = numbers[0] if not many else None
     return {
         **frame(values),
-        "mark": {"type": "line", "tooltip": True, "point": len(values) <= 2 * len(series), "strokeWidth": 1.6},
+        **({"title": {"text": more, "anchor": "start", "fontSize": 12}} if more else {}),
+        "mark": {
+            "type": "line",
+            "tooltip": True,
+            "point": len(values) <= 2 * len(names),
+            "strokeWidth": 1.6,
+        },
         "encoding": {
-            "x": {"field": "time", "type": "temporal", "title": None, "axis": {"grid": False}},
+            "x": {"field": "time", "type": "temporal", "title": None, "axis": _TIME_AXIS},
             "y": {"field": "value", "type": "quantitative", "title": title, "axis": {"format": "~s"}},
             "color": {
                 "field": "series",
                 "type": "nominal",
-                "sort": series,
-                "legend": legend if len(series) > 1 else None,
+                "sort": drawn,
+                "legend": legend if len(names) > 1 else None,
             },
         },
     }
@@ -95,7 +104,13 @@ def _bars(split: str, number: str, rows: Sequence[Row]) -> Spec:
         **frame(values, height=max(80, 20 * len(values))),
         "mark": {"type": "bar", "tooltip": True, "cornerRadiusEnd": 2},
         "encoding": {
-            "y": {"field": "name", "type": "nominal", "sort": None, "title": split, "axis": {"labelLimit": 260}},
+            "y": {
+                "field": "name",
+                "type": "nominal",
+                "sort": None,
+                "title": split,
+                "axis": {"labelLimit": 260},
+            },
             "x": {"field": "value", "type": "quantitative", "title": number, "axis": {"format": "~s"}},
         },
     }
@@ -110,15 +125,23 @@ def shown(value: Any) -> str:
 def risk_chart(bins: Sequence[Row], span: Span, *, height: int = 150) -> Spec:
     """Return the sums of scores over time, by detection; ``bins`` as `risk.risk_by_time` gives them."""
     ends = [span.earliest // 10**6 or bins[0]["time"], (span.latest or 0) // 10**6 or bins[-1]["end"]]
+    # Bars of no height at both ends stretch the axis over the whole range.
+    edges = [{"time": end, "end": end, "detection": bins[0]["detection"], "score": 0} for end in ends]
     legend = {"orient": "bottom", "columns": 2, "labelLimit": 320, "title": None}
     names = sorted({one["detection"] for one in bins})
     return {
-        **frame(bins, height=height),
-        "mark": {"type": "bar", "tooltip": True},
+        **frame([*bins, *edges], height=height),
+        "mark": {"type": "bar", "tooltip": True, "orient": "vertical"},
         "encoding": {
-            "x": {"field": "time", "type": "temporal", "title": None, "scale": {"domain": ends}},
+            "x": {"field": "time", "type": "temporal", "title": None, "axis": _TIME_AXIS},
             "x2": {"field": "end"},
-            "y": {"field": "score", "type": "quantitative", "title": "risk score", "stack": True},
+            "y": {
+                "field": "score",
+                "type": "quantitative",
+                "title": "risk score",
+                "stack": "zero",
+                "scale": {"zero": True},
+            },
             "color": {"field": "detection", "type": "nominal", "legend": legend if len(names) > 1 else None},
         },
     }

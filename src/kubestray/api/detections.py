@@ -174,7 +174,9 @@ def _state(running: Running, search: Search, runs: Runs | None, data: Diagnosis)
         if schedule
         else None,
         techniques=list(detection.techniques) if detection else [],
-        stories=list(detection.stories) if detection else _texts((search.raw.get("tags") or {}).get("analytic_story")),
+        stories=list(detection.stories)
+        if detection
+        else _texts((search.raw.get("tags") or {}).get("analytic_story")),
         security_domain=detection.security_domain if detection else "",
         runs=runs or _NEVER,
         data=data_of(data),

@@ -52,7 +52,14 @@ def not_found(what: str, name: str, hint: str | None = None) -> Refused:
     return Refused(404, "not_found", f"there is no {what} {name!r}", hint)
 
 
-_CODES = {400: "bad_request", 401: "login", 403: "forbidden", 404: "not_found", 405: "method", 413: "too_large"}
+_CODES = {
+    400: "bad_request",
+    401: "login",
+    403: "forbidden",
+    404: "not_found",
+    405: "method",
+    413: "too_large",
+}
 
 ANSWERS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The request, or the text of a search, is wrong."},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -15,7 +16,7 @@ from kubestray.api.times import Earliest, Latest, iso, span_of
 from kubestray.pipeline.running import Running
 from kubestray.search.events import chosen
 from kubestray.store.points import Span
-from kubestray.store.trees import Tree, all_of, call, column, named, ordered, select, text, unsigned
+from kubestray.store.trees import Tree, all_of, call, column, named, one_of, ordered, select, text, unsigned
 
 router = APIRouter(tags=["risk"])
 
@@ -47,7 +48,7 @@ def risk_events(
     span: Span,
     *,
     detection: str = "",
-    entity: str = "",
+    entities: Iterable[str] | None = None,
     words: str = "",
     most: int = 100,
     skip: int = 0,
@@ -56,8 +57,8 @@ def risk_events(
     conditions: list[Tree] = [chosen(None, span)]
     if detection:
         conditions.append(exp.EQ(this=column("detection"), expression=text(detection)))
-    if entity:
-        conditions.append(exp.EQ(this=column("risk_object"), expression=text(entity)))
+    if entities is not None:
+        conditions.append(one_of(column("risk_object"), map(text, entities)))
     if words:
         found = call("positionCaseInsensitiveUTF8", column("risk_object"), text(words))
         conditions.append(exp.GT(this=found, expression=exp.Literal.number(0)))
@@ -94,14 +95,19 @@ def scores_by_detection(running: Running, span: Span | None = None) -> dict[str,
     return {row["detection"]: (row["n"], row["score"]) for row in running.store.query(tree).to_pylist()}
 
 
-def risk_by_time(running: Running, span: Span, bins: int, entity: str = "") -> list[dict[str, Any]]:
-    """Return sums of scores by detection in equal parts of a range; ``time`` in milliseconds."""
+def risk_by_time(
+    running: Running, span: Span, bins: int, entities: Iterable[str] | None = None
+) -> list[dict[str, Any]]:
+    """Return sums of scores by detection in equal parts of a range; ``time`` in milliseconds.
+
+    ``entities`` are the names of risk objects; None is all.
+    """
     end = span.latest if span.latest is not None else running.clock()
     width = max(1, (end - span.earliest) // bins)
     start = call("intDiv", exp.Sub(this=column("time"), expression=unsigned(span.earliest)), unsigned(width))
     conditions: list[Tree] = [chosen(None, span)]
-    if entity:
-        conditions.append(exp.EQ(this=column("risk_object"), expression=text(entity)))
+    if entities is not None:
+        conditions.append(one_of(column("risk_object"), map(text, entities)))
     tree = (
         select(
             named(start, "bin"),
@@ -139,4 +145,6 @@ def events(
 ) -> RiskEvents:
     """Return the risk events of a time range, the newest first."""
     span = span_of(here, earliest, latest)
-    return risk_events(here, span, detection=detection, entity=entity, most=most, skip=skip)
+    return risk_events(
+        here, span, detection=detection, entities=[entity] if entity else None, most=most, skip=skip
+    )

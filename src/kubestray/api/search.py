@@ -29,7 +29,9 @@ class Ask(BaseModel):
     """A search to run: its text, its time range as SPL times, and how many rows are wanted."""
 
     text: str = Field(max_length=_MOST_TEXT, examples=["| mstats count(*) where index=* span=1h"])
-    earliest: str = Field(default="", max_length=64, description="Empty: from the beginning", examples=["-24h"])
+    earliest: str = Field(
+        default="", max_length=64, description="Empty: from the beginning", examples=["-24h"]
+    )
     latest: str = Field(default="", max_length=64, description="Empty: now")
     rows: int = Field(default=1000, ge=1, le=10_000)
 
@@ -120,9 +122,7 @@ def search_explain(here: Here, asker: Viewer, ask: Ask) -> Explained:
 
 
 @router.get("/search/history")
-def search_history(
-    here: Here, asker: Viewer, most: Annotated[int, Query(ge=1, le=200)] = 50
-) -> list[Past]:
+def search_history(here: Here, asker: Viewer, most: Annotated[int, Query(ge=1, le=200)] = 50) -> list[Past]:
     """Return your own searches, the latest first."""
     return history(here, asker, most)
 

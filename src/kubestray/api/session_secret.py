@@ -42,5 +42,8 @@ def _read(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"session_key_file {path}: cannot be read: {error}") from error
     if len(key) < _SHORTEST:
-        raise UsageError(f"session_key_file {path}: needs at least {_SHORTEST} characters; head -c 48 /dev/urandom | base64")
+        raise UsageError(
+            f"session_key_file {path}: needs at least {_SHORTEST} characters, "
+            "for example what head -c 48 /dev/urandom | base64 gives"
+        )
     return key

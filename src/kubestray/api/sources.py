@@ -33,7 +33,9 @@ class SourceState(BaseModel):
     series: int
     points_per_second: float = Field(description="Over the last five minutes, by the points' own time.")
     newest: datetime | None
-    lag_seconds: float | None = Field(description="How long ago its newest point was, by the points' own time.")
+    lag_seconds: float | None = Field(
+        description="How long ago its newest point was, by the points' own time."
+    )
     missing: list[str]
     fixes: list[dict[str, Any]]
 

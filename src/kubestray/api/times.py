@@ -19,9 +19,7 @@ _LAST = (1 << 63) - 1
 Earliest = Annotated[
     str, Query(max_length=_MOST, description="An SPL time, RFC 3339 or epoch seconds", examples=["-24h"])
 ]
-Latest = Annotated[
-    str, Query(max_length=_MOST, description="As earliest; empty is now", examples=["now"])
-]
+Latest = Annotated[str, Query(max_length=_MOST, description="As earliest; empty is now", examples=["now"])]
 
 
 def span_of(running: Running, earliest: str, latest: str = "") -> Span:

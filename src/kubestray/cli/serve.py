@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import signal
 import threading
-
 from typing import TYPE_CHECKING
 
 from kubestray.cli import options, output
@@ -17,7 +16,8 @@ if TYPE_CHECKING:
 
 _FLAGS = (
     "content metric_index timezone search_timeout search_memory search_rows otlp_grpc otlp_http remote_write "
-    "signalfx splunk_hec http console_url session_key_file receiver_token_file max_request max_queue commit_interval future_limit "
+    "signalfx splunk_hec http console_url session_key_file receiver_token_file "
+    "max_request max_queue commit_interval future_limit "
     "retention_raw retention_summaries churning_attributes lateness idle catch_up"
 )
 

@@ -30,7 +30,7 @@ Record = Callable[[str, pa.Table], None]
 
 @dataclass(frozen=True)
 class Running:
-    """The parts of a running server. ``newest`` gives the time of the newest stored point (ns, 0: none yet)."""
+    """The parts of a running server. ``newest`` gives the time of the newest stored point (ns; 0: none)."""
 
     config: Config
     store: Store

@@ -70,7 +70,9 @@ class Documents:
         }
         self._store.record("documents", pa.table(row))
 
-    def note(self, actor: str, action: str, target: str = "", detail: Mapping[str, Any] | None = None) -> None:
+    def note(
+        self, actor: str, action: str, target: str = "", detail: Mapping[str, Any] | None = None
+    ) -> None:
         """Add a line to the audit log."""
         row = {
             "time": pa.array([self._store.clock()], pa.uint64()),

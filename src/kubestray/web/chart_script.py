@@ -1,16 +1,18 @@
-"""The script that draws charts: Vega, Vega-Lite and Vega-Embed, as the package that also makes pictures has them."""
+"""The script that draws charts: Vega, Vega-Lite and Vega-Embed, from the package that makes pictures too."""
 
 from __future__ import annotations
 
 import gzip
 import threading
 from functools import cache
+from importlib.metadata import version
 
 import vl_convert
 from starlette.requests import Request
 from starlette.responses import Response
 
 _making = threading.Lock()
+_EXPORT = "window.vegaEmbed = vegaEmbed;"
 
 
 def chart_script(request: Request) -> Response:
@@ -25,10 +27,10 @@ def chart_script(request: Request) -> Response:
 
 @cache
 def _script() -> tuple[bytes, bytes]:
-    script = vl_convert.javascript_bundle().encode()
+    script = vl_convert.javascript_bundle(_EXPORT).encode()
     return script, gzip.compress(script, 6)
 
 
 def script_address() -> str:
     """Return the address of the script, which changes with the package."""
-    return f"/static/charts.js?v={vl_convert.__version__}"
+    return f"/static/charts.js?v={version('vl-convert-python')}"

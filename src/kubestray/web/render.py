@@ -1,4 +1,4 @@
-"""Templates, and the words they share: times, numbers, colours of SPL. Everything is escaped unless made here."""
+"""Templates, and the words they share: times, numbers, colours. Everything is escaped unless made here."""
 
 from __future__ import annotations
 
@@ -28,12 +28,16 @@ def page(request: Request, template: str, *, status: int = 200, **context: Any) 
     """Render a template for whoever asks."""
     asker: Asker | None = getattr(request.state, "asker", None)
     theme = request.cookies.get("kubestray_theme")
-    text = _environment().get_template(template).render(
-        asker=asker,
-        csrf=csrf_of(request),
-        path=request.url.path,
-        theme=theme if theme in ("light", "dark") else "",
-        **context,
+    text = (
+        _environment()
+        .get_template(template)
+        .render(
+            asker=asker,
+            csrf=csrf_of(request),
+            path=request.url.path,
+            theme=theme if theme in ("light", "dark") else "",
+            **context,
+        )
     )
     return HTMLResponse(text, status)
 
@@ -51,13 +55,14 @@ def _environment() -> jinja2.Environment:
     made.filters |= {
         "when": when,
         "number": number,
+        "exact": lambda value: f"{value:.12g}" if isinstance(value, float) else str(value),
         "seconds": seconds,
         "spl": coloured,
         "short": short,
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
         "segment": lambda value: quote(str(value), safe=""),
         "merged": lambda values, **more: {**values, **more},
-        "verbatim": lambda value: Markup(escape(value)),
+        "verbatim": escape,
         "query": lambda values: urlencode({k: v for k, v in values.items() if v not in ("", None)}),
     }
     made.globals |= {"static": static}

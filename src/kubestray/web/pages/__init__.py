@@ -1,5 +1,5 @@
 """The pages, one module a part of the console."""
 
-from kubestray.web.pages import administration, content, entering, risk, searching
+from kubestray.web.pages import administration, content, entering, entities, risk, searching
 
-PAGES = (searching, content, risk, entering, administration)
+PAGES = (entities, risk, searching, content, entering, administration)

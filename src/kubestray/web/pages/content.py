@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Path, Query
 from starlette.requests import Request
@@ -52,9 +53,7 @@ def one_detection(request: Request, here: Here, _asker: Viewer, name: Name) -> R
 
 
 @router.post("/detections/{name}/enabled")
-def detection_enabled(
-    here: Here, asker: Admin, name: Name, enabled: Annotated[bool, Form()]
-) -> Response:
+def detection_enabled(here: Here, asker: Admin, name: Name, enabled: Annotated[bool, Form()]) -> Response:
     """Switch a detection on or off."""
     found = detections.switch(here, asker, name, enabled=enabled)
     return RedirectResponse(detection_address(found.name), 303)
@@ -62,8 +61,6 @@ def detection_enabled(
 
 def detection_address(name: str) -> str:
     """Return the address of a detection's page."""
-    from urllib.parse import quote
-
     return f"/detections/{quote(name, safe='')}"
 
 
@@ -88,8 +85,16 @@ def backtest_page(
         if found.earliest and found.latest:
             earliest, latest = (f"{edge:%Y-%m-%dT%H:%M:%SZ}" for edge in (found.earliest, found.latest))
     template = "backtest_part.html" if part else "backtest.html"
-    context = {"earliest": earliest, "latest": latest, "every": every, "script": script_address()}
-    return page(request, template, one=one, found=found, **context)
+    return page(
+        request,
+        template,
+        one=one,
+        found=found,
+        earliest=earliest,
+        latest=latest,
+        every=every,
+        script=script_address(),
+    )
 
 
 @router.get("/stories")

@@ -112,9 +112,7 @@ def link_with(
         account = known.use_link(secret, password)
     except Refused as refusal:
         problem = _sentence(refusal)
-        return page(
-            request, "link.html", status=refusal.status, name=known.linked(secret), problem=problem
-        )
+        return page(request, "link.html", status=refusal.status, name=known.linked(secret), problem=problem)
     begin_session(request, account)
     here.documents.note(account.name, "password.link")
     return RedirectResponse("/", 303)

@@ -17,7 +17,8 @@ from kubestray.web.render import page
 
 router = APIRouter()
 
-_SHOWN = 500
+_WANTED, _SHOWN = 5_000, 500
+"""Rows that a chart is made of, and that the table shows."""
 Text = Annotated[str, Query(max_length=100_000)]
 Time = Annotated[str, Query(max_length=64)]
 
@@ -34,7 +35,7 @@ def search_page(
 ) -> Response:
     """Show the editor; with a text, run it and show its rows and their chart, or what is wrong and where."""
     found, explained, told = None, None, None
-    ask = search.Ask(text=text, earliest=earliest, latest=latest, rows=_SHOWN)
+    ask = search.Ask(text=text, earliest=earliest, latest=latest, rows=_WANTED)
     if text.strip():
         try:
             if explain:
@@ -49,6 +50,7 @@ def search_page(
         status=400 if told else 200,
         ask=ask,
         found=found,
+        shown=_SHOWN,
         explained=explained,
         told=told,
         wrong=_wrong(text, told),

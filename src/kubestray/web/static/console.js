@@ -5,6 +5,7 @@
   const root = document.documentElement;
   const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
   const full = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const day = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "2-digit" });
   const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
   const units = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
@@ -18,8 +19,8 @@
       const date = new Date(time.dateTime);
       if (Number.isNaN(date.getTime())) continue;
       const written = full.format(date);
-      const old = time.dataset.style === "ago" && Math.abs(date - Date.now()) < 14 * 86400e3;
-      time.textContent = old ? ago(date) : written;
+      const near = Math.abs(date - Date.now()) < 14 * 86400e3;
+      time.textContent = time.dataset.style !== "ago" ? written : near ? ago(date) : day.format(date);
       time.title = `${written} (${Intl.DateTimeFormat().resolvedOptions().timeZone}), ${time.dateTime}`;
     }
   };
