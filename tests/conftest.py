@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from console import People, people_on
 from engines.fleet import ENGINES, Fleet
 from kubestray.store.store import Store
 
@@ -41,3 +42,10 @@ def embedded(fleet: Fleet) -> Iterator[Store]:
     """An empty store on the default engine alone: for what does not depend on the engine."""
     with fleet.store("embedded") as store:
         yield store
+
+
+@pytest.fixture(scope="session")
+def people(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[People]:
+    """One console for all tests of the API and of pages; each makes what it changes."""
+    with people_on(fleet, tmp_path_factory.mktemp("console")) as people:
+        yield people

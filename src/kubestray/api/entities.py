@@ -119,12 +119,11 @@ Catalog = dict[Entity, _Known]
 def first_of(names: Iterable[str]) -> Tree:
     """Return the first of some attributes that a series has; an empty text if it has none."""
     values = [call("arrayElement", column("attributes"), text(name)) for name in names]
-    found = call(
+    return call(
         "arrayFirst",
         exp.Lambda(this=exp.NEQ(this=column("x"), expression=text("")), expressions=[exp.to_identifier("x")]),
         call("array", *values),
     )
-    return found
 
 
 def catalog(running: Running) -> Catalog:

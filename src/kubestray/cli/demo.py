@@ -15,6 +15,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep", metavar="DIR", help="keep the demo's store in this folder to search in it afterwards"
     )
+    parser.add_argument(
+        "--serve", action="store_true", help="stay on the console when all is found, until interrupted"
+    )
     options.settings(parser)
 
 
@@ -24,6 +27,6 @@ def run(parsed: argparse.Namespace) -> int:
 
     options.configure(parsed)
     if parsed.keep:
-        return Demonstration(Path(parsed.keep), parsed.seed, kept=True).run()
+        return Demonstration(Path(parsed.keep), parsed.seed, kept=True, stays=parsed.serve).run()
     with tempfile.TemporaryDirectory(prefix="kubestray-demo-") as folder:
-        return Demonstration(Path(folder), parsed.seed, kept=False).run()
+        return Demonstration(Path(folder), parsed.seed, kept=False, stays=parsed.serve).run()

@@ -7,18 +7,19 @@ product is run beside it. The labels of the simulation are looked at only afterw
 
 from __future__ import annotations
 
+import re
 import shlex
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import grpc
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
@@ -48,8 +49,10 @@ _PATIENCE = 60.0  # seconds for the server to get ready
 class Demonstration:
     """One demonstration in a folder of its own."""
 
-    def __init__(self, folder: Path, seed: int, *, kept: bool) -> None:
-        self.store, self.kept = folder / "store", kept
+    def __init__(self, folder: Path, seed: int, *, kept: bool, stays: bool = False) -> None:
+        self.store, self.kept, self.stays = folder / "store", kept, stays
+        self.told: list[str] = []
+        """What the server has written to its log."""
         self.now = time.time_ns() // (10 * SECOND) * 10 * SECOND
         self.start = self.now - 30 * DAY
         settings = SimulationConfig(start_ns=self.start, end_ns=self.now, seed=seed, scenario="exfiltration")
@@ -70,7 +73,20 @@ class Demonstration:
             with self._progress() as progress:
                 self._send_last_hour(progress, address)
             run = self._detect()
+            if self.stays:
+                code = findings_text.show(self.console, run, self.simulation.labels, self._next_steps())
+                self._stay()
+                return code
         return findings_text.show(self.console, run, self.simulation.labels, self._next_steps())
+
+    def _stay(self) -> None:
+        """Keep the server and its console until somebody interrupts."""
+        link = re.search(r"http://\S+/login/link/\S+", "".join(self.told))
+        self.console.print(f"\nthe same in the console: {link[0] if link else 'see above'}", soft_wrap=True)
+        self.console.print("Ctrl-C ends the demo")
+        with suppress(KeyboardInterrupt):
+            while True:
+                time.sleep(3600)
 
     def _progress(self) -> Progress:
         columns = (
@@ -131,18 +147,43 @@ class Demonstration:
         command = [sys.executable, "-m", "kubestray", "serve", "--store", str(self.store)]
         command += ["--otlp-grpc", f"127.0.0.1:{grpc_port}", "--otlp-http", f"127.0.0.1:{http_port}"]
         command += ["--http", f"127.0.0.1:{health}", "--retention-raw", "31d", "--log-level", "warning"]
-        server = subprocess.Popen(command, stderr=subprocess.PIPE)  # noqa: S603 (our own command)
+        server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: S603 (our own command)
+        reading = threading.Thread(target=self._listen, args=(server,), daemon=True)
+        reading.start()
         try:
-            _wait_until_ready(server, health)
+            self._wait_until_ready(server, health)
             self.console.print(f"a server is running on the store: OTLP gRPC on 127.0.0.1:{grpc_port}")
             yield f"127.0.0.1:{grpc_port}"
         finally:
             server.terminate()
-            server.communicate(timeout=60)
+            server.wait(timeout=60)
+            reading.join()
+
+    def _listen(self, server: subprocess.Popen[str]) -> None:
+        """Keep what the server says, so that its log never fills the pipe."""
+        assert server.stderr
+        with server.stderr:
+            for line in server.stderr:
+                self.told.append(line)
+
+    def _wait_until_ready(self, server: subprocess.Popen[str], port: int) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            if server.poll() is not None:
+                raise KubestrayError(f"the demo's server ended early: {''.join(self.told).strip()}")
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
+                    return
+            except (urllib.error.URLError, ConnectionError):
+                time.sleep(0.1)
+        raise KubestrayError("the demo's server did not get ready in a minute")
 
     def _next_steps(self) -> list[str]:
         if not self.kept:
-            return ["kubestray demo --keep ./demo-data   keeps the store, so that you can search in it"]
+            return [
+                "kubestray demo --serve              stays on the console when all is found",
+                "kubestray demo --keep ./demo-data   keeps the store, so that you can search in it",
+            ]
         store = shlex.quote(str(self.store))
         return [
             f"kubestray search --store {store} "
@@ -158,17 +199,3 @@ def _free_ports(count: int) -> list[int]:
     for listener in listeners:
         listener.close()
     return ports
-
-
-def _wait_until_ready(server: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            told: Any = server.stderr.read() if server.stderr else b""
-            raise KubestrayError(f"the demo's server ended early: {told.decode(errors='replace').strip()}")
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
-                return
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.1)
-    raise KubestrayError("the demo's server did not get ready in a minute")

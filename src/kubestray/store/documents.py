@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,13 @@ class Documents:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._last, self._lock = 0, threading.Lock()
+
+    def _stamp(self) -> int:
+        """Return the time, above every one that was returned before: of two versions the later one counts."""
+        with self._lock:
+            self._last = max(self._store.clock(), self._last + 1)
+            return self._last
 
     def all(self, kind: str) -> dict[str, Fields]:
         """Return the documents of a kind by name, in the order of their names."""
@@ -66,7 +74,7 @@ class Documents:
             "name": [name],
             "fields": [fields],
             "removed": pa.array([int(removed)], pa.uint8()),
-            "changed": pa.array([self._store.clock()], pa.uint64()),
+            "changed": pa.array([self._stamp()], pa.uint64()),
         }
         self._store.record("documents", pa.table(row))
 
@@ -75,7 +83,7 @@ class Documents:
     ) -> None:
         """Add a line to the audit log."""
         row = {
-            "time": pa.array([self._store.clock()], pa.uint64()),
+            "time": pa.array([self._stamp()], pa.uint64()),
             "id": [secrets.token_hex(16)],
             "actor": [actor],
             "action": [action],

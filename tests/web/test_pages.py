@@ -1,0 +1,177 @@
+"""Pages as their HTML: all are there, what telemetry says stays text, and nothing comes from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from console import HOSTILE
+from kubestray.api.accounts import Role
+
+NAME = quote("Process sending far more than usual")
+
+PAGES = [
+    "/risk?earliest=-24h",
+    "/entities",
+    "/entities?kind=workload&words=cart",
+    "/entity?entity=workload:prod/shop/cart",
+    "/entity?entity=cluster:prod//prod",
+    "/heatmap",
+    "/map",
+    "/map?over=7d&step=100&words=cart",
+    "/search",
+    "/search?text=" + quote("| mstats avg(tcp.bytes) where index=* by source.workload.name span=5m"),
+    "/search?explain=true&text=" + quote("| makeresults"),
+    "/detections",
+    f"/detections/{NAME}",
+    f"/backtest/{NAME}",
+    "/stories",
+    "/stories/Workloads%20that%20stray",
+    "/attack",
+    "/baselines",
+    "/sources",
+    "/sources?part=true",
+    "/account",
+]
+ADMIN_PAGES = ["/accounts", "/audit"]
+
+
+class Read(HTMLParser):
+    """What of a page could do something: scripts, attributes, addresses, and whether its tags match."""
+
+    VOID = frozenset("meta link input br img hr path rect circle option".split())
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.scripts: list[str] = []
+        self.handlers: list[str] = []
+        self.styles: list[str] = []
+        self.addresses: list[str] = []
+        self.ids: list[str] = []
+        self.labels = 0
+        self._open = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.handlers += [name for name in values if name.startswith("on")]
+        self.styles += ["style"] * ("style" in values or tag == "style")
+        self.addresses += [values[name] for name in ("src", "href", "action") if values.get(name)]
+        self.ids += [values["id"]] if "id" in values else []
+        self._open = ""
+        if tag == "script" and values.get("type") != "application/json":
+            self._open = "script"
+
+    def handle_data(self, data):
+        if self._open == "script" and data.strip():
+            self.scripts.append(data)
+
+
+@pytest.fixture(scope="module")
+def browser(people):
+    return people.browser(Role.ADMIN)
+
+
+def inert(text: str) -> Read:
+    """Assert that a page does nothing but what its files do."""
+    read = Read(text)
+    assert read.scripts == []
+    assert read.handlers == []
+    assert read.styles == []
+    assert len(read.ids) == len(set(read.ids))
+    outside = [one for one in read.addresses if not one.startswith(("/", "#", "https://attack.mitre.org/"))]
+    assert outside == []
+    return read
+
+
+@pytest.mark.parametrize("path", PAGES + ADMIN_PAGES)
+def test_every_page_is_there_small_and_inert(browser, path):
+    answer = browser.get(path)
+    assert answer.status_code == 200, answer.text[-2000:]
+    assert len(answer.content) < 300_000
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
+    assert answer.headers["cache-control"] == "no-store"
+    inert(answer.text)
+    for name in HOSTILE[:2]:
+        assert name not in answer.text
+
+
+def test_a_viewer_is_not_offered_what_is_not_allowed(people):
+    viewer = people.browser(Role.VIEWER)
+    for path in PAGES:
+        assert viewer.get(path).status_code == 200
+    assert "Disable" not in viewer.get(f"/detections/{NAME}").text
+    assert 'href="/accounts"' not in viewer.get("/sources").text
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_stay_text(browser, name):
+    entity = f"workload:prod/bad/{name}"
+    page = browser.get("/entity?" + urlencode({"entity": entity}))
+    assert page.status_code == 200
+    inert(page.text)
+    text = f'| mstats count(*) where index=* note="{name[:50]}" by note'
+    found = browser.get("/search?" + urlencode({"text": text, "earliest": "-7d"}))
+    inert(found.text)
+    shown = re.sub(r'<input type="hidden"[^>]*>', "", page.text)
+    assert not set("\u202e\u2066") & set(shown)
+
+
+def test_what_somebody_types_stays_text(browser):
+    for path in (
+        "/search?text={}&earliest={}",
+        "/entities?words={}",
+        "/risk?words={}&detection={}",
+        "/audit?actor={}",
+        "/map?words={}",
+        "/detections?words={}",
+    ):
+        for name in HOSTILE[:4]:
+            inert(browser.get(path.format(*[quote(name[:40])] * 2)).text)
+
+
+def test_errors_are_pages_for_people(browser):
+    for path, status in (
+        ("/detections/none", 404),
+        ("/nothing", 404),
+        ("/map?over=x", 400),
+        ("/risk?skip=x", 422),
+    ):
+        answer = browser.get(path)
+        assert answer.status_code == status
+        assert "To the first page" in answer.text
+        inert(answer.text)
+
+
+def test_an_error_in_a_search_is_marked_in_its_line(browser):
+    answer = browser.get("/search?text=" + quote("| makeresults\n| evl a=1"))
+    assert answer.status_code == 400
+    assert "<mark>evl</mark> a=1" in answer.text
+    assert 'data-line="2" data-column="3"' in answer.text
+    assert "Did you mean eval?" in answer.text
+
+
+def test_the_filters_of_lists_choose(browser):
+    assert "No detection fits" in browser.get("/detections?words=nothing-of-the-kind").text
+    assert "Process sending" in browser.get("/detections?words=T1048").text
+    assert "No detection fits" in browser.get("/detections?state=disabled").text
+    assert "No risk events" in browser.get("/risk?words=nobody").text
+
+
+def test_a_detection_is_switched_on_its_page(people, browser):
+    for wanted in ("false", "true"):
+        answer = browser.post(f"/detections/{NAME}/enabled", enabled=wanted)
+        assert answer.headers["location"] == f"/detections/{NAME}"
+        found = people.running.content.detections["Process sending far more than usual"]
+        assert found.enabled is (wanted == "true")
+
+
+def test_the_script_of_charts_is_made_here(people):
+    client = people.client()
+    script = client.get("/static/charts.js?v=1")
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert "immutable" in script.headers["cache-control"]
+    assert len(script.content) > 100_000
