@@ -1,0 +1,199 @@
+"""The console in Debian's Chromium, on a phone and on a desk: what scripts add, and what axe says.
+
+Skipped where there is no Chromium: everything else is tested without one. Screenshots are kept where
+``SCREENSHOTS`` names a folder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from console import HOSTILE, PASSWORD, People, chromium
+from kubestray.api.accounts import Role
+from kubestray.receive.http_server import HttpReceiver
+
+if not chromium():
+    pytest.skip("there is no Chromium here (apt install chromium)", allow_module_level=True)
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+SIZES = {"phone": (375, 812), "desk": (1440, 900)}
+NAME = quote("Process sending far more than usual")
+SEARCH = "| mstats avg(tcp.bytes) where index=* source.namespace.name=shop by source.workload.name span=5m"
+
+PAGES = {
+    "risk": "/risk?earliest=-24h",
+    "entities": "/entities",
+    "entity": "/entity?entity=workload:prod/shop/cart",
+    "heatmap": "/heatmap",
+    "map": "/map",
+    "search": "/search?" + urlencode({"text": SEARCH, "earliest": "-3h"}),
+    "detections": "/detections",
+    "detection": f"/detections/{NAME}",
+    "backtest": f"/backtest/{NAME}",
+    "stories": "/stories",
+    "story": "/stories/Workloads%20that%20stray",
+    "attack": "/attack",
+    "baselines": "/baselines",
+    "sources": "/sources",
+    "account": "/account",
+    "accounts": "/accounts",
+    "audit": "/audit",
+}
+
+
+@pytest.fixture(scope="module")
+def address(people: People) -> Iterator[str]:
+    server = HttpReceiver("127.0.0.1:0", people.app)
+    port = server.start()
+    yield f"http://127.0.0.1:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox needs rights that containers of CI do not give.
+        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module", params=SIZES)
+def page(request: pytest.FixtureRequest, browser: Browser, address: str, people: People) -> Iterator[Page]:
+    """A page of somebody who is logged in; what the browser complains about fails the test."""
+    people.account("person-admin", Role.ADMIN)
+    width, height = SIZES[request.param]
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        timezone_id="Asia/Kolkata",
+        locale="en-GB",
+        base_url=address,
+    )
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.goto("/login")
+    page.fill("[name=name]", "person-admin")
+    page.fill("[name=password]", PASSWORD)
+    page.click("button.main")
+    page.goto("/sources")
+    page.complaints = []
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("console", lambda told: page.complaints.append(told.text) if told.type == "error" else None)
+    page.size_name = request.param
+    yield page
+    context.close()
+
+
+def shoot(page: Page, name: str) -> None:
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}-{page.size_name}.png", full_page=True)
+
+
+def content(page: Page, name: str) -> None:
+    page.complaints.clear()
+    page.goto(PAGES[name])
+    for chart in page.locator("[data-chart] .drawing").all():
+        chart.locator("svg").first.wait_for()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_and_serves_everybody(page, name):
+    """No complaint of the browser, nothing wider than the screen, and axe finds nothing serious."""
+    content(page, name)
+    shoot(page, name)
+    assert page.complaints == []
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    found = Axe().run(page).response["violations"]
+    serious = [one for one in found if one["impact"] in ("serious", "critical")]
+    assert [(one["id"], [node["html"][:200] for node in one["nodes"][:3]]) for one in serious] == []
+
+
+def test_times_are_told_in_the_zone_of_who_looks(page):
+    page.goto("/risk?earliest=-24h")
+    assert page.locator("td time").first.text_content().startswith("21 Sept 2026, 19:40")  # 14:10 UTC
+    assert "Asia/Calcutta" in page.locator("td time").first.get_attribute("title")
+
+
+def test_a_search_is_completed_and_run(page):
+    page.goto("/search")
+    page.fill("#text", "")
+    page.type("#text", "| mst")
+    page.locator("#completions li").first.wait_for()
+    assert page.locator("#completions li .word").first.text_content() == "mstats"
+    page.keyboard.press("Enter")
+    page.type("#text", " avg(tcp.by")
+    page.locator("#completions .word", has_text="tcp.bytes").first.wait_for()
+    page.keyboard.press("Tab")
+    assert page.input_value("#text") == "| mstats avg(tcp.bytes"
+    page.type("#text", ") where index=*")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+Enter")
+    page.locator("table.dense").wait_for()
+    assert page.locator("table.dense td").count() == 1
+
+
+def test_the_caret_goes_to_the_error(page):
+    page.goto("/search?" + urlencode({"text": "| makeresults\n| evl a=1"}))
+    assert page.evaluate("document.getElementById('text').selectionStart") == len("| makeresults\n| ")
+
+
+def test_hostile_names_do_nothing(page):
+    page.complaints.clear()
+    for name in HOSTILE:
+        page.goto("/entity?" + urlencode({"entity": f"workload:prod/bad/{name}"}))
+        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    page.goto("/map")
+    page.goto("/search?" + urlencode({"text": "| mstats count(*) where index=* by source.workload.name"}))
+    page.locator("table.dense").wait_for()
+    assert page.locator("img[src=x]").count() == 0
+    assert page.complaints == []
+
+
+def test_the_theme_is_kept(page):
+    page.goto("/detections")
+    dark = "document.documentElement.dataset.theme"
+    page.click("[data-theme-switch]")
+    first = page.evaluate(dark)
+    page.reload()
+    assert page.evaluate(dark) == first == "dark"
+    shoot(page, "detections-dark")
+    page.click("[data-theme-switch]")
+    assert page.evaluate(dark) == "light"
+
+
+def test_the_map_shows_the_edges_of_what_is_pointed_at(page):
+    page.goto("/map")
+    node = page.locator("a.node", has_text="cart").first
+    node.focus()
+    assert len(re.findall("M", page.locator(".edge-chosen").get_attribute("d"))) == 3
+    page.locator('[data-zoom="1.35"]').click()
+    page.locator('[data-zoom="0"]').click()
+
+
+def test_a_question_is_asked_before_a_token_ends(page):
+    page.goto("/account")
+    page.fill("[name=label]", f"browser-{page.size_name}")
+    page.click("text=Make a token")
+    assert page.locator("code.secret").text_content().startswith("kst_")
+    row = page.locator("tr", has_text=f"browser-{page.size_name}")
+    row.locator("button").click()
+    page.locator("dialog button", has_text="Cancel").click()
+    assert row.count() == 1
+    row.locator("button").click()
+    page.locator("dialog button", has_text="Yes").click()
+    row.wait_for(state="detached")
+
+
+def test_a_backtest_is_watched(page):
+    page.goto(f"/backtest/{NAME}?earliest=-30m&every=3")
+    page.locator("[data-done]").wait_for()
+    assert "runs" in page.locator("[data-done]").text_content()
+    shoot(page, "backtest-done")
