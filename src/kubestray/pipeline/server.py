@@ -147,7 +147,7 @@ class Server:
             Detector(store, self._content, searching(config)),
             Patience(config["lateness"], config["idle"], config["catch_up"]),
             self._newest.read,
-            running.switches.refresh if running.switches else lambda: None,
+            refresh=running.switches.refresh if running.switches else lambda: None,
         )
         scheduler.start()
         self._started.callback(scheduler.stop)
