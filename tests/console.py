@@ -16,15 +16,23 @@ from starlette.testclient import TestClient
 from helpers import DAY, HOUR, MINUTE, NOW, batch, series
 from kubestray.api.accounts import Role
 from kubestray.config import load_config
+from kubestray.model.content import Content
 from kubestray.model.metric import Kind
+from kubestray.model.risk import RiskEvent
+from kubestray.pipeline.assessing import Assessment
 from kubestray.pipeline.running import Running
 from kubestray.pipeline.setting_up import content_of
 from kubestray.pipeline.switching import Switches
+from kubestray.risk.directory import Directory
+from kubestray.risk.placing import Circumstances, placed
 from kubestray.store.documents import Documents
+from kubestray.store.ledger import Ledger
 from kubestray.store.store import Store
 from kubestray.web.app import console
 
 PASSWORD = "correct horse battery staple"
+
+DETECTION = "Process sending far more than usual"
 
 HOSTILE = (
     '<script>alert("x")</script>',
@@ -58,7 +66,7 @@ def fill(store: Store) -> None:
     points += [(fresh, NOW - n * 10 * MINUTE, 0, 5.0) for n in range(1, 12)]
     for name in HOSTILE:
         bad = series("tcp.bytes", Kind.GAUGE, **edge(f"bad/{name}", "data/db"), note=name)
-        points += [(bad, NOW - HOUR, 0, 1.0)]
+        points += [(bad, NOW - 50 * MINUTE, 0, 1.0)]
     pod = {"k8s.cluster.name": "prod", "k8s.namespace.name": "shop", "k8s.node.name": "n1"}
     for name in ("cart-7d9f8b5c6d-2xkzt", "cart-7d9f8b5c6d-9wqtn"):
         used = series("k8s.pod.cpu.usage", Kind.GAUGE, **pod, **{"k8s.pod.name": name})
@@ -68,7 +76,40 @@ def fill(store: Store) -> None:
     store.record("risk", risk_rows(names))
 
 
-def risk_rows(names: list[str], detection: str = "Process sending far more than usual") -> pa.Table:
+def open_findings(store: Store, content: Content) -> None:
+    """Open a finding and its incident by the code that does it live; what it says is hostile."""
+    found = [(DETECTION, "T1048"), ("Another detection", "T1496"), ("A third one", "T1059")]
+    events = [
+        RiskEvent(
+            id=f"pay-{n}",
+            time=NOW - (40 - 10 * n) * MINUTE,
+            detection=name,
+            risk_object="workload:prod/pay/api",
+            risk_object_type="other",
+            risk_score=60.0,
+            fields={
+                "entity": "workload:prod/pay/api",
+                "risk_message": f"{name}: {HOSTILE[0]}",
+                "info_min_time": NOW / 1e9 - 3600,
+                "info_max_time": NOW / 1e9,
+                "annotations.mitre_attack": [technique],
+                "k8s.cluster.name": "prod",
+                "source.namespace.name": "shop",
+                "source.workload.name": "cart",
+                "tcp.bytes": 5e6,
+                "expected_tcp.bytes": 1e5,
+                "upper_tcp.bytes": 4e5,
+                HOSTILE[1]: HOSTILE[3],
+            },
+        )
+        for n, (name, technique) in enumerate(found)
+    ]
+    around = Circumstances(Directory())
+    Ledger(store).record_risk([placed(event, around) for event in events])
+    Assessment(store, content, NOW - HOUR).advance(NOW, [])
+
+
+def risk_rows(names: list[str], detection: str = DETECTION) -> pa.Table:
     """A risk event for each name, the first of which has two."""
     import json
 
@@ -91,13 +132,24 @@ def risk_rows(names: list[str], detection: str = "Process sending far more than 
     )
 
 
+class Clock:
+    """Begins at NOW and goes on by a microsecond each time that it is looked at."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> int:
+        self.now += 1000
+        return self.now
+
+
 def running_on(store: Store, folder: Path, **settings: str) -> Running:
-    """What a server on this store would have; its clock stands still at NOW."""
+    """What a server on this store would have; its time is about NOW."""
     key = folder / "session.key"
     key.write_text("k" * 64)
     config = load_config({"store": str(folder), "session_key_file": str(key), **settings}, {}, None)
     content = content_of(config)
-    store.clock = lambda: NOW
+    store.clock = Clock()
     return Running(config, store, content, switches=Switches(Documents(store), content))
 
 
@@ -106,6 +158,8 @@ class People:
 
     def __init__(self, running: Running) -> None:
         self.running = running
+        open_findings(running.store, running.content)
+        self.clock = running.store.clock
         self.app = console(running)
         self.accounts = self.app.state.accounts
         self.accounts._hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)  # in no time

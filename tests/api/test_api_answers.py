@@ -18,13 +18,13 @@ def client(people):
 
 def test_a_search(client):
     text = "| mstats sum(tcp.bytes) AS bytes where index=* source.namespace.name=shop by source.workload.name"
-    found = client.post("/api/v1/search", json={"text": text, "earliest": "-3h"}).json()  # without now itself
+    found = client.post("/api/v1/search", json={"text": text, "earliest": "-3h"}).json()
     assert found["fields"] == ["source.workload.name", "bytes"]
     assert found["rows"] == [
-        {"source.workload.name": "cart", "bytes": 23 * 10 + sum(range(24)) + 11 * 5},
-        {"source.workload.name": "web", "bytes": 23 * 10 + sum(range(24))},
+        {"source.workload.name": "cart", "bytes": 24 * 10 + sum(range(24)) + 11 * 5},
+        {"source.workload.name": "web", "bytes": 24 * 10 + sum(range(24))},
     ]
-    assert found["chart"]["data"]["values"][0] == {"name": "cart", "value": 561}
+    assert found["chart"]["data"]["values"][0] == {"name": "cart", "value": 571}
     history = client.get("/api/v1/search/history").json()
     assert (history[0]["text"], history[0]["rows"]) == (text, 2)
 
@@ -84,7 +84,7 @@ def test_completions(client, text, first):
 
 def test_risk_events(client):
     found = client.get("/api/v1/risk/events", params={"earliest": "-24h"}).json()
-    assert found["total"] == 3 + len(HOSTILE)
+    assert found["total"] == 3 + len(HOSTILE) + 3
     assert [one["time"] for one in found["events"]] == sorted(
         (one["time"] for one in found["events"]), reverse=True
     )
@@ -102,7 +102,7 @@ def test_entities_add_up(client):
     assert scores["namespace:prod/data/data"] == 21.0
     assert scores["namespace:prod/ops/ops"] == 0
     cluster = client.get("/api/v1/entity", params={"entity": "cluster:prod//prod"}).json()
-    assert cluster["score"] == pytest.approx(cart + 21.0 + hostile)
+    assert cluster["score"] == pytest.approx(cart + 21.0 + hostile + 3 * 60.0)
     assert cluster["own_score"] == 0
 
 
@@ -125,7 +125,7 @@ def test_the_heat_map_is_the_risk_events_again(client):
     assert all(sum(row["scores"]) == pytest.approx(row["total"]) for row in found["rows"])
     assert len(found["edges"]) == 25
     few = client.get("/api/v1/heatmap", params={"most": 2}).json()
-    assert (len(few["rows"]), few["more"]) == (2, len(HOSTILE))
+    assert (len(few["rows"]), few["more"]) == (2, len(HOSTILE) + 1)
 
 
 def test_the_map_tells_new_edges_from_known_ones(client):
@@ -187,7 +187,7 @@ def test_attack_coverage(client):
     matrix = client.get("/api/v1/attack").json()
     cells = {cell["id"]: cell for tactic in matrix["tactics"] for cell in tactic["techniques"]}
     assert cells["T1048"]["coverage"] == "partial"
-    assert cells["T1048"]["hits"] == 3 + len(HOSTILE)
+    assert cells["T1048"]["hits"] == 3 + len(HOSTILE) + 1
     assert cells["T1486"]["coverage"] == "blind"
     assert sum(matrix["counts"].values()) == len(cells)
 

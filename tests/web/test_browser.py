@@ -15,7 +15,9 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from console import HOSTILE, PASSWORD, People, chromium
+from kubestray.api import findings
 from kubestray.api.accounts import Role
+from kubestray.api.asking import Asker
 from kubestray.receive.http_server import HttpReceiver
 
 if not chromium():
@@ -29,6 +31,11 @@ NAME = quote("Process sending far more than usual")
 SEARCH = "| mstats avg(tcp.bytes) where index=* source.namespace.name=shop by source.workload.name span=5m"
 
 PAGES = {
+    "findings": "/findings?state=all",
+    "finding": "",
+    "incident": "",
+    "suppress": "",
+    "suppressions": "/suppressions",
     "risk": "/risk?earliest=-24h",
     "entities": "/entities",
     "entity": "/entity?entity=workload:prod/shop/cart",
@@ -88,6 +95,10 @@ def page(request: pytest.FixtureRequest, browser: Browser, address: str, people:
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.on("console", lambda told: page.complaints.append(told.text) if told.type == "error" else None)
     page.size_name = request.param
+    kinds = ("finding", "incident")
+    first = {kind: findings.queue(people.running, kind=kind, states=()).rows[0].id for kind in kinds}
+    page.places = {kind: f"/findings/{identity}" for kind, identity in first.items()}
+    page.places["suppress"] = page.places["finding"] + "/suppress"
     yield page
     context.close()
 
@@ -99,7 +110,7 @@ def shoot(page: Page, name: str) -> None:
 
 def content(page: Page, name: str) -> None:
     page.complaints.clear()
-    page.goto(PAGES[name])
+    page.goto(PAGES[name] or page.places[name])
     for chart in page.locator("[data-chart] .drawing").all():
         chart.locator("svg").first.wait_for()
 
@@ -114,6 +125,28 @@ def test_a_page_fits_and_serves_everybody(page, name):
     found = Axe().run(page).response["violations"]
     serious = [one for one in found if one["impact"] in ("serious", "critical")]
     assert [(one["id"], [node["html"][:200] for node in one["nodes"][:3]]) for one in serious] == []
+
+
+def test_the_queue_by_keyboard(page):
+    page.goto("/findings?state=all")
+    page.locator("tbody tr").first.wait_for()
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    assert page.locator("input[name=chosen]:checked").count() == 1
+    page.click("button[value=acknowledge]")
+    page.locator("td .pill.acknowledged").first.wait_for()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/findings/[0-9a-f]+"))
+
+
+def test_the_queue_renews_itself(page, people):
+    page.goto("/findings?state=all")
+    page.evaluate("document.activeElement.blur()")
+    identity = page.places["incident"].rpartition("/")[2]
+    asker = Asker(f"colleague-{page.size_name}", Role.ANALYST)
+    findings.decide(people.running, asker, [identity], findings.Decide(action="assign"))
+    page.locator(f"text=colleague-{page.size_name}").first.wait_for()
 
 
 def test_times_are_told_in_the_zone_of_who_looks(page):

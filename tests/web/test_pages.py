@@ -9,11 +9,16 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from console import HOSTILE
+from kubestray.api import findings
 from kubestray.api.accounts import Role
+from kubestray.risk.verifying import differences
 
 NAME = quote("Process sending far more than usual")
 
 PAGES = [
+    "/findings",
+    "/findings?part=true&state=all&kind=finding",
+    "/suppressions",
     "/risk?earliest=-24h",
     "/entities",
     "/entities?kind=workload&words=cart",
@@ -97,6 +102,63 @@ def test_every_page_is_there_small_and_inert(browser, path):
     inert(answer.text)
     for name in HOSTILE[:2]:
         assert name not in answer.text
+
+
+@pytest.fixture(scope="module")
+def finding(people):
+    return findings.queue(people.running, kind="finding", states=()).rows[0].id
+
+
+@pytest.fixture(scope="module")
+def incident(people):
+    return findings.queue(people.running, kind="incident", states=()).rows[0].id
+
+
+def test_a_finding_and_its_incident(browser, finding, incident):
+    page = browser.get(f"/findings/{finding}")
+    inert(page.text)
+    for told in ("What happened", "Why it matters", "What to do next", "Acknowledge", "It would not be here"):
+        assert told in page.text
+    assert f"/findings/{incident}" in page.text
+    whole = browser.get(f"/findings/{incident}")
+    inert(whole.text)
+    assert f"/findings/{finding}" in whole.text
+    steps = whole.text[whole.text.index("in order") :]
+    order = [steps.index(f">{word}</a>") for word in ("T1048", "T1496", "T1059")]
+    assert order == sorted(order)
+
+
+def test_decisions_by_forms(people, browser, finding):
+    path = f"/findings/{finding}"
+    assert browser.post(path, action="acknowledge").status_code == 303
+    assert browser.post(path, action="comment", text=HOSTILE[0]).status_code == 303
+    page = browser.get(path)
+    inert(page.text)
+    assert "acknowledged it" in page.text
+    assert browser.post(path, action="comment", text="").status_code == 400
+    assert browser.post("/findings", action="assign", chosen=finding).status_code == 303
+    assert "person-admin" in browser.get("/findings?kind=finding").text
+    viewer = people.browser(Role.VIEWER)
+    assert viewer.post(path, action="resolve").status_code == 403
+    assert ">Acknowledge<" not in viewer.get(path).text
+
+
+def test_the_preview_of_a_suppression_on_its_page(browser, finding):
+    path = f"/findings/{finding}/suppress"
+    page = browser.get(path + "?" + urlencode({"entity": "workload:prod/pay/*", "detection": ""}))
+    assert "it would have hidden 1 of 1 findings" in page.text
+    inert(page.text)
+    refused = browser.post(path, entity="workload:prod/pay/*", reason="", expires="+1d")
+    assert refused.status_code == 400
+    assert "needs a reason" in refused.text
+    assert browser.post(path, entity="workload:prod/none/*", reason="tests", expires="+1d").status_code == 303
+    assert "workload:prod/none/*" in browser.get("/suppressions").text
+
+
+def test_the_export_can_be_verified(browser, finding):
+    answer = browser.get(f"/findings/{finding}/finding.json")
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert differences(answer.json()) == []
 
 
 def test_a_viewer_is_not_offered_what_is_not_allowed(people):

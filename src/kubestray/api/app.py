@@ -19,6 +19,7 @@ from kubestray.api import (
     backtest,
     detections,
     entities,
+    findings,
     network_map,
     risk,
     search,
@@ -35,7 +36,19 @@ from kubestray.pipeline.running import Running
 _SESSION_LASTS = 12 * 3600  # seconds since the last login
 _LARGEST_BODY = 1 << 20
 
-ROUTES = (search, stories, detections, backtest, risk, entities, network_map, attack, sources, access)
+ROUTES = (
+    findings,
+    search,
+    stories,
+    detections,
+    backtest,
+    risk,
+    entities,
+    network_map,
+    attack,
+    sources,
+    access,
+)
 """The parts of the API, in the order of its description."""
 
 Answer = Callable[[Request, Exception], Response]

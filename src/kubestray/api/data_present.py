@@ -12,7 +12,6 @@ from kubestray.store.points import Span
 
 _KEEP = 60.0  # seconds
 _LOOK_BACK = 3600 * 10**9
-_FOREVER = 1e9
 
 
 def sorts_of(running: Running) -> list[Sort]:
@@ -31,7 +30,13 @@ def diagnoses(running: Running, searches: list[Search]) -> dict[str, Diagnosis]:
     return {search.name: _diagnosis(running, search, sorts) for search in searches}
 
 
-def _diagnosis(running: Running, search: Search, sorts: list[Sort]) -> Diagnosis:
+def needs(running: Running, search: Search) -> list[Need]:
+    """Return what each step of a search that reads metrics needs; nothing of one that cannot run."""
+    found = _needs(running, search)
+    return [] if isinstance(found, str) else found
+
+
+def _needs(running: Running, search: Search) -> list[Need] | str:
     # What a search needs does not change while the server runs, and takes longest to find out.
     known: dict[str, list[Need] | str] = running.kept.setdefault("needs", {})
     if search.name not in known:
@@ -39,7 +44,11 @@ def _diagnosis(running: Running, search: Search, sorts: list[Sort]) -> Diagnosis
             known[search.name] = needs_of(search, running.config, running.content)
         except ContentError as error:
             known[search.name] = str(error)
-    needs = known[search.name]
-    if isinstance(needs, str):
-        return broken(search, needs, running.registry)
-    return diagnose(search, needs, sorts, running.registry)
+    return known[search.name]
+
+
+def _diagnosis(running: Running, search: Search, sorts: list[Sort]) -> Diagnosis:
+    found = _needs(running, search)
+    if isinstance(found, str):
+        return broken(search, found, running.registry)
+    return diagnose(search, found, sorts, running.registry)

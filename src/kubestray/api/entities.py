@@ -15,6 +15,7 @@ from sqlglot import exp
 from kubestray.api.asking import Here, Viewer
 from kubestray.api.errors import Refused, not_found
 from kubestray.api.remembering import remembered
+from kubestray.api.risk import entity_name
 from kubestray.api.times import Earliest, Latest, iso, span_of
 from kubestray.model.entity import KINDS, Entity
 from kubestray.model.workload import workload_of_pod
@@ -214,19 +215,19 @@ def risks(running: Running, span: Span, known: Catalog) -> dict[Entity, _Risk]:
     """Return the risk of a range by entity; that of what is below counts for what is above."""
     tree = (
         select(
-            column("risk_object"),
+            named(entity_name(), "name"),
             named(call("sum", column("risk_score")), "score"),
             named(call("count"), "events"),
             named(call("groupUniqArray", column("detection")), "detections"),
         )
         .from_("risk")
         .where(chosen(None, span))
-        .group_by(column("risk_object"))
+        .group_by(column("name"))
         .limit(_MOST)
     )
     found: dict[Entity, _Risk] = defaultdict(_Risk)
     for row in running.store.query(tree, running.limits).to_pylist():
-        entity = normal(row["risk_object"]) or Entity("other", "", "", row["risk_object"])
+        entity = normal(row["name"]) or Entity("other", "", "", row["name"])
         found[entity].own += row["score"]
         for one in {entity, *_all_above(entity, known)}:
             risk = found[one]
@@ -319,7 +320,7 @@ def entity_page(running: Running, name: str, span: Span) -> EntityPage:
 
 def _told(running: Running, name: str) -> bool:
     """Return whether a risk event of any time names an entity."""
-    same = exp.EQ(this=column("risk_object"), expression=text(name))
+    same = exp.EQ(this=entity_name(), expression=text(name))
     tree = select(named(call("count"), "n")).from_("risk").where(same)
     return bool(running.store.query(tree).column("n")[0].as_py())
 
@@ -330,8 +331,8 @@ def names_below(running: Running, name: str, span: Span) -> list[str]:
     entity = normal(name)
     if entity is None:
         return [name]
-    rows = select(column("risk_object")).distinct().from_("risk").where(chosen(None, span)).limit(_MOST)
-    names = running.store.query(rows, running.limits).column("risk_object").to_pylist()
+    rows = select(named(entity_name(), "name")).distinct().from_("risk").where(chosen(None, span))
+    names = running.store.query(rows.limit(_MOST), running.limits).column("name").to_pylist()
     parsed = ((one, normal(one)) for one in names)
     return [one for one, read in parsed if read and (read == entity or entity in _all_above(read, known))]
 
@@ -343,16 +344,16 @@ def heat_map(running: Running, span: Span, *, bins: int = 48, most: int = 40, ki
     start = call("intDiv", exp.Sub(this=column("time"), expression=unsigned(span.earliest)), unsigned(width))
     conditions: list[Tree] = [chosen(None, span)]
     if kind:
-        conditions.append(call("startsWith", column("risk_object"), text(f"{kind}:")))
+        conditions.append(call("startsWith", entity_name(), text(f"{kind}:")))
     sums = named(call("sum", column("risk_score")), "score")
-    ranked = select(column("risk_object"), sums).from_("risk").where(all_of(conditions))
-    ranked = ranked.group_by(column("risk_object")).limit(_MOST)
-    totals = {row["risk_object"]: row["score"] for row in running.store.query(ranked).to_pylist()}
+    ranked = select(named(entity_name(), "name"), sums).from_("risk").where(all_of(conditions))
+    ranked = ranked.group_by(column("name")).limit(_MOST)
+    totals = {row["name"]: row["score"] for row in running.store.query(ranked).to_pylist()}
     shown = sorted(totals, key=lambda name: (-totals[name], name))[:most]
-    conditions.append(one_of(column("risk_object"), map(text, shown)))
-    tree = select(column("risk_object"), named(start, "bin"), sums.copy()).from_("risk")
-    tree = tree.where(all_of(conditions)).group_by(column("risk_object"), column("bin"))
-    cells = {(row["risk_object"], row["bin"]): row["score"] for row in running.store.query(tree).to_pylist()}
+    conditions.append(one_of(entity_name(), map(text, shown)))
+    tree = select(named(entity_name(), "name"), named(start, "bin"), sums.copy()).from_("risk")
+    tree = tree.where(all_of(conditions)).group_by(column("name"), column("bin"))
+    cells = {(row["name"], row["bin"]): row["score"] for row in running.store.query(tree).to_pylist()}
     edges = [iso(span.earliest + n * width) for n in range(bins + 1)]
     rows = [
         HeatRow(entity=name, scores=[cells.get((name, n), 0.0) for n in range(bins)], total=totals[name])

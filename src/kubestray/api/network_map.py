@@ -143,18 +143,27 @@ def network_map(
     words: str = "",
     opened: frozenset[str] = frozenset(),
     most: int = _MOST_NODES,
+    only: frozenset[Entity] | None = None,
 ) -> NetworkMap:
     """Return the map as it was at a time (ns), of what was seen in a length of time (ns) before it.
 
     ``opened`` are namespaces, written as entities, that are not collapsed however many workloads there are.
-    ``words`` keeps what is named so, and its neighbours.
+    ``words`` keeps what is named so, and its neighbours; ``only`` keeps edges of these workloads: those
+    among them, and of the others what is new.
     """
     edges = known_edges(running)
     began = min((edge.first for edge in edges), default=0)
     # The catalog notes the last sight of a series once an hour.
     seen = [edge for edge in edges if edge.first <= moment and edge.last + _HOUR >= moment - over]
+    fresh = {edge for edge in seen if edge.first > max(moment - over, began + over)}
     fitting = [edge for edge in seen if _fits(edge, words.lower().split())]
-    fresh = {edge for edge in fitting if edge.first > max(moment - over, began + over)}
+    if only is not None:
+        fitting = [
+            edge
+            for edge in fitting
+            if (among := len(only & {edge.source, edge.dest})) == 2 or (among and edge in fresh)
+        ]
+    fresh &= set(fitting)
     workloads = sorted({end for edge in fitting for end in (edge.source, edge.dest)})
     collapsed = len(workloads) > most
     place: dict[Entity, int] = {}

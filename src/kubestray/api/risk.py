@@ -29,6 +29,7 @@ class RiskEvent(BaseModel):
     id: str
     time: datetime
     detection: str
+    entity: str
     risk_object: str
     risk_object_type: str
     risk_score: float
@@ -41,6 +42,12 @@ class RiskEvents(BaseModel):
 
     total: int
     events: list[RiskEvent]
+
+
+def entity_name() -> Tree:
+    """Return the name of the entity that an event is about; of one without its place, that of the risk object."""
+    told = call("JSONExtractString", column("fields"), text("entity"))
+    return call("if", exp.NEQ(this=told, expression=text("")), told.copy(), column("risk_object"))
 
 
 def risk_events(
@@ -58,13 +65,13 @@ def risk_events(
     if detection:
         conditions.append(exp.EQ(this=column("detection"), expression=text(detection)))
     if entities is not None:
-        conditions.append(one_of(column("risk_object"), map(text, entities)))
+        conditions.append(one_of(entity_name(), map(text, entities)))
     if words:
-        found = call("positionCaseInsensitiveUTF8", column("risk_object"), text(words))
+        found = call("positionCaseInsensitiveUTF8", entity_name(), text(words))
         conditions.append(exp.GT(this=found, expression=exp.Literal.number(0)))
     where = all_of(conditions)
     names = ("id", "time", "detection", "risk_object", "risk_object_type", "risk_score", "fields")
-    rows = select(*map(column, names)).from_("risk").where(where)
+    rows = select(*map(column, names), named(entity_name(), "entity")).from_("risk").where(where)
     rows = rows.order_by(ordered(column("time"), descending=True), column("id")).limit(most).offset(skip)
     total = select(named(call("count"), "n")).from_("risk").where(where.copy())
     query = running.store.query
@@ -107,7 +114,7 @@ def risk_by_time(
     start = call("intDiv", exp.Sub(this=column("time"), expression=unsigned(span.earliest)), unsigned(width))
     conditions: list[Tree] = [chosen(None, span)]
     if entities is not None:
-        conditions.append(one_of(column("risk_object"), map(text, entities)))
+        conditions.append(one_of(entity_name(), map(text, entities)))
     tree = (
         select(
             named(start, "bin"),

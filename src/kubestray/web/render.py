@@ -81,14 +81,16 @@ def static(name: str) -> str:
     return f"/static/{name}?v={digest}"
 
 
-def when(time: datetime | int | float | None, style: str = "full") -> Markup:
-    """Return a time for people, which the page tells in the viewer's own zone; numbers are epoch seconds.
+def when(time: datetime | int | float | str | None, style: str = "full") -> Markup:
+    """Return a time for people, which the page tells in the viewer's own zone.
 
-    ``style`` is ``full``, or ``ago``: how long ago it was.
+    Numbers are epoch seconds, texts RFC 3339. ``style`` is ``full``, or ``ago``: how long ago it was.
     """
     if time is None:
         return Markup('<span class="muted">never</span>')
-    if isinstance(time, int | float):
+    if isinstance(time, str):
+        time = datetime.fromisoformat(time)
+    elif isinstance(time, int | float):
         time = datetime.fromtimestamp(time, UTC)
     time = time.astimezone(UTC)
     written = f"{time:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,5 +1,5 @@
 """The pages, one module a part of the console."""
 
-from kubestray.web.pages import administration, content, entering, entities, risk, searching
+from kubestray.web.pages import administration, content, entering, entities, findings, risk, searching
 
-PAGES = (entities, risk, searching, content, entering, administration)
+PAGES = (findings, entities, risk, searching, content, entering, administration)

@@ -33,8 +33,17 @@
     else document.querySelector('script[src*="/static/charts.js"]')?.addEventListener("load", resolve);
   });
   const draw = async (figure) => {
+    if (figure.dataset.spec && !figure.told) {
+      const answer = await fetch(figure.dataset.spec);
+      const told = await answer.json();
+      if (!answer.ok) {
+        figure.querySelector(".drawing").textContent = told.error?.hint ?? told.error?.message ?? "There is no chart.";
+        return;
+      }
+      figure.told = JSON.stringify(told);
+    }
     await loaded();
-    const spec = JSON.parse(figure.querySelector('script[type="application/json"]').textContent);
+    const spec = JSON.parse(figure.told ?? figure.querySelector('script[type="application/json"]').textContent);
     const ink = style("--ink"), muted = style("--muted"), line = style("--line");
     spec.config = {
       ...spec.config,
@@ -45,6 +54,7 @@
     };
     drawn.get(figure)?.finalize();
     const options = { actions: false, ast: true, defaultStyle: false, renderer: "svg", tooltip: { disableDefaultStyle: true, theme: "custom" } };
+    figure.querySelector(".drawing").replaceChildren();
     drawn.set(figure, await window.vegaEmbed(figure.querySelector(".drawing"), spec, options));
   };
   const drawAll = (within) => within.querySelectorAll("[data-chart]").forEach((figure) => draw(figure).catch((error) => {

@@ -1,0 +1,396 @@
+"""Findings and incidents: the queue, the documents, what people decide, and what is hidden."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from kubestray.api.asking import Analyst, Asker, Here, Viewer
+from kubestray.api.errors import not_found
+from kubestray.api.finding_charts import band_chart, picture_of
+from kubestray.api.remembering import forget, remembered
+from kubestray.api.times import at
+from kubestray.model.errors import UsageError
+from kubestray.model.finding import ACTIONS, SEVERITIES, STATES, Document, nanoseconds, rfc3339
+from kubestray.pipeline.casework import Casework
+from kubestray.pipeline.running import Running
+
+router = APIRouter(tags=["findings"])
+
+_KEEP = 3.0  # seconds
+_DAY = 86_400 * 10**9
+OPEN = ("new", "acknowledged")
+"""The states of what somebody still has to look at."""
+
+Action = Literal["acknowledge", "assign", "comment", "resolve", "reopen", "expect"]
+Identity = Annotated[str, Path(max_length=64)]
+assert set(Action.__args__) == set(ACTIONS)  # type: ignore[attr-defined]
+
+
+class Row(BaseModel):
+    """A finding or an incident in the queue."""
+
+    id: str
+    kind: str
+    title: str
+    sentence: str
+    entity: str
+    severity: str
+    score: float
+    state: str
+    owner: str | None
+    tactics: list[str]
+    techniques: list[str]
+    opened: str
+    first_seen: str
+    last_seen: str
+    steps: int
+    findings: int = Field(description="How many findings an incident has.")
+    incident: str | None = Field(description="The incident that a finding belongs to.")
+
+
+class Queue(BaseModel):
+    """Incidents first, each kind by severity, score and time."""
+
+    total: int
+    states: dict[str, int] = Field(description="How many there are of each state, before states are chosen.")
+    severities: dict[str, int]
+    rows: list[Row]
+
+
+class Decide(BaseModel):
+    """Something to decide. ``assign`` needs an owner (empty is whoever asks), ``comment`` a text."""
+
+    action: Action
+    text: str = Field(default="", max_length=10_000)
+    owner: str = Field(default="", max_length=80)
+
+
+class DecideMany(Decide):
+    """The same for several findings or incidents."""
+
+    ids: list[str] = Field(min_length=1, max_length=500)
+
+
+class Scope(BaseModel):
+    """What a suppression hides: all that is given has to fit; ``*`` is any text."""
+
+    entity: str = Field(default="", max_length=5000, examples=["workload:prod/shop/*"])
+    detection: str = Field(default="", max_length=200)
+    fields: dict[str, str] = Field(default_factory=dict)
+
+    def given(self) -> dict[str, Any]:
+        """Return what is not empty."""
+        return {name: value for name, value in self.model_dump().items() if value}
+
+
+class NewSuppression(BaseModel):
+    """A suppression to make. ``expires`` is an SPL time, for example ``+7d``."""
+
+    scope: Scope
+    reason: str = Field(max_length=2000)
+    expires: str = Field(default="+7d", max_length=64)
+
+
+class SuppressionState(BaseModel):
+    """A suppression: who hides what, why, and until when."""
+
+    id: str
+    scope: dict[str, Any]
+    reason: str
+    actor: str
+    since: str
+    expires: str
+    in_force: bool
+
+
+class Preview(BaseModel):
+    """What a suppression would have hidden of the findings of a time."""
+
+    since: str
+    findings: int = Field(description="How many findings were opened in that time.")
+    hidden: list[Row]
+
+
+class Event(BaseModel):
+    """What became of a finding by itself, or what somebody decided."""
+
+    time: str
+    actor: str | None
+    action: str
+    detail: dict[str, Any]
+
+
+def queue(
+    running: Running,
+    *,
+    kind: str = "",
+    states: Iterable[str] = OPEN,
+    severity: str = "",
+    owner: str = "",
+    words: str = "",
+    most: int = 100,
+    skip: int = 0,
+) -> Queue:
+    """Return findings and incidents. Without a kind, findings that an incident has are left to it.
+
+    ``severity`` is the least; ``words`` are parts of title, sentence, entities, techniques and tactics.
+    """
+    wanted, least = words.lower().split(), SEVERITIES.index(severity) if severity else 0
+    found = [
+        one
+        for one in _documents(running)
+        if (one["kind"] == kind if kind else not one.get("incident"))
+        and SEVERITIES.index(one["severity"]) >= least
+        and (not owner or (one["owner"] or "") == owner)
+        and _says(one, wanted)
+    ]
+    states = set(states)
+    chosen = [one for one in found if not states or one["state"] in states]
+    chosen.sort(key=_urgency)
+    counts = Counter(one["state"] for one in found)
+    severities = Counter(one["severity"] for one in chosen)
+    return Queue(
+        total=len(chosen),
+        states={state: counts[state] for state in STATES},
+        severities={name: severities[name] for name in reversed(SEVERITIES)},
+        rows=[row_of(one) for one in chosen[skip : skip + most]],
+    )
+
+
+def _documents(running: Running) -> list[Document]:
+    return remembered(running, "findings", _KEEP, lambda: _casework(running).documents())
+
+
+def _casework(running: Running) -> Casework:
+    return Casework(running.store, running.clock)
+
+
+def _says(document: Document, words: list[str]) -> bool:
+    if not words:
+        return True
+    names = [tactic["name"] for tactic in document["tactics"]]
+    parts = [document["title"], document["sentence"], *document["entities"], *document["techniques"], *names]
+    told = " ".join(parts).lower()
+    return all(word in told for word in words)
+
+
+def _urgency(document: Document) -> tuple[Any, ...]:
+    severity = SEVERITIES.index(document["severity"])
+    return (
+        document["kind"] != "incident",
+        -severity,
+        -document["score"],
+        -nanoseconds(document["last_seen"]),
+        document["id"],
+    )
+
+
+def row_of(document: Document) -> Row:
+    """Return a document in few words."""
+    names = ("id", "kind", "title", "sentence", "entity", "severity", "score", "state", "techniques")
+    times = ("opened", "first_seen", "last_seen")
+    return Row(
+        **{name: document[name] for name in (*names, *times)},
+        owner=document.get("owner"),
+        tactics=[tactic["name"].replace("-", " ") for tactic in document["tactics"]],
+        steps=len(document["steps"]),
+        findings=len(document.get("findings", ())),
+        incident=document.get("incident"),
+    )
+
+
+def finding(running: Running, identity: str) -> Document:
+    """Return a finding or an incident as it stands."""
+    try:
+        return _casework(running).document(identity)
+    except UsageError as error:
+        raise not_found("finding or incident", identity) from error
+
+
+def findings_of(running: Running, document: Document) -> list[Row]:
+    """Return the findings of an incident."""
+    wanted = set(document.get("findings", ()))
+    return [row_of(one) for one in _documents(running) if one["id"] in wanted]
+
+
+def about(running: Running, entities: Iterable[str]) -> list[Row]:
+    """Return the findings and incidents that entities take part in, those that are open first."""
+    wanted = set(entities)
+    found = [one for one in _documents(running) if wanted.intersection(one["entities"])]
+    return [row_of(one) for one in sorted(found, key=lambda one: (one["state"] not in OPEN, _urgency(one)))]
+
+
+def decide(running: Running, asker: Asker, ids: Iterable[str], wanted: Decide) -> list[Document]:
+    """Decide something about findings and incidents, as whoever asks."""
+    detail: dict[str, Any] = {}
+    if wanted.action == "assign":
+        detail["owner"] = wanted.owner.strip() or asker.name
+    if wanted.text.strip():
+        detail["text"] = wanted.text.strip()
+    casework, done = _casework(running), []
+    for identity in ids:
+        finding(running, identity)
+        done.append(casework.decide(wanted.action, identity, asker.name, **detail))
+        running.documents.note(asker.name, f"finding.{wanted.action}", identity, detail)
+    forget(running)
+    return done
+
+
+def history(running: Running, document: Document) -> list[Event]:
+    """Return everything that became of a finding and that was decided about it, in order."""
+    changes = [
+        Event(time=rfc3339(one.time), actor=None, action=one.change, detail={"score": one.document["score"]})
+        for one in _casework(running).history(document["id"])
+    ]
+    decided = [
+        Event(
+            time=one["time"],
+            actor=one["actor"],
+            action=one["action"],
+            detail={name: value for name, value in one.items() if name not in ("time", "actor", "action")},
+        )
+        for one in document["history"]
+    ]
+    return sorted([*changes, *decided], key=lambda one: nanoseconds(one.time))
+
+
+def suppressions(running: Running) -> list[SuppressionState]:
+    """Return all suppressions, the latest first."""
+    now = running.clock()
+    return [
+        SuppressionState(**one.as_json(), in_force=one.since <= now < one.expires)
+        for one in reversed(_casework(running).suppressions())
+    ]
+
+
+def suppress(running: Running, asker: Asker, wanted: NewSuppression) -> SuppressionState:
+    """Hide what fits a scope for a while."""
+    expires = at(running, wanted.expires, "expires", running.clock())
+    scope = wanted.scope.given()
+    made = _casework(running).suppress(scope, wanted.reason, asker.name, expires)
+    running.documents.note(asker.name, "suppression.create", made, {"scope": scope, "reason": wanted.reason})
+    forget(running)
+    return next(one for one in suppressions(running) if one.id == made)
+
+
+def withdraw(running: Running, asker: Asker, identity: str) -> None:
+    """End a suppression."""
+    try:
+        _casework(running).withdraw(identity, asker.name)
+    except UsageError as error:
+        raise not_found("suppression", identity) from error
+    running.documents.note(asker.name, "suppression.withdraw", identity)
+    forget(running)
+
+
+def preview(running: Running, scope: Scope, days: int = 30) -> Preview:
+    """Return what a suppression would have hidden of the findings of some days."""
+    since = max(0, running.clock() - days * _DAY)
+    hidden = _casework(running).preview(scope.given(), since)
+    opened = [
+        one for one in _documents(running) if one["kind"] == "finding" and nanoseconds(one["opened"]) >= since
+    ]
+    told = ({"owner": None, **one} for one in hidden)
+    return Preview(since=rfc3339(since), findings=len(opened), hidden=[row_of(one) for one in told])
+
+
+@router.get("/findings")
+def findings_all(
+    here: Here,
+    _asker: Viewer,
+    kind: Annotated[Literal["", "finding", "incident"], Query()] = "",
+    state: Annotated[list[Literal["new", "acknowledged", "suppressed", "resolved", "closed"]], Query()] = [  # noqa: B006 (FastAPI copies it)
+        "new",
+        "acknowledged",
+    ],
+    severity: Annotated[Literal["", "informational", "low", "medium", "high", "critical"], Query()] = "",
+    owner: Annotated[str, Query(max_length=80)] = "",
+    words: Annotated[str, Query(max_length=500)] = "",
+    most: Annotated[int, Query(ge=1, le=1000)] = 100,
+    skip: Annotated[int, Query(ge=0, le=100_000)] = 0,
+) -> Queue:
+    """Return findings and incidents, the most urgent first."""
+    return queue(
+        here,
+        kind=kind,
+        states=state,
+        severity=severity,
+        owner=owner,
+        words=words,
+        most=most,
+        skip=skip,
+    )
+
+
+@router.post("/findings/decisions")
+def findings_decide(here: Here, asker: Analyst, wanted: DecideMany) -> list[Row]:
+    """Decide the same about several findings and incidents."""
+    return [row_of(one) for one in decide(here, asker, wanted.ids, wanted)]
+
+
+@router.get("/findings/{identity}")
+def findings_one(here: Here, _asker: Viewer, identity: Identity) -> dict[str, Any]:
+    """Return a finding or an incident as it stands; docs/findings.md names its keys."""
+    return finding(here, identity)
+
+
+@router.get("/findings/{identity}/history")
+def findings_history(here: Here, _asker: Viewer, identity: Identity) -> list[Event]:
+    """Return what became of a finding, and what was decided about it."""
+    return history(here, finding(here, identity))
+
+
+@router.get("/findings/{identity}/chart")
+def findings_chart(here: Here, _asker: Viewer, identity: Identity) -> dict[str, Any]:
+    """Return the Vega-Lite specification of what was observed and what is usual."""
+    spec = band_chart(here, finding(here, identity))
+    if spec is None:
+        raise not_found("chart of", identity, "nothing that its searches measured is left to be shown")
+    return spec
+
+
+_PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}, "description": "The chart."}}
+
+
+@router.get("/findings/{identity}/chart.png", response_class=Response, responses=_PICTURE)
+def findings_picture(here: Here, asker: Viewer, identity: Identity) -> Response:
+    """Return the same as a picture."""
+    return Response(picture_of(findings_chart(here, asker, identity)), media_type="image/png")
+
+
+@router.post("/findings/{identity}/decisions")
+def findings_decide_one(here: Here, asker: Analyst, identity: Identity, wanted: Decide) -> dict[str, Any]:
+    """Decide something about a finding or an incident."""
+    return decide(here, asker, [identity], wanted)[0]
+
+
+@router.get("/suppressions")
+def suppressions_all(here: Here, _asker: Viewer) -> list[SuppressionState]:
+    """Return all suppressions."""
+    return suppressions(here)
+
+
+@router.post("/suppressions", status_code=201)
+def suppressions_new(here: Here, asker: Analyst, wanted: NewSuppression) -> SuppressionState:
+    """Hide what fits a scope for a while."""
+    return suppress(here, asker, wanted)
+
+
+@router.post("/suppressions/preview")
+def suppressions_preview(
+    here: Here, _asker: Viewer, scope: Scope, days: Annotated[int, Query(ge=1, le=400)] = 30
+) -> Preview:
+    """Return what a suppression would have hidden of past findings."""
+    return preview(here, scope, days)
+
+
+@router.delete("/suppressions/{identity}", status_code=204)
+def suppressions_end(here: Here, asker: Analyst, identity: Identity) -> None:
+    """End a suppression."""
+    withdraw(here, asker, identity)

@@ -1,0 +1,269 @@
+"""The queue of findings and incidents, one of them, and suppressions."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Form, Path, Query
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from kubestray.api import entities, findings, network_map, risk
+from kubestray.api.asking import Analyst, Here, Viewer
+from kubestray.api.charts import risk_chart
+from kubestray.api.errors import Refused, Told, told_of
+from kubestray.api.findings import OPEN, Decide, NewSuppression, Preview, Scope
+from kubestray.api.times import iso
+from kubestray.model.entity import Entity
+from kubestray.model.errors import KubestrayError
+from kubestray.model.finding import SEVERITIES, STATES, Document, nanoseconds, written
+from kubestray.store.points import Span
+from kubestray.web.chart_script import script_address
+from kubestray.web.map_layout import picture
+from kubestray.web.render import page
+
+router = APIRouter()
+
+Identity = Annotated[str, Path(max_length=64)]
+Text = Annotated[str, Form(max_length=10_000)]
+_A_PAGE = 100
+_HOUR = 3600 * 10**9
+_BINS = 60
+
+
+@router.get("/")
+def first() -> Response:
+    """Go to the queue."""
+    return RedirectResponse("/findings", 303)
+
+
+@router.get("/findings")
+def queue(
+    request: Request,
+    here: Here,
+    _asker: Viewer,
+    kind: Annotated[str, Query(pattern="^(finding|incident)?$")] = "",
+    state: Annotated[str, Query(pattern=f"^(open|all|{'|'.join(STATES)})$")] = "open",
+    severity: Annotated[str, Query(pattern=f"^({'|'.join(SEVERITIES)})?$")] = "",
+    owner: Annotated[str, Query(max_length=80)] = "",
+    words: Annotated[str, Query(max_length=500)] = "",
+    skip: Annotated[int, Query(ge=0, le=100_000)] = 0,
+    part: bool = False,
+) -> Response:
+    """Show findings and incidents."""
+    states = OPEN if state == "open" else () if state == "all" else (state,)
+    found = findings.queue(
+        here,
+        kind=kind,
+        states=states,
+        severity=severity,
+        owner=owner,
+        words=words,
+        most=_A_PAGE,
+        skip=skip,
+    )
+    filters = {"kind": kind, "state": state, "severity": severity, "owner": owner, "words": words}
+    return page(
+        request,
+        "findings_part.html" if part else "findings.html",
+        found=found,
+        filters=filters,
+        skip=skip,
+        size=_A_PAGE,
+        severities=SEVERITIES,
+        states=STATES,
+    )
+
+
+@router.post("/findings")
+def queue_decide(
+    here: Here,
+    asker: Analyst,
+    action: Annotated[findings.Action, Form()],
+    back: Annotated[str, Form(max_length=2000)] = "",
+    chosen: Annotated[list[str], Form(max_length=500)] = [],  # noqa: B006 (FastAPI copies it)
+) -> Response:
+    """Decide the same about all that are chosen."""
+    findings.decide(here, asker, chosen, Decide(action=action))
+    return RedirectResponse(f"/findings?{back}" if back else "/findings", 303)
+
+
+@router.get("/findings/{identity}")
+def one(request: Request, here: Here, _asker: Viewer, identity: Identity) -> Response:
+    """Show a finding or an incident."""
+    return _shown(request, here, findings.finding(here, identity))
+
+
+def _shown(request: Request, here: Here, document: Document, told: Told | None = None) -> Response:
+    span = _span(document, here.clock())
+    names = list(dict.fromkeys([*document["entities"], *(step["entity"] for step in document["steps"])]))
+    bins = risk.risk_by_time(here, span, _BINS, _below(here, names, span))
+    around = _around(here, document)
+    return page(
+        request,
+        "incident.html" if document["kind"] == "incident" else "finding.html",
+        status=400 if told else 200,
+        one=document,
+        told=told,
+        history=findings.history(here, document),
+        members=findings.findings_of(here, document),
+        incident=findings.finding(here, document["incident"]) if document.get("incident") else None,
+        risk=risk_chart(bins, span) if bins else None,
+        around=around,
+        picture=picture(around) if around else None,
+        why=_why(here, document),
+        most=max((part["value"] for part in document.get("parts", ())), default=0),
+        script=script_address(),
+    )
+
+
+def _span(document: Document, now: int) -> Span:
+    """Return what happened with some hours around."""
+    first, last = nanoseconds(document["first_seen"]), nanoseconds(document["last_seen"])
+    return Span(first - 12 * _HOUR, min(now, last + 3 * _HOUR))
+
+
+def _below(here: Here, names: list[str], span: Span) -> list[str]:
+    """Return the risk objects behind some entities; a cluster or namespace would bring everything."""
+    wide = ("cluster", "namespace", "node")
+    narrow = [name for name in names if name.split(":", 1)[0] not in wide] or names[:1]
+    return list(
+        dict.fromkeys(
+            [*narrow, *(one for name in narrow[:5] for one in entities.names_below(here, name, span))]
+        )
+    )
+
+
+def _around(here: Here, document: Document) -> network_map.NetworkMap | None:
+    """Return the part of the network map around what a finding is about."""
+    involved = _workloads(document)
+    if not involved:
+        return None
+    moment = min(here.clock(), nanoseconds(document["last_seen"]) + _HOUR)
+    over = max(24 * _HOUR, moment - nanoseconds(document["first_seen"]) + _HOUR)
+    found = network_map.network_map(here, moment, over, only=involved)
+    return found if found.nodes else None
+
+
+def _workloads(document: Document) -> frozenset[Entity]:
+    """Return the workloads that steps name, by themselves or as a part of something."""
+    found: set[Entity] = set()
+    for name in [document["entity"], *(step["entity"] for step in document["steps"])]:
+        entity = Entity.parse(name)
+        if entity is None or not entity.namespace or entity.kind in ("namespace", "pod", "container"):
+            continue
+        source, arrow, dest = entity.name.partition(">")
+        found.add(Entity("workload", entity.cluster, entity.namespace, source.split("/")[0]))
+        if arrow:
+            namespace, _, workload = dest.partition("/")
+            found.add(Entity("workload", entity.cluster, namespace, workload))
+    return frozenset(found)
+
+
+def _why(here: Here, document: Document) -> list[dict[str, Any]]:
+    """Return what the detections of the steps say of themselves, each once."""
+    names = dict.fromkeys(step["detection"] for step in document["steps"])
+    known = [here.content.detections[name] for name in names if name in here.content.detections]
+    return [
+        {
+            "name": one.name,
+            "description": one.description,
+            "false_positives": str(one.raw.get("known_false_positives") or ""),
+        }
+        for one in known
+    ]
+
+
+@router.post("/findings/{identity}")
+def decide(
+    request: Request,
+    here: Here,
+    asker: Analyst,
+    identity: Identity,
+    action: Annotated[findings.Action, Form()],
+    text: Text = "",
+    owner: Annotated[str, Form(max_length=80)] = "",
+) -> Response:
+    """Decide something about a finding or an incident."""
+    try:
+        findings.decide(here, asker, [identity], Decide(action=action, text=text, owner=owner))
+    except (KubestrayError, Refused) as error:
+        return _shown(request, here, findings.finding(here, identity), told_of(error)[1])
+    return RedirectResponse(f"/findings/{quote(identity)}", 303)
+
+
+@router.get("/findings/{identity}/finding.json")
+def export(here: Here, _asker: Viewer, identity: Identity) -> Response:
+    """Give the document as a file, which ``kubestray verify`` can check."""
+    document = findings.finding(here, identity)
+    headers = {"Content-Disposition": f'attachment; filename="{document["kind"]}-{document["id"]}.json"'}
+    pretty = json.dumps(json.loads(written(document)), indent=2, ensure_ascii=False)
+    return Response(pretty, media_type="application/json", headers=headers)
+
+
+@router.get("/findings/{identity}/suppress")
+def suppress_form(
+    request: Request,
+    here: Here,
+    _asker: Analyst,
+    identity: Identity,
+    entity: Annotated[str | None, Query(max_length=5000)] = None,
+    detection: Annotated[str | None, Query(max_length=200)] = None,
+    reason: Annotated[str, Query(max_length=2000)] = "",
+    expires: Annotated[str, Query(max_length=64)] = "+7d",
+) -> Response:
+    """Show the form of a suppression, with what it would have hidden in the last 30 days."""
+    document = findings.finding(here, identity)
+    step = max(document["steps"], key=lambda one: one["score"], default=None)
+    scope = Scope(
+        entity=document["entity"] if entity is None else entity,
+        detection=(step["detection"] if step else "") if detection is None else detection,
+    )
+    return _suppress(request, here, document, NewSuppression(scope=scope, reason=reason, expires=expires))
+
+
+@router.post("/findings/{identity}/suppress")
+def suppress(
+    request: Request,
+    here: Here,
+    asker: Analyst,
+    identity: Identity,
+    reason: Annotated[str, Form(max_length=2000)] = "",
+    expires: Annotated[str, Form(max_length=64)] = "",
+    entity: Annotated[str, Form(max_length=5000)] = "",
+    detection: Annotated[str, Form(max_length=200)] = "",
+) -> Response:
+    """Hide what fits the scope."""
+    wanted = NewSuppression(scope=Scope(entity=entity, detection=detection), reason=reason, expires=expires)
+    try:
+        findings.suppress(here, asker, wanted)
+    except (KubestrayError, Refused) as error:
+        return _suppress(request, here, findings.finding(here, identity), wanted, told_of(error)[1])
+    return RedirectResponse(f"/findings/{quote(identity)}", 303)
+
+
+def _suppress(
+    request: Request, here: Here, document: Document, wanted: NewSuppression, told: Told | None = None
+) -> Response:
+    preview: Preview | None = None
+    if wanted.scope.given():
+        preview = findings.preview(here, wanted.scope)
+    status = 400 if told else 200
+    return page(
+        request, "suppress.html", status=status, one=document, wanted=wanted, preview=preview, told=told
+    )
+
+
+@router.get("/suppressions")
+def suppressions(request: Request, here: Here, _asker: Viewer) -> Response:
+    """Show all suppressions."""
+    return page(request, "suppressions.html", found=findings.suppressions(here), now=iso(here.clock()))
+
+
+@router.post("/suppressions/{identity}/end")
+def suppression_end(here: Here, asker: Analyst, identity: Identity) -> Response:
+    """End a suppression."""
+    findings.withdraw(here, asker, identity)
+    return RedirectResponse("/suppressions", 303)
