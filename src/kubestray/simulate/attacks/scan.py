@@ -24,9 +24,8 @@ def plan(scene: Scene) -> Footprint:
         each = scene.size / 60 / len(_TARGETS)  # connections in ten seconds
         tried = transfer(own, scene.begin, scene.last, each * _BYTES, pauses=0.1)
         ends = scene.at(_SCANNER.name), scene.near(name)
-        found += [
-            replace(edge, failing=0.95) for edge in conversation(own, ends, tried, tried.scaled(0.3), each)
-        ]
+        there, back = conversation(own, ends, tried, tried.scaled(0.3), each)
+        found += [replace(there, failing=0.95), replace(back, sockets=0.0)]
     step = scene.step(SCAN.techniques, round(scene.size), "{connections}/10min", _SCANNER.name)
     return Footprint(
         attacks=(Attack(scene.name, (step,)),), edges=tuple(found), intruders=(scene.intruder(_SCANNER),)
