@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -48,7 +50,7 @@ def test_the_state_is_the_same_however_the_bins_come(cuts, seed):
     expected = told(whole, times, pods, values)
     found = []
     edges = [0.0, *(START + cut // (1 / 48) * 1800 for cut in sorted(cuts)), np.inf]
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in itertools.pairwise(edges):
         part = (times >= first) & (times < last)
         found += told(parts, times[part], pods[part], values[part])
         if found and len(found) % 2:
@@ -75,7 +77,9 @@ def test_a_single_entity_scores_as_it_does_in_its_fleet():
     for pod in range(6):
         alone = fleet.only((f"p{pod}",))
         own = late & (pods == pod)
-        found = {(time, key): score for time, key, score, _ in told(alone, times[own], pods[own], values[own])}
+        found = {
+            (time, key): score for time, key, score, _ in told(alone, times[own], pods[own], values[own])
+        }
         whole = load(fleet.dump())
         expected = told(whole, times[late], pods[late], values[late])
         assert found == {(t, key): score for t, key, score, _ in expected if key == (f"p{pod}",)}

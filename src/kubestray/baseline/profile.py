@@ -35,8 +35,8 @@ FORGOTTEN_SECONDS = 8 * DAY
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a profile is of: the names of its key fields and metrics, the length of a bin in seconds, the rate of
-    false findings per entity-day that is asked for, the direction that counts.
+    """What a profile is of: the names of its key fields and metrics, the length of a bin in seconds, the
+    rate of false findings per entity-day that is asked for, the direction that counts.
     """
 
     keys: tuple[str, ...]
@@ -48,10 +48,11 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """One bin, judged: ``entities`` by number in ascending order, their keys, what their views expected before.
+    """One bin, judged: ``entities`` by number in ascending order, their keys, what their views expected
+    before.
 
-    ``values`` are (entities, metrics), NaN where there is none; ``first`` and ``last`` are when each entity was
-    seen before, infinite if never. ``rows`` are the rows of the fleet that had values, in their order.
+    ``values`` are (entities, metrics), NaN where there is none; ``first`` and ``last`` are when each entity
+    was seen before, infinite if never. ``rows`` are the rows of the fleet that had values, in their order.
     """
 
     time: float
@@ -84,9 +85,9 @@ class Profile:
         """Learn from rows and yield the bins that start at ``report_from`` or later, judged before they are
         learned.
 
-        ``times`` (rows) are starts of bins, in any order; ``key_of`` (rows) says which of ``keys`` each row is of;
-        ``values`` are (rows, metrics). Bins before ``until`` are passed over. Raise `ValueError` for two rows of
-        one entity in one bin.
+        ``times`` (rows) are starts of bins, in any order; ``key_of`` (rows) says which of ``keys`` each row
+        is of; ``values`` are (rows, metrics). Bins before ``until`` are passed over. Raise `ValueError` for
+        two rows of one entity in one bin.
         """
         order = np.lexsort((key_of, times))
         times, key_of, values = times[order], key_of[order], values[order]
@@ -237,5 +238,3 @@ def _blank(form: Form, names: Sequence[Key], entities: int) -> Stray:
     phase = np.array([phase_of(name) for name in names] + [0] * (entities - len(names)), dtype=np.int64)
     entity = np.repeat(np.arange(entities), width)
     return Stray(entity, np.full(entities * width, form.step), form.per_day, form.direction, phase)
-
-

@@ -17,7 +17,7 @@ from kubestray.detect.runner import Outcome, Times, run_once
 from kubestray.model.content import Baseline, Content, Detection, Search
 from kubestray.model.errors import ContentError, Diagnostic, UsageError
 from kubestray.model.risk import RiskEvent
-from kubestray.pipeline.setting_up import built_in, events_of, lookups_of
+from kubestray.pipeline.setting_up import built_in, events_of, lookups_of, profiles_of
 from kubestray.risk.events import risk_events
 from kubestray.search.run import Request
 from kubestray.store.store import Store
@@ -54,11 +54,13 @@ class Detector:
 
     def __init__(self, store: Store, content: Content, make: Callable[..., Request]) -> None:
         self._store, self._content, self._make = store, content, make
+        self._profiles = profiles_of(store, keep=True)
 
     def run(self, search: Search, times: Times) -> Run:
         """Run one search; its risk events are in the store when this returns, each once."""
         lookups = lookups_of(self._store, self._content)
-        make = partial(self._make, lookups=lookups, events=events_of(self._store))
+        events_read = events_of(self._store)
+        make = partial(self._make, lookups=lookups, events=events_read, profiles=self._profiles)
         outcome = run_once(search, self._content, times, self._store.query, make)
         events: list[RiskEvent] = []
         if isinstance(search, Detection) and outcome.error is None:
