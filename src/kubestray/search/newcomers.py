@@ -209,7 +209,7 @@ class _Facts:
             )
 
     def _decayed(self, first: Tree) -> Tree:
-        """Return how many keys were first seen before what is `recent`, those of long ago forgotten by now."""
+        """Return how many keys were first seen before what is `recent`, less what is forgotten."""
         before = number(self.seen.earliest - WINDOW)
         weight = call(
             "exp2", call("divide", call("minus", first.copy(), number(self.seen.earliest)), number(HALF_LIFE))
@@ -253,7 +253,7 @@ class _Facts:
         return _likely(rarity(1, rate))
 
     def _elsewhere(self, scope: Parts, key: Parts, first: float) -> tuple[tuple[str, ...], float]:
-        """Return other places that knew a key before, some of them, and the share of other scopes that did."""
+        """Return some other places that knew a key before, and the share of other scopes that did."""
         known = self._known.get(key, [])
         own = {place for other, place, _ in known if other == scope}
         earlier = [(other, place) for other, place, time in known if time < first]

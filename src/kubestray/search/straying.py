@@ -16,7 +16,7 @@ import pyarrow as pa
 from kubestray.baseline import snapshot
 from kubestray.baseline.arrays import Floats, Ints
 from kubestray.baseline.judging import Judge, Question
-from kubestray.baseline.profile import Form, Key, Profile
+from kubestray.baseline.profile import DAY, Form, Key, Profile
 from kubestray.model.errors import SearchError
 from kubestray.search.history import bin_seconds, check_row_by_row, extends, pieces
 from kubestray.search.plan import Column
@@ -131,10 +131,12 @@ def _state(
 
 
 def _origin(wish: Wish, context: Context, wanted: Range, step: float) -> float:
-    """Return from when a profile that knows nothing learns."""
+    """Return from when a profile that knows nothing learns: the start of a day, so that whoever looks at the
+    same day learns the same.
+    """
     first = context.catalog.first_seen()
     seen = wanted.end if first is None else min(first / SECOND_NS, wanted.end)
-    return math.floor(max(wanted.first - wish.history, seen) / step) * step
+    return math.floor(max((wanted.first - wish.history) // DAY * DAY, seen) / step) * step
 
 
 def _as_given(wish: Wish, relation: Relation, context: Context) -> list[Row]:
