@@ -122,7 +122,6 @@ _SEARCH: dict[str, Form] = {
     **dict.fromkeys(("type", "search", "how_to_implement", "known_false_positives"), TEXT),
     **dict.fromkeys(("data_source", "blind_spots", "response"), TEXTS),
     **dict.fromkeys(("datamodel", "tests", "parameters", "nes_fields", "baselines"), ANY),
-    "response": TEXTS,
     **dict.fromkeys(("enabled", "enabled_by_default", "check_references"), FLAG),
     "tags": _table(_TAGS),
     "schedule": _SCHEDULE,
