@@ -14,8 +14,8 @@ from kubestray.simulate.network import NetworkFamily
 from kubestray.simulate.pod import ContainerFamily, PodFamily
 from kubestray.simulate.process import ProcessFamily
 from kubestray.simulate.processes import processes
-from kubestray.simulate.scenarios.base import Footprint
 from kubestray.simulate.series import Family
+from kubestray.simulate.stage import Footprint
 
 
 @dataclass(frozen=True, slots=True)

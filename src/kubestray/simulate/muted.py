@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from kubestray.simulate.noise import F64, I64, Bool
-from kubestray.simulate.scenarios.base import Silence
 from kubestray.simulate.series import Channel, Family
+from kubestray.simulate.stage import Silence
 
 
 def muted(family: Family, silences: Sequence[Silence]) -> Family:

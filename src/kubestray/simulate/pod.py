@@ -13,8 +13,8 @@ from kubestray.simulate.cluster import Cluster, Owner, Pod, container_key, job_r
 from kubestray.simulate.counter import Counters
 from kubestray.simulate.edges import job_transfer
 from kubestray.simulate.noise import F64, I64, Bool, between, key
-from kubestray.simulate.scenarios.base import PodTraffic
 from kubestray.simulate.series import Channel, Metric, Resource, Shape, alive, seconds_array
+from kubestray.simulate.stage import PodTraffic
 from kubestray.simulate.stream import Stream
 
 _RECEIVERS: Final = "github.com/open-telemetry/opentelemetry-collector-contrib/receiver"

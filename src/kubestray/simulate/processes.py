@@ -11,7 +11,7 @@ from kubestray.simulate.catalog import SHIM, SYSTEM, Program
 from kubestray.simulate.cluster import Cluster, Machine, Pod, container_key
 from kubestray.simulate.episode import Episode, steady
 from kubestray.simulate.noise import between, key, pick
-from kubestray.simulate.scenarios.base import Intruder
+from kubestray.simulate.stage import Intruder
 
 _HIGHEST_PID: Final = 4_194_304
 _FIRST_PID: Final = 300  # below are the kernel's own threads

@@ -21,9 +21,9 @@ from kubestray.simulate.noise import I64
 from kubestray.simulate.otlp import JsonLayout, ProtobufLayout
 from kubestray.simulate.rhythm import DAY
 from kubestray.simulate.scenarios import SCENARIOS
-from kubestray.simulate.scenarios.base import Stage
 from kubestray.simulate.sender import MakeLayout, Sender
 from kubestray.simulate.series import NANOS, Family
+from kubestray.simulate.stage import Stage
 from kubestray.simulate.table import Table, pages
 
 LIVE_S: Final = DAY

@@ -18,16 +18,16 @@ from kubestray.simulate.episode import Episode, pulses, steady, transfer
 from kubestray.simulate.labels import Twin
 from kubestray.simulate.noise import key, pick
 from kubestray.simulate.rhythm import DAY, HOUR
-from kubestray.simulate.scenarios.base import Footprint, Intruder, PodTraffic, Stage
+from kubestray.simulate.stage import Footprint, Intruder, PodTraffic, Stage
 
 _STATUS: Final = "status.uptime.example.com"
-_CHECKED_EVERY: Final = 60
-_CHECK: Final = 420.0
+CHECKED_EVERY: Final = 60
+CHECK: Final = 420.0
 """Bytes of one check."""
-_PROBES_A_DAY: Final = 6
+PROBES_A_DAY: Final = 6
 """Of a probe that runs every few seconds for some milliseconds these are there when processes are read."""
-_LOAD_TEST: Final = (79 * HOUR, 40 * 60, 7.0)
-_MAILING: Final = (53 * HOUR, 20 * 60, 9.0)
+LOAD_TEST: Final = (79 * HOUR, 40 * 60, 7.0)
+MAILING: Final = (53 * HOUR, 20 * 60, 9.0)
 """How long before the end, for how many seconds, and how many times the usual in addition."""
 
 _PROBE: Final = Program("sh", "/bin/busybox", "sh -c redis-cli ping", "999", 0.001, 1, (0.0, 0.0), 1)
@@ -66,17 +66,17 @@ def _health_checks(stage: Stage) -> Footprint:
     found = Footprint()
     for owner in _owners(cluster, "gateway"):
         own = key(cluster.seed, "health check", owner.namespace)
-        first = (cluster.begin - HOUR) // _CHECKED_EVERY * _CHECKED_EVERY
-        calls = pulses(own, first, cluster.end, _CHECKED_EVERY, _CHECK, jitter=0.05)
-        answers = pulses(own, first, cluster.end, _CHECKED_EVERY, _CHECK / 2, jitter=0.05)
+        first = (cluster.begin - HOUR) // CHECKED_EVERY * CHECKED_EVERY
+        calls = pulses(own, first, cluster.end, CHECKED_EVERY, CHECK, jitter=0.05)
+        answers = pulses(own, first, cluster.end, CHECKED_EVERY, CHECK / 2, jitter=0.05)
         ends = edges.inside(owner, edges.zones(owner)[0]), edges.outside(_STATUS)
         entity = owner.entity(cluster.name)
         found += Footprint(
             twins=(Twin(cluster.begin, stage.end, "health checks", entity, "beacon", 10.0),),
             # What is usual is stated, not averaged: it must not depend on how long the simulation is.
             edges=(
-                edges.episodic(own, *ends, _CHECK / 6, (calls,), 1.0),
-                edges.episodic(key(own, "back"), *ends[::-1], _CHECK / 12, (answers,), 1.0),
+                edges.episodic(own, *ends, CHECK / 6, (calls,), 1.0),
+                edges.episodic(key(own, "back"), *ends[::-1], CHECK / 12, (answers,), 1.0),
             ),
         )
     return found
@@ -107,7 +107,7 @@ def _entrypoints(pod: Pod, program: Program, _cluster: Cluster) -> Iterator[Intr
 def _probes(pod: Pod, program: Program, cluster: Cluster) -> Iterator[Intruder]:
     first, last = pod.born, min(pod.died, cluster.end)
     for day in range(max(first, cluster.begin - DAY) // DAY, last // DAY + 1):
-        for number in range(_PROBES_A_DAY):
+        for number in range(PROBES_A_DAY):
             own = key(pod.key, "probe", day, number)
             at = day * DAY + pick(own, DAY // 10) * 10
             if first < at < last:
@@ -138,7 +138,7 @@ def _cron(stage: Stage) -> Footprint:
 def _load_test(stage: Stage) -> Footprint:
     """Somebody sends the shop many times its usual customers, for most of an hour."""
     cluster = stage.cluster
-    before, seconds, times = _LOAD_TEST
+    before, seconds, times = LOAD_TEST
     begin = (stage.end - before) // HOUR * HOUR
     names = {"gateway": "storefront", "storefront": "catalog", "catalog": "postgres"}
     spaces = {name: cluster.owner(name).namespace for name in (*names, "postgres")}
@@ -179,7 +179,7 @@ def _boosted(edge: Edge, episode: Episode) -> Edge:
 def _mailing(stage: Stage) -> Footprint:
     """A mailing: a worker asks for many names, and sends many letters."""
     cluster = stage.cluster
-    before, seconds, times = _MAILING
+    before, seconds, times = MAILING
     begin = (stage.end - before) // HOUR * HOUR
     worker = cluster.owner("worker")
     more = [

@@ -7,7 +7,7 @@ from kubestray.simulate.attacks.scene import Kind, Scene
 from kubestray.simulate.episode import pulses
 from kubestray.simulate.labels import Attack
 from kubestray.simulate.noise import between, key
-from kubestray.simulate.scenarios.base import Footprint, conversation
+from kubestray.simulate.stage import Footprint, conversation
 
 _SERVER = "cdn.assets.example.net"
 

@@ -9,7 +9,7 @@ from kubestray.simulate.edges import Endpoint
 from kubestray.simulate.episode import transfer
 from kubestray.simulate.labels import Attack
 from kubestray.simulate.noise import key
-from kubestray.simulate.scenarios.base import Footprint, Intruder, conversation
+from kubestray.simulate.stage import Footprint, Intruder, conversation
 
 _NSENTER = Program("nsenter", "/usr/bin/nsenter", "--target 1 --mount --net --pid", cpu=0.001, memory=2)
 _SHELL = Program("bash", "/usr/bin/bash", "-il", cpu=0.002, memory=4, threads=1)

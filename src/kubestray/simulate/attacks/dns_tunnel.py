@@ -10,7 +10,7 @@ from kubestray.simulate.edges import Edge, episodic
 from kubestray.simulate.episode import transfer
 from kubestray.simulate.labels import Attack
 from kubestray.simulate.noise import key
-from kubestray.simulate.scenarios.base import Footprint
+from kubestray.simulate.stage import Footprint
 
 _CLIENT = Program("dnscat", "/usr/local/bin/dnscat", "t.example.org", "1000", 0.03, 9, (0.0, 0.0), 3)
 

@@ -7,7 +7,7 @@ from kubestray.simulate.attacks.scene import Kind, Scene
 from kubestray.simulate.episode import transfer
 from kubestray.simulate.labels import Attack
 from kubestray.simulate.noise import key
-from kubestray.simulate.scenarios.base import Footprint, crossing, upload
+from kubestray.simulate.stage import Footprint, crossing, upload
 
 _SHARE = "files.share.example.net"
 

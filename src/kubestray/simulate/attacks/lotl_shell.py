@@ -6,7 +6,7 @@ from kubestray.simulate.attacks.scene import Kind, Scene
 from kubestray.simulate.catalog import Program
 from kubestray.simulate.labels import Attack
 from kubestray.simulate.noise import between, key
-from kubestray.simulate.scenarios.base import Footprint
+from kubestray.simulate.stage import Footprint
 
 _SHELL = Program("ash", "/bin/busybox", "ash", "1000", 0.001, 1.1, (20.0, 0.0), 1)
 _TOOLS = (

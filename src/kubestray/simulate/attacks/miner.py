@@ -8,7 +8,7 @@ from kubestray.simulate.catalog import Program
 from kubestray.simulate.episode import steady, transfer
 from kubestray.simulate.labels import Attack
 from kubestray.simulate.noise import key
-from kubestray.simulate.scenarios.base import Footprint, conversation
+from kubestray.simulate.stage import Footprint, conversation
 
 _MINER = Program("kworkerds", "/usr/local/share/kworkerds", "-o pool:443", "1000", 0.002, 240, threads=9)
 _POOL = "pool.coins.example.net"

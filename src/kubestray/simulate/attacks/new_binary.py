@@ -5,7 +5,7 @@ from __future__ import annotations
 from kubestray.simulate.attacks.scene import Kind, Scene
 from kubestray.simulate.catalog import Program
 from kubestray.simulate.labels import Attack
-from kubestray.simulate.scenarios.base import Footprint
+from kubestray.simulate.stage import Footprint
 
 _PATH = "/usr/local/bin/healthd"
 _PROGRAM = Program("healthd", _PATH, "-d", "1000", 0.012, 18, (30.0, 60.0), 5)

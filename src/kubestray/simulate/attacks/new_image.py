@@ -8,7 +8,7 @@ from kubestray.simulate.catalog import Program
 from kubestray.simulate.cluster import Owner, Pod
 from kubestray.simulate.labels import Attack
 from kubestray.simulate.noise import key
-from kubestray.simulate.scenarios.base import Footprint
+from kubestray.simulate.stage import Footprint
 
 _IMAGE = "docker.io/toolbox/netshell"
 _PROGRAM = Program("netshell", "/usr/local/bin/netshell", "serve", "root", 0.02, 40, (0.0, 200.0), 6)

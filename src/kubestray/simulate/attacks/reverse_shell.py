@@ -8,7 +8,7 @@ from kubestray.simulate.catalog import Program
 from kubestray.simulate.episode import transfer
 from kubestray.simulate.labels import Attack
 from kubestray.simulate.noise import key
-from kubestray.simulate.scenarios.base import Footprint, conversation
+from kubestray.simulate.stage import Footprint, conversation
 
 _SHELL = Program("bash", "/bin/bash", "-i", "1000", 0.001, 3.4, (40.0, 0.0), 1)
 

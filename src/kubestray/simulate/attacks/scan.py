@@ -9,7 +9,7 @@ from kubestray.simulate.catalog import Program
 from kubestray.simulate.episode import transfer
 from kubestray.simulate.labels import Attack
 from kubestray.simulate.noise import key
-from kubestray.simulate.scenarios.base import Footprint, conversation
+from kubestray.simulate.stage import Footprint, conversation
 
 _SCANNER = Program("probe", "/usr/local/bin/probe", "-p 1-65535", "1000", 0.08, 12, (0.0, 0.0), 4)
 _TARGETS = ("postgres", "redis", "auth")

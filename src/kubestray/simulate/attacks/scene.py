@@ -13,7 +13,7 @@ from kubestray.simulate.edges import Endpoint
 from kubestray.simulate.episode import Episode
 from kubestray.simulate.labels import Step
 from kubestray.simulate.noise import key
-from kubestray.simulate.scenarios.base import UNDER_WAY, Footprint, Intruder, Stage
+from kubestray.simulate.stage import UNDER_WAY, Footprint, Intruder, Stage
 
 APPLICATIONS: Final = ("checkout", "cart", "recommendations", "catalog", "worker")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kubestray.simulate.attacks.scene import Kind, Scene
 from kubestray.simulate.labels import Attack
-from kubestray.simulate.scenarios.base import Footprint, Silence
+from kubestray.simulate.stage import Footprint, Silence
 
 
 def plan(scene: Scene) -> Footprint:

@@ -7,7 +7,7 @@ from kubestray.simulate.edges import Edge
 from kubestray.simulate.episode import transfer
 from kubestray.simulate.labels import Attack
 from kubestray.simulate.noise import between, key
-from kubestray.simulate.scenarios.base import Footprint, conversation
+from kubestray.simulate.stage import Footprint, conversation
 
 _TARGETS = (
     "auth", "prometheus", "payments", "search", "grafana", "metrics-server", "gateway", "storefront",

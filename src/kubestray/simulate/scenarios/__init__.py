@@ -10,8 +10,8 @@ from typing import Final
 
 from kubestray.simulate.attacks import ATTACKS
 from kubestray.simulate.scenarios import all_attacks, attack_chain, calm
-from kubestray.simulate.scenarios.base import Footprint, Scenario, Stage
 from kubestray.simulate.scenarios.single import single
+from kubestray.simulate.stage import Footprint, Scenario, Stage
 
 SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
     {

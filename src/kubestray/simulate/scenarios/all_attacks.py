@@ -8,8 +8,8 @@ from kubestray.simulate import noise
 from kubestray.simulate.attacks import ATTACKS
 from kubestray.simulate.attacks.scene import Scene
 from kubestray.simulate.rhythm import HOUR
-from kubestray.simulate.scenarios.base import Footprint, Stage
 from kubestray.simulate.scenarios.single import size_of
+from kubestray.simulate.stage import Footprint, Stage
 
 _FIRST: Final = 23 * HOUR
 _APART: Final = 85 * 60

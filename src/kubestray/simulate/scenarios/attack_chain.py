@@ -18,7 +18,7 @@ from kubestray.simulate.episode import Episode, steady, transfer
 from kubestray.simulate.labels import Attack, Step
 from kubestray.simulate.noise import between, key
 from kubestray.simulate.rhythm import HOUR
-from kubestray.simulate.scenarios.base import (
+from kubestray.simulate.stage import (
     ACKNOWLEDGED,
     UNDER_WAY,
     Footprint,

@@ -7,7 +7,7 @@ from typing import Final
 
 from kubestray.simulate import noise
 from kubestray.simulate.attacks.scene import Kind, Scene
-from kubestray.simulate.scenarios.base import Footprint, Scenario, Stage
+from kubestray.simulate.stage import Footprint, Scenario, Stage
 
 _AGE: Final = (45 * 60, 50 * 60)
 _TICK: Final = 10
