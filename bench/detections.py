@@ -1,7 +1,7 @@
-"""Measures the built-in detections on simulated clusters: what they find, how soon, what they say for nothing.
+"""Measures the built-in detections on simulated clusters: what they find, how soon, and what for nothing.
 
-``python -m bench.detections attacks --seed N`` runs every minute over each attack of ``all-attacks``, at twice
-the size that is promised to be found, until one detection that is enough by itself names what was attacked.
+``python -m bench.detections attacks --seed N`` runs every minute over each attack of ``all-attacks``, of
+twice the size that is promised to be found, until a detection that is enough by itself names who is attacked.
 ``python -m bench.detections calm --seed N`` runs over a week in which nobody attacks. Both print JSON.
 """
 
@@ -75,19 +75,19 @@ def _found(detecting: _Detecting, step: dict[str, Any]) -> dict[str, Any]:
     return {"minutes": None, "by": []}
 
 
-def calm(seed: int, days: float, nodes: int, length: float) -> Iterator[dict[str, Any]]:
-    """Yield every risk event of the last ``length`` days of a calm cluster, each run over an hour."""
+def calm(seed: int, days: float, nodes: int, length: float, hours: int) -> Iterator[dict[str, Any]]:
+    """Yield every risk event of the last ``length`` days of a calm cluster, each run over some ``hours``."""
     config = SimulationConfig(
         start_ns=END - int(days * DAY), end_ns=END, seed=seed, scenario="calm", nodes=nodes
     )
     with _Filled(simulate(config), END) as detecting:
         owners = detecting.simulation.cluster.owners
         yield {"workloads": len(owners), "points": detecting.points, "twins": len(detecting.labels["benign"])}
-        for hour in range(round(length * 24)):
-            now = END - int(length * DAY) + (hour + 1) * HOUR
+        for hour in range(hours, round(length * 24) + 1, hours):
+            now = END - int(length * DAY) + hour * HOUR
             for search in detecting.searches:
                 score = max(risk.score for risk in search.risk_objects)
-                for entity in sorted(detecting.run(search, Times(now, "-1h", "now"))):
+                for entity in sorted(detecting.run(search, Times(now, f"-{hours}h", "now"))):
                     told = {"hour": hour, "detection": search.name, "entity": entity}
                     yield told | {"direct": _is_direct(search), "score": score}
 
@@ -154,13 +154,14 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--size", type=float, default=2.0, help="multiples of the smallest attack [2]")
     parser.add_argument("--length", type=float, default=7, help="how many days of calm [7]")
+    parser.add_argument("--hours", type=int, default=1, help="how long a window of calm is [1]")
     parser.add_argument("only", nargs="*", help="these attacks only")
     told = parser.parse_args()
     began = time.process_time()
     if told.what == "attacks":
         found = attacks(told.seed, told.days, told.nodes, told.size, told.only)
     else:
-        found = calm(told.seed, told.days, told.nodes, told.length)
+        found = calm(told.seed, told.days, told.nodes, told.length, told.hours)
     for line in found:
         print(json.dumps(line), flush=True)
     print(json.dumps({"cpu_seconds": round(time.process_time() - began)}))

@@ -156,8 +156,9 @@ def _noise() -> list[str]:
     return [
         "## Noise",
         "",
-        "A level is base × rhythm(hour of the week) × exp(spread × noise) × (1 + bursts). The noise is a sum of",
-        f"five, with periods and shares of the deviation: {scales}, and one for each point ({stream.POINT:g}).",
-        f"Bursts begin at random, have Pareto heights (exponent {stream.BURST_TAIL:g}, {stream.BURST_HIGHEST:g} at most),",
-        f"and fade over {stream.BURST_SHORTEST} to {stream.BURST_SLOT} s. Rhythms: {', '.join(RHYTHMS)}.",
+        "A level is base × rhythm(hour of the week) × exp(spread × noise) × (1 + bursts). The noise is a",
+        f"sum of five, with periods and shares of the deviation: {scales}, and one for each point",
+        f"({stream.POINT:g}). Bursts begin at random, have Pareto heights (exponent {stream.BURST_TAIL:g},",
+        f"{stream.BURST_HIGHEST:g} at most), and fade over {stream.BURST_SHORTEST} to {stream.BURST_SLOT} s.",
+        f"Rhythms: {', '.join(RHYTHMS)}.",
     ]
