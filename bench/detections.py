@@ -1,6 +1,6 @@
 """Measures the built-in detections on simulated clusters: what they find, how soon, and what for nothing.
 
-``python -m bench.detections attacks --seed N`` runs every minute over each attack of ``all-attacks``, of
+``python -m bench.detections attacks --seed N`` runs as scheduled over each attack of ``all-attacks``, of
 twice the size that is promised to be found, until a detection that is enough by itself names who is attacked.
 ``python -m bench.detections calm --seed N`` runs over a week in which nobody attacks. Both print JSON.
 """
@@ -19,6 +19,7 @@ from typing import Any
 
 from kubestray.config import load_config
 from kubestray.detect.runner import Times
+from kubestray.detect.scheduler import due
 from kubestray.model.content import Detection
 from kubestray.pipeline.assessing import is_rule
 from kubestray.pipeline.detecting import Detector, wanted_searches
@@ -104,7 +105,7 @@ class _Detecting:
         config = load_config({"store": folder, "retention_raw": "400d"}, {}, None)
         self._store = open_store(folder)
         self.points = fill(self._store, simulation, fine)
-        content = content_of(config)
+        self._content = content = content_of(config)
         found = wanted_searches(content, [])
         self.searches = [one for one in found if isinstance(one, Detection) and not is_rule(one)]
         self._detector = Detector(self._store, content, searching(config))
@@ -117,9 +118,10 @@ class _Detecting:
         return {str(event.fields["risk_object"]) for event in run.events}
 
     def direct(self, now: int) -> Iterator[tuple[str, set[str]]]:
-        """Run the detections that are enough by themselves; yield their names and who is at risk."""
+        """Run the detections that are due and enough by themselves; yield their names and who is at risk."""
         for search in self.searches:
-            if _is_direct(search):
+            schedule = self._content.schedule_of(search)
+            if _is_direct(search) and schedule and list(due(schedule.cron, now - 60 * SECOND, now)):
                 yield search.name, self.run(search, Times(now))
 
     def close(self) -> None:
