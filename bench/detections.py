@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from kubestray.config import load_config
@@ -52,12 +53,14 @@ def fill(store: Store, simulation: Simulation, fine: int) -> int:
     return count
 
 
-def attacks(seed: int, days: float, nodes: int, size: float, only: list[str]) -> Iterator[dict[str, Any]]:
+def attacks(
+    seed: int, days: float, nodes: int, size: float, only: list[str], keep: str | None
+) -> Iterator[dict[str, Any]]:
     """Yield what became of each attack: the first detection that found it, and after how many minutes."""
     config = SimulationConfig(
         start_ns=END - int(days * DAY), end_ns=END, seed=seed, scenario="all-attacks", nodes=nodes, size=size
     )
-    with _Filled(simulate(config), END - 25 * HOUR) as detecting:
+    with _Filled(simulate(config), END - 25 * HOUR, keep) as detecting:
         for attack in detecting.labels["attacks"]:
             if not only or attack["name"] in only:
                 (step,) = attack["steps"]
@@ -76,12 +79,14 @@ def _found(detecting: _Detecting, step: dict[str, Any]) -> dict[str, Any]:
     return {"minutes": None, "by": []}
 
 
-def calm(seed: int, days: float, nodes: int, length: float, hours: int) -> Iterator[dict[str, Any]]:
+def calm(
+    seed: int, days: float, nodes: int, length: float, hours: int, keep: str | None
+) -> Iterator[dict[str, Any]]:
     """Yield every risk event of the last ``length`` days of a calm cluster, each run over some ``hours``."""
     config = SimulationConfig(
         start_ns=END - int(days * DAY), end_ns=END, seed=seed, scenario="calm", nodes=nodes
     )
-    with _Filled(simulate(config), END) as detecting:
+    with _Filled(simulate(config), END, keep) as detecting:
         owners = detecting.simulation.cluster.owners
         yield {"workloads": len(owners), "points": detecting.points, "twins": len(detecting.labels["benign"])}
         for hour in range(hours, round(length * 24) + 1, hours):
@@ -103,8 +108,9 @@ class _Detecting:
     def __init__(self, folder: str, simulation: Simulation, fine: int) -> None:
         self.simulation, self.labels = simulation, simulation.labels
         config = load_config({"store": folder, "retention_raw": "400d"}, {}, None)
+        there = Path(folder).is_dir() and any(Path(folder).iterdir())
         self._store = open_store(folder)
-        self.points = fill(self._store, simulation, fine)
+        self.points = 0 if there else fill(self._store, simulation, fine)
         self._content = content = content_of(config)
         found = wanted_searches(content, [])
         self.searches = [one for one in found if isinstance(one, Detection) and not is_rule(one)]
@@ -130,11 +136,11 @@ class _Detecting:
 
 
 class _Filled:
-    """Makes a store in a folder of its own, and takes it away afterwards."""
+    """Opens a filled store: in ``keep``, where it may be from before, or in a folder that is taken away."""
 
-    def __init__(self, simulation: Simulation, fine: int) -> None:
-        self._simulation, self._fine = simulation, fine
-        self._folder = tempfile.mkdtemp(prefix="kubestray-bench-")
+    def __init__(self, simulation: Simulation, fine: int, keep: str | None) -> None:
+        self._simulation, self._fine, self._keep = simulation, fine, keep
+        self._folder = keep or tempfile.mkdtemp(prefix="kubestray-bench-")
 
     def __enter__(self) -> _Detecting:
         self._detecting = _Detecting(self._folder, self._simulation, self._fine)
@@ -142,7 +148,8 @@ class _Filled:
 
     def __exit__(self, *_: object) -> None:
         self._detecting.close()
-        shutil.rmtree(self._folder)
+        if not self._keep:
+            shutil.rmtree(self._folder)
 
 
 def main() -> None:
@@ -157,13 +164,14 @@ def main() -> None:
     parser.add_argument("--size", type=float, default=2.0, help="multiples of the smallest attack [2]")
     parser.add_argument("--length", type=float, default=7, help="how many days of calm [7]")
     parser.add_argument("--hours", type=int, default=1, help="how long a window of calm is [1]")
+    parser.add_argument("--keep", metavar="DIR", help="keep the store there, or use the one that is there")
     parser.add_argument("only", nargs="*", help="these attacks only")
     told = parser.parse_args()
     began = time.process_time()
     if told.what == "attacks":
-        found = attacks(told.seed, told.days, told.nodes, told.size, told.only)
+        found = attacks(told.seed, told.days, told.nodes, told.size, told.only, told.keep)
     else:
-        found = calm(told.seed, told.days, told.nodes, told.length, told.hours)
+        found = calm(told.seed, told.days, told.nodes, told.length, told.hours, told.keep)
     for line in found:
         print(json.dumps(line), flush=True)
     print(json.dumps({"cpu_seconds": round(time.process_time() - began)}))

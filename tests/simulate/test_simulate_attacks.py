@@ -16,7 +16,8 @@ from kubestray.simulate.rhythm import DAY
 
 Step = dict[str, object]
 PROCESSES = (
-    "miner", "reverse-shell", "scan", "dns-tunnel", "new-binary", "writable-path", "lotl-shell", "container-escape",
+    "miner", "reverse-shell", "scan", "dns-tunnel", "new-binary", "writable-path", "lotl-shell",
+    "container-escape",
 )  # fmt: skip
 
 
