@@ -267,7 +267,7 @@ _UNIQUE = {
     "events": "SELECT index_name, id, time, fields, recorded FROM events_local FINAL",
 }
 
-LEDGERS = ("runs", "risk", "findings", "decisions", "events", "lookups", "lookup_rows")
+LEDGERS = ("runs", "risk", "findings", "decisions", "events", "lookups", "lookup_rows", "profiles")
 """What runs of searches and people leave behind, as against points and what is made of them."""
 
 
