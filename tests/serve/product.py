@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+
 from starter import start
 
 COMMAND = str(Path(sys.executable).parent / "kubestray")
