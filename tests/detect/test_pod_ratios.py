@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from awkward import few_but_rich, some_pods
+from awkward import one_of_three, some_pods, three
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from pod_oracle import io, io_baseline, ratio, ratio_baseline
@@ -163,9 +163,9 @@ def test_files_in_findings_out(tmp_path: Path) -> None:
 
 
 @given(seed=st.integers(min_value=0, max_value=2**31))
-@few_but_rich
+@one_of_three
 def test_they_agree_with_the_oracle(store: Store, run_published: RunPublished, seed: int) -> None:
-    now, points = some_pods(random.Random(seed))
+    now, points = three(some_pods, seed, "k8s.pod.name")
     usual_io, usual_ratio = io_baseline(points, now), ratio_baseline(points, now)
     high, odd = io(points, now, usual_io), ratio(points, now, usual_ratio)
     assume(not high.close and not odd.close)
