@@ -23,6 +23,7 @@ COMMANDS = {
     "detect": "run detections once",
     "evaluate": "measure methods and their false alarms on data with labels",
     "content": "check, list and show detections and other content",
+    "notify": "list outputs, try one, list and resend what could not be delivered",
     "simulate": "write a labelled, simulated cluster as OTLP files",
     "doctor": "tell what arrives, what each detection lacks, and which setting of a collector brings it",
     "collector-config": "print what a collector has to be told so that every detection has its data",
