@@ -92,7 +92,12 @@ def _measures(document: Document) -> list[Spec]:
                 "data": {"values": values},
                 "mark": {"type": "tick", "thickness": 4},
                 "encoding": {
-                    "x": {"field": "value", "type": "quantitative", "title": one["field"]},
+                    "x": {
+                        "field": "value",
+                        "type": "quantitative",
+                        "title": one["field"],
+                        "axis": {"format": "~s", "tickCount": 8},
+                    },
                     "color": {"field": "what", "type": "nominal", "title": None, "scale": colour},
                 },
             }

@@ -20,6 +20,9 @@ from kubestray.notify.route import Interest, Route, Verdict, interest_of, judge
 
 logger = logging.getLogger(__name__)
 
+_TURNS = 3
+"""How often one finding is tried in a row, so that order is kept, before others may go ahead of it."""
+
 
 class Courier:
     """One output's worker: a stalled receiver holds up no other, a refused finding no other finding.
@@ -99,7 +102,7 @@ class Courier:
         with self._lock:
             return min(
                 self.queue.lines.values(),
-                key=lambda line: (max(line.not_before, now), line.since, line.id),
+                key=lambda line: (max(line.not_before, now), line.turns // _TURNS, line.since, line.id),
                 default=None,
             )
 
@@ -179,7 +182,7 @@ class Courier:
             # The receiver was away, not one finding at fault: all go on in the order of their times.
             with self._lock:
                 for other in self.queue.lines.values():
-                    other.not_before = 0
+                    other.not_before = other.turns = 0
         self._failing.clear()
         self._not_before = 0
         self._next_keep = self._next_keep or self._clock() + round((self.output.repeat or 0) * SECOND_NS)
@@ -187,6 +190,7 @@ class Courier:
     def _failed(self, line: Line, key: Key, fault: NotDelivered) -> None:
         now = self._clock()
         line.attempts += 1
+        line.turns += 1
         line.first_failure = line.first_failure or now
         detail = {"reason": str(fault), "attempts": line.attempts, "since": line.first_failure}
         if fault.permanent or now - line.first_failure >= self._pace.give_up * SECOND_NS:
@@ -198,7 +202,8 @@ class Courier:
             logger.warning("output %s: %s, and is tried again", self.output.name, fault)
             self._record([Delivery(self.output.name, *key, FAILED, now, self._server, detail)])
         self._failing.append(line.id)
-        line.not_before = now + self._pace.wait(line.attempts)
+        if line.turns >= _TURNS:
+            line.not_before = now + self._pace.wait(line.attempts)
         self._not_before = now + self._pace.wait(len(self._failing), fault.retry_after)
 
     def _settle(self, keys: Sequence[Key], event: str, detail: Reference) -> None:

@@ -27,6 +27,8 @@ class Line:
     attempts: int = 0
     first_failure: int = 0
     not_before: int = 0
+    turns: int = 0
+    """How often it was tried in vain since the receiver was known to be there."""
 
     @property
     def head(self) -> int:
@@ -40,7 +42,7 @@ class Line:
 
     def calm(self) -> None:
         """Forget failures."""
-        self.attempts = self.first_failure = self.not_before = 0
+        self.attempts = self.first_failure = self.not_before = self.turns = 0
 
 
 class Queue:
