@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kubestray import config
+from kubestray.notify import manual as outputs
 from kubestray.search import compatibility, manual
 
 ROOT = Path(__file__).parent.parent
@@ -21,6 +22,7 @@ SOURCES = sorted((ROOT / "src").rglob("*.py"))
     ("page", "make"),
     [
         ("settings.md", config.manual),
+        ("outputs.md", outputs.manual),
         ("spl.md", manual.manual),
         ("compatibility.md", compatibility.compatibility),
     ],

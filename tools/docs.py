@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from kubestray import config
+from kubestray.notify import manual as outputs
 from kubestray.search import compatibility, manual
 
 DOCS = Path(__file__).parent.parent / "docs"
 
 PAGES = {
     "settings.md": config.manual,
+    "outputs.md": outputs.manual,
     "spl.md": manual.manual,
     "compatibility.md": compatibility.compatibility,
 }

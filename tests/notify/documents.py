@@ -54,7 +54,13 @@ def finding(id_: str = FINDING_ID, **more: Any) -> dict[str, Any]:
             }
         ],
         "observed": [
-            {"field": "tcp.bytes", "value": 48_211_900, "expected": 611_000.0, "upper": 4_020_000, "score": 0.997}
+            {
+                "field": "tcp.bytes",
+                "value": 48_211_900,
+                "expected": 611_000.0,
+                "upper": 4_020_000,
+                "score": 0.997,
+            }
         ],
         "would_not_have_fired": ["With 4020000 bytes or fewer."],
         "peers": ["23 other workloads sent at most 900000 bytes."],

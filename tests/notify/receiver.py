@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -24,7 +25,7 @@ class Request:
 
 @dataclass
 class Reply:
-    """A status; or nothing at all (``cut``), or a byte a moment without end (``drip``), or silence (``stall``)."""
+    """An ``answer``; or the connection is ``cut``, bytes ``drip`` without end, or all ``stall``."""
 
     status: int = 200
     body: bytes = b""
@@ -33,7 +34,7 @@ class Reply:
 
 
 class Receiver:
-    """Answers the next requests with ``replies``, then with ``otherwise``; keeps what it took (2xx) and all."""
+    """Answers with ``replies`` first, then with ``otherwise``; keeps what it was asked, and took (2xx)."""
 
     def __init__(self, port: int = 0) -> None:
         self.replies: list[Reply] = []
@@ -85,10 +86,8 @@ class Receiver:
 def _server(receiver: Receiver, port: int) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            try:
+            with suppress(OSError):  # the sender went away
                 receiver.answer(self)
-            except OSError:
-                pass  # the sender went away
             self.close_connection = True
 
         def log_message(self, *_: Any) -> None: ...

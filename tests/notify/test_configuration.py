@@ -52,9 +52,7 @@ def test_outputs_and_routes(tmp_path):
         ("disk", "ocsf_file", f"{tmp_path}/out.jsonl"),
         ("oncall", "slack", "https://hooks.example"),
     ]
-    route = Route(
-        ("oncall",), "high", kinds=("incident",), namespaces=("shop", "pay-*"), wait=30 * 10**9
-    )
+    route = Route(("oncall",), "high", kinds=("incident",), namespaces=("shop", "pay-*"), wait=30 * 10**9)
     assert found.routes == (route,)
     assert routes_to("oncall", found.routes) == [route]
     assert routes_to("soc", found.routes) == [Route(("soc",))]

@@ -76,7 +76,9 @@ class Bench:
     def __init__(self, output: Recorder, *routes: Route, ledger: MemoryLedger | None = None, **more) -> None:
         self.ledger, self.clock, self.output = ledger or MemoryLedger(), more.pop("clock", Clock()), output
         pace = Pace(chance=lambda: 1.0)
-        self.courier = Courier(output, routes or (Route(("out",)),), self.ledger, self.clock, pace=pace, **more)
+        self.courier = Courier(
+            output, routes or (Route(("out",)),), self.ledger, self.clock, pace=pace, **more
+        )
         if not self.ledger.rows:
             self.ledger.record([Delivery("out", "", 0, ADDED, 0, "s")])
         self.look()
@@ -177,7 +179,9 @@ def test_retry_after_is_waited_for(output):
 def test_a_finding_that_is_refused_holds_up_no_other(output):
     bench = Bench(output)
     output.deliver = lambda notice: (  # type: ignore[method-assign]
-        Recorder.deliver(output, notice) if notice.id[0] != "a" else (_ for _ in ()).throw(NotDelivered("500"))
+        Recorder.deliver(output, notice)
+        if notice.id[0] != "a"
+        else (_ for _ in ()).throw(NotDelivered("500"))
     )
     bench.tell(a(1), b(1), b(2))
     bench.run(10)
@@ -431,7 +435,7 @@ def test_a_server_that_was_paused_asks_again_before_it_sends():
 
 @dataclass
 class Flaky(Recorder):
-    """Fails as a list of numbers says: 0 takes it, 1 is away, 2 refuses for good, 3 takes it and cuts the answer."""
+    """Fails by plan: 0 takes it, 1 is away, 2 refuses for good, 3 takes it and cuts the answer."""
 
     plan: list[int] = field(default_factory=list)
 
@@ -470,5 +474,3 @@ def test_whatever_fails_each_change_arrives_or_is_dead_and_in_order(plan, turns)
         assert own == sorted(own), "a change came after a later one"
     settled = bench.ledger.events(DELIVERED) + bench.ledger.events(DEAD)
     assert len(settled) == len(set(settled)) == len(due)
-
-

@@ -135,9 +135,14 @@ def test_an_incident_names_its_findings_steps_and_endpoints():
     assert info["related_events"] == [{"uid": FINDING_ID, "type_uid": 200401}]
     assert [one["technique"]["uid"] for one in info["attacks"] if "technique" in one] == ["T1059", "T1048"]
     assert [one["tactic"]["uid"] for one in info["attacks"] if "tactic" in one] == ["TA0002", "TA0010"]
-    assert [step["detection"] for step in event["unmapped"]["steps"]] == ["Shell in a container", "Outbound surge"]
+    assert [step["detection"] for step in event["unmapped"]["steps"]] == [
+        "Shell in a container",
+        "Outbound surge",
+    ]
     assert event["risk_score"] == 164
-    assert {"src_endpoint": {"name": "shop/checkout"}, "dst_endpoint": {"name": "batch/reports"}} in event["evidences"]
+    assert {"src_endpoint": {"name": "shop/checkout"}, "dst_endpoint": {"name": "batch/reports"}} in event[
+        "evidences"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -126,12 +126,17 @@ def test_a_bot_keeps_a_thread_with_a_picture(receiver):
     thread = output.deliver(notice(incident()))
     assert thread == {"channel": "C1", "ts": "17.5"}
     posted, asked, sent, shared = receiver.taken
-    assert {request.headers.get("authorization") for request in (posted, asked, shared)} == {f"Bearer {TOKEN}"}
+    assert {request.headers.get("authorization") for request in (posted, asked, shared)} == {
+        f"Bearer {TOKEN}"
+    }
     assert posted.json == {"channel": "#alerts", **message(notice(incident()))}
     assert sent.path == "/upload/v1"
     assert sent.body.startswith(PNG)
     assert "authorization" not in sent.headers
-    assert parse_qs(asked.body.decode()) == {"filename": [f"{INCIDENT_ID}.png"], "length": [str(len(sent.body))]}
+    assert parse_qs(asked.body.decode()) == {
+        "filename": [f"{INCIDENT_ID}.png"],
+        "length": [str(len(sent.body))],
+    }
     assert shared.json == {
         "files": [{"id": "F1", "title": "Attack on shop/checkout"}],
         "channel_id": "C1",
@@ -156,7 +161,10 @@ def test_a_picture_that_fails_does_not_send_the_message_again(receiver):
     output = bot(receiver)
     receiver.answers["/files.getUploadURLExternal"] = b'{"ok": false, "error": "missing_scope"}'
     assert output.deliver(notice(finding())) == {"channel": "C1", "ts": "17.5"}
-    assert [request.path for request in receiver.taken] == ["/chat.postMessage", "/files.getUploadURLExternal"]
+    assert [request.path for request in receiver.taken] == [
+        "/chat.postMessage",
+        "/files.getUploadURLExternal",
+    ]
 
 
 @pytest.mark.parametrize(("error", "permanent"), [("invalid_blocks", True), ("invalid_auth", False)])

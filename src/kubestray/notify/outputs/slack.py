@@ -1,11 +1,11 @@
 """Messages in Slack: blocks with a fallback text.
 
-With a webhook (``url_env`` or ``url_file``) each change is a message of its own; a webhook takes no files and
-does not say where a message is, so there is neither a picture nor a thread. With a bot token and a ``channel``
-each finding or incident is a thread: the first message, then what becomes of it as answers, and the picture
-as a file in it (scopes ``chat:write`` and ``files:write``). A picture that fails does not hold up the message.
-Slack has no key against duplicates: after a crash between its answer and our note of it, a message can come
-twice.
+With a webhook (``url_env`` or ``url_file``) each change is a message of its own; a webhook takes no files
+and does not say where a message is, so there is neither a picture nor a thread. With a bot token and a
+``channel`` each finding or incident is a thread: the first message, then what becomes of it as answers,
+and the picture as a file in it (scopes ``chat:write`` and ``files:write``). A picture that fails does not
+hold up the message. Slack has no key against duplicates: after a crash between its answer and our note of
+it, a message can come twice.
 """
 
 from __future__ import annotations
