@@ -283,6 +283,15 @@ def test_what_is_open_is_told_again(output):
     assert restarted.kept == [[f"{'b' * 32}-2"]]
 
 
+def test_an_update_that_is_no_news_is_not_sent_but_every_other_change_is(output):
+    output.is_news = lambda notice: notice.document["severity"] == "critical"  # type: ignore[method-assign]
+    bench = Bench(output)
+    bench.tell(a(1), a(2), a(3, severity="critical"), a(4, "decided"), a(5), a(6, "closed", state="closed"))
+    bench.run()
+    assert output.uids == ["a-1", "a-3", "a-4", "a-6"]
+    assert bench.ledger.events(SKIPPED) == [("a" * 32, 2), ("a" * 32, 5)]
+
+
 def test_a_wait_sends_the_latest_only(output):
     bench = Bench(output, Route(("out",), wait=30 * SECOND))
     bench.tell(a(1))

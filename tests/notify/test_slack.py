@@ -10,7 +10,7 @@ import pytest
 from documents import FINDING_ID, INCIDENT_ID, finding, incident, notice
 from receiver import Receiver, Reply
 
-from kubestray.notify import chart
+from kubestray.notify import chart, words
 from kubestray.notify.output import NotDelivered
 from kubestray.notify.outputs.slack import Slack, message
 from kubestray.notify.secret import Secret
@@ -115,7 +115,7 @@ def test_lengths_are_those_that_slack_takes():
 def test_a_webhook_takes_each_change(receiver):
     receiver.otherwise = Reply(body=b"ok")
     output = slack(f"{receiver.url}/services/T0/B0/s3cr3t")
-    assert output.deliver(notice(finding())) is None
+    assert output.deliver(notice(finding())) == {"told": words.news(finding())}
     assert [request.path for request in receiver.taken] == ["/services/T0/B0/s3cr3t"]
     assert receiver.taken[0].json == message(notice(finding()))
     assert "s3cr3t" not in repr(output) + output.where
@@ -124,7 +124,7 @@ def test_a_webhook_takes_each_change(receiver):
 def test_a_bot_keeps_a_thread_with_a_picture(receiver):
     output = bot(receiver)
     thread = output.deliver(notice(incident()))
-    assert thread == {"channel": "C1", "ts": "17.5"}
+    assert thread == {"channel": "C1", "ts": "17.5", "told": words.news(incident())}
     posted, asked, sent, shared = receiver.taken
     assert {request.headers.get("authorization") for request in (posted, asked, shared)} == {
         f"Bearer {TOKEN}"
@@ -153,14 +153,15 @@ def test_a_bot_keeps_a_thread_with_a_picture(receiver):
 def test_a_finding_is_told_in_the_thread_of_its_incident(receiver):
     output = bot(receiver, chart=False)
     told = notice(finding(incident=INCIDENT_ID), thread={"channel": "C7", "ts": "9.1"})
-    assert output.deliver(told) == {"channel": "C7", "ts": "9.1"}
+    reference = output.deliver(told)
+    assert (reference["channel"], reference["ts"]) == ("C7", "9.1")
     assert receiver.taken[0].json["thread_ts"] == "9.1"
 
 
 def test_a_picture_that_fails_does_not_send_the_message_again(receiver):
     output = bot(receiver)
     receiver.answers["/files.getUploadURLExternal"] = b'{"ok": false, "error": "missing_scope"}'
-    assert output.deliver(notice(finding())) == {"channel": "C1", "ts": "17.5"}
+    assert output.deliver(notice(finding()))["ts"] == "17.5"
     assert [request.path for request in receiver.taken] == [
         "/chat.postMessage",
         "/files.getUploadURLExternal",

@@ -7,9 +7,10 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 
 from kubestray.model.errors import KubestrayError
-from kubestray.model.finding import Change
+from kubestray.model.finding import UPDATED, Change
 from kubestray.notify.lease import Alone, Lease
 from kubestray.notify.ledger import DEAD, DELIVERED, FAILED, SKIPPED, Delivery, Entry, Key, Ledger
 from kubestray.notify.notice import Notice, Reference
@@ -43,7 +44,10 @@ class Courier:
     ) -> None:
         self.output = output
         self.queue = Queue()
-        self._routes, self._ledger, self._clock = routes, ledger, clock
+        self._routes = [
+            route if route.kinds is not None else replace(route, kinds=output.kinds) for route in routes
+        ]
+        self._ledger, self._clock = ledger, clock
         self._server, self._lease, self._pace = server, lease or Alone(), pace or Pace()
         self._lock = threading.Lock()
         self._runner = ThreadPoolExecutor(1, thread_name_prefix=f"output-{output.name}")
@@ -136,10 +140,13 @@ class Courier:
             reason = f"change {change.sequence} came within the wait of the route"
             self._settle([Key(line.id, one.sequence) for one in passed], SKIPPED, {"reason": reason})
         verdict = self._verdict(change, interest)
-        if verdict.send:
-            self._send(line, self._notice(change, verdict))
+        notice = self._notice(change, verdict)
+        news = notice.first or notice.ended or change.change != UPDATED or self.output.is_news(notice)
+        if verdict.send and news:
+            self._send(line, notice)
         else:
-            self._settle([Key(line.id, change.sequence)], SKIPPED, {"reason": verdict.reason})
+            reason = verdict.reason or "nothing in it is news for people"
+            self._settle([Key(line.id, change.sequence)], SKIPPED, {"reason": reason})
 
     def _verdict(self, change: Change, interest: Interest) -> Verdict:
         with self._lock:

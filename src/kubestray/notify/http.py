@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -21,7 +21,7 @@ from kubestray import __version__
 from kubestray.notify.output import Key, NotDelivered
 from kubestray.notify.secret import Secret
 
-HTTP_KEYS = (
+HTTP_KEYS: tuple[Key, ...] = (
     Key(
         "url",
         "url",
@@ -61,6 +61,7 @@ class Client:
         self._password: Secret | None = values.get("password") or None
         self._ca: str | None = str(values["ca_file"]) if values.get("ca_file") else None
         self._timeout = values["timeout"] / 1e9
+        self._secrets = [value for value in values.values() if isinstance(value, Secret)]
         self._live: set[http.client.HTTPConnection] = set()
         self._stopped = False
 
@@ -74,25 +75,25 @@ class Client:
 
     def url(self, end: str = "") -> str:
         """Return the URL, its path ended with ``end`` unless it is so already. Raises `NotDelivered`."""
-        plain = _revealed(self._url)
+        plain = revealed(self._url)
         parts = urlsplit(plain)
         path = parts.path.rstrip("/")
         if not end or path.endswith(end):
             return plain
         return parts._replace(path=path + end).geturl()
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Send one request; return the answer if its status is 2xx, else raise `NotDelivered`."""
-        return self._sent(url, body, {**self._authorisation(), **headers})
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], also: Collection[int] = ()) -> Answer:
+        """Send one request; return the answer to a status of 2xx or in ``also``, or raise `NotDelivered`."""
+        return self._sent(url, body, {**self._authorisation(), **headers}, also)
 
     def post_plain(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send one request as `post` does, without our token or password."""
-        return self._sent(url, body, headers)
+        return self._sent(url, body, headers, ())
 
-    def _sent(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    def _sent(self, url: str, body: bytes, headers: Mapping[str, str], also: Collection[int]) -> Answer:
         sent = {"User-Agent": f"kubestray/{__version__}", **headers}
         status, answer, given = self._exchange(url, body, sent)
-        if 200 <= status < 300:
+        if 200 <= status < 300 or status in also:
             return Answer(status, answer)
         raise NotDelivered(
             f"{origin(url)} answered {self._told(status, answer, given)}",
@@ -108,9 +109,7 @@ class Client:
 
     def redacted(self, text: str) -> str:
         """Return a text in which no secret of ours is left."""
-        for secret in (self._url, self._token, self._password):
-            if secret is None:
-                continue
+        for secret in self._secrets:
             with suppress(ValueError):
                 value = secret.reveal()
                 path = urlsplit(value).path if secret is self._url else value
@@ -177,14 +176,9 @@ class Client:
 
     def _authorisation(self) -> dict[str, str]:
         if self._token:
-            token = _revealed(self._token)
-            if not (token.isascii() and token.isprintable()):
-                raise NotDelivered(
-                    f"the token from {self._token.origin} has characters that no header can hold"
-                )
-            return {"Authorization": f"Bearer {token}"}
+            return header_of("Bearer", self._token)
         if self._user:
-            password = _revealed(self._password) if self._password else ""
+            password = revealed(self._password) if self._password else ""
             encoded = base64.b64encode(f"{self._user}:{password}".encode()).decode()
             return {"Authorization": f"Basic {encoded}"}
         return {}
@@ -230,11 +224,20 @@ def checked_url(text: str) -> str:
     return text
 
 
-def _revealed(secret: Secret) -> str:
+def revealed(secret: Secret) -> str:
+    """Return a secret; raise `NotDelivered` if it cannot be had any more."""
     try:
         return secret.reveal()
     except ValueError as error:
         raise NotDelivered(str(error)) from error
+
+
+def header_of(scheme: str, secret: Secret) -> dict[str, str]:
+    """Return the header that authorises by a token: ``Authorization: SCHEME TOKEN``."""
+    token = revealed(secret)
+    if not (token.isascii() and token.isprintable()):
+        raise NotDelivered(f"the token from {secret.origin} has characters that no header can hold")
+    return {"Authorization": f"{scheme} {token}"}
 
 
 def _cut(connection: http.client.HTTPConnection) -> None:

@@ -42,6 +42,9 @@ class Output(ABC):
     announces: ClassVar[bool] = True
     """It calls people: what is suppressed is not told, and no end of what was never told."""
 
+    kinds: ClassVar[tuple[str, ...] | None] = None
+    """What goes to it where a route does not say: None is incidents, and findings that belong to none."""
+
     def __init__(self, name: str, values: Mapping[str, Any]) -> None:
         self.name = name
         self._values = values
@@ -59,6 +62,10 @@ class Output(ABC):
     @abstractmethod
     def deliver(self, notice: Notice) -> Reference | None:
         """Send; return what is to be known again. Raises `NotDelivered`."""
+
+    def is_news(self, notice: Notice) -> bool:  # noqa: ARG002
+        """Tell whether an update is worth a message; archives take them all."""
+        return True
 
     @property
     def repeat(self) -> float | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from kubestray.model.entity import Entity
-from kubestray.model.finding import SEVERITIES, Document
+from kubestray.model.finding import SEVERITIES, Document, written
 from kubestray.notify.notice import Notice
 
 
@@ -55,6 +56,19 @@ def parts_of(entity: Entity) -> dict[str, str]:
     elif entity.kind in ("node", "workload", "pod", "image"):
         labels[entity.kind] = entity.name
     return {name: value for name, value in labels.items() if value}
+
+
+def news(document: Document) -> str:
+    """Return a key that changes when there is something new for people: not with each point of a score."""
+    steps = {f"{step['detection']} {step['entity']}" for step in document.get("steps") or ()}
+    seen = [document[name] for name in ("severity", "state", "owner")]
+    more = [sorted(document["techniques"]), sorted(document["entities"]), sorted(steps)]
+    return hashlib.blake2b(written([*seen, *more]).encode(), digest_size=8).hexdigest()
+
+
+def is_news(notice: Notice) -> bool:
+    """Tell whether a notice has something new for people since the output told ``{"told": news(…)}``."""
+    return bool((notice.reference or {}).get("told") != news(notice.document))
 
 
 def analytic_name(document: Document) -> str:

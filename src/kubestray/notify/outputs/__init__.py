@@ -11,6 +11,12 @@ OUTPUTS = {
     "ocsf_webhook": "OcsfWebhook",
     "alertmanager": "Alertmanager",
     "slack": "Slack",
+    "pagerduty": "Pagerduty",
+    "splunk_hec": "SplunkHec",
+    "webhook": "Webhook",
+    "falcosidekick": "Falcosidekick",
+    "otlp_logs": "OtlpLogs",
+    "ecs": "Ecs",
 }
 """The class of each type."""
 

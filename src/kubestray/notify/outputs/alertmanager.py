@@ -6,65 +6,55 @@ the one with the old labels is resolved in the same request. Of several Alertman
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kubestray.model.finding import nanoseconds, rfc3339, written
 from kubestray.notify import words
-from kubestray.notify.http import HTTP_KEYS, Client
+from kubestray.notify.http import HTTP_KEYS
+from kubestray.notify.http_output import JSON, Body, HttpOutput
 from kubestray.notify.notice import Notice, Reference
-from kubestray.notify.output import Key, Output
+from kubestray.notify.output import Key
 
-_PATH = "/api/v2/alerts"
 _AT_ONCE = 200
 """Alerts in a request."""
 
 Alert = dict[str, Any]
 
 
-class Alertmanager(Output):
+class Alertmanager(HttpOutput):
     """Posts alerts."""
 
     keys = (
         *HTTP_KEYS,
         Key("repeat", "duration", "How often what is open is sent again; below resolve_timeout there.", "1m"),
     )
-
-    def __init__(self, name: str, values: Mapping[str, Any]) -> None:
-        super().__init__(name, values)
-        self._client = Client(values)
-
-    @property
-    def where(self) -> str:
-        """The receiver's scheme, host and port."""
-        return self._client.where
+    path = "/api/v2/alerts"
 
     @property
     def repeat(self) -> float:
         """Alertmanager resolves what it does not hear of again."""
         return float(self._values["repeat"] / 1e9)
 
+    def body(self, notice: Notice) -> Body:
+        """Return the alert, and the end of the one it takes the place of."""
+        return payload(alerts(notice))
+
     def deliver(self, notice: Notice) -> Reference:
-        """Post the alert, and resolve the one it takes the place of."""
-        self._post(alerts(notice))
+        """Post the alert; return its labels."""
+        super().deliver(notice)
         return {"labels": labels(notice)}
 
     def keep(self, notices: Sequence[Notice]) -> None:
         """Post alerts again."""
         for start in range(0, len(notices), _AT_ONCE):
-            self._post([alert(notice) for notice in notices[start : start + _AT_ONCE]])
-
-    def stop(self) -> None:
-        """End what is under way."""
-        self._client.stop()
-
-    def _post(self, posted: Iterable[Alert]) -> None:
-        self._client.post(self._client.url(_PATH), *payload(posted))
+            some = [alert(notice) for notice in notices[start : start + _AT_ONCE]]
+            self._client.post(self._client.url(self.path), *payload(some))
 
 
-def payload(posted: Iterable[Alert]) -> tuple[bytes, dict[str, str]]:
+def payload(posted: Iterable[Alert]) -> Body:
     """Return the body and the headers."""
-    return written(list(posted)).encode(), {"Content-Type": "application/json"}
+    return written(list(posted)).encode(), JSON
 
 
 def alerts(notice: Notice) -> list[Alert]:

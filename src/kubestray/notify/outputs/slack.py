@@ -72,12 +72,13 @@ class Slack(Output):
         """The receiver's scheme, host and port, and the channel."""
         return f"{self._client.where} {self._values['channel']}".strip()
 
-    def deliver(self, notice: Notice) -> Reference | None:
-        """Post the message; return where its thread is."""
+    def deliver(self, notice: Notice) -> Reference:
+        """Post the message; return where its thread is, and what was told."""
+        told = {"told": words.news(notice.document)}
         if not self._bot:
             self._client.post(self._client.url(), written(message(notice)).encode(), _JSON)
-            return None
-        thread = notice.reference or notice.thread
+            return told
+        thread = next((one for one in (notice.reference, notice.thread) if one and "ts" in one), None)
         posted = {"channel": self._values["channel"], **message(notice, answer=thread is not None)}
         if thread:
             posted |= {"channel": thread["channel"], "thread_ts": thread["ts"]}
@@ -85,7 +86,11 @@ class Slack(Output):
         thread = thread or {"channel": answer["channel"], "ts": answer["ts"]}
         if self._values["chart"] and notice.first:
             self._picture(notice, thread)
-        return thread
+        return {"channel": thread["channel"], "ts": thread["ts"], **told}
+
+    def is_news(self, notice: Notice) -> bool:
+        """People want to hear of another severity, step or technique, not of every point of a score."""
+        return words.is_news(notice)
 
     def stop(self) -> None:
         """End what is under way."""
