@@ -182,7 +182,7 @@ class Config:
 def load_config(flags: Mapping[str, str | None], environment: Mapping[str, str], file: Path | None) -> Config:
     """Put the settings together; raise `UsageError` that says where a bad value came from."""
     written, tables = _from_file(file) if file else ({}, {})
-    _check_variables(environment)
+    _check_variables(environment, _named_variables(tables))
     values: dict[str, Any] = {}
     for setting in SETTINGS:
         given = flags.get(setting.name)
@@ -224,10 +224,18 @@ def _as_text(value: Any) -> str:
     return os.pathsep.join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _check_variables(environment: Mapping[str, str]) -> None:
+def _named_variables(tables: Mapping[str, Any]) -> set[str]:
+    """Return the environment variables that tables take secrets from."""
+    rows = [
+        row for rows in tables.values() if isinstance(rows, list) for row in rows if isinstance(row, dict)
+    ]
+    return {str(value) for row in rows for key, value in row.items() if key.endswith("_env")}
+
+
+def _check_variables(environment: Mapping[str, str], named: set[str]) -> None:
     known = [setting.variable for setting in SETTINGS]
     for name in environment:
-        if name.startswith("KUBESTRAY_") and name not in (*known, "KUBESTRAY_CONFIG"):
+        if name.startswith("KUBESTRAY_") and name not in (*known, "KUBESTRAY_CONFIG", *named):
             raise UsageError(f"unknown environment variable {name}{_meant(name, known)}")
 
 

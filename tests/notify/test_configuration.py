@@ -5,11 +5,13 @@ from __future__ import annotations
 import tomllib
 
 import pytest
+from documents import finding, notice
 
 from kubestray.config import READERS, load_config
 from kubestray.model.errors import UsageError
 from kubestray.notify.configuration import Configured, read
 from kubestray.notify.notifier import routes_to
+from kubestray.notify.output import NotDelivered
 from kubestray.notify.outputs import OUTPUTS, output_class
 from kubestray.notify.route import Route
 
@@ -103,6 +105,25 @@ def test_mistakes_are_told_with_their_place(text, message):
         told(text)
     assert str(error.value).startswith("kubestray.toml: ")
     assert SECRET not in str(error.value)
+
+
+def test_who_only_asks_needs_no_secrets():
+    text = '[[output]]\nname = "x"\ntype = "slack"\nurl_env = "NOWHERE"'
+    found = read(tomllib.loads(text), "f", {}, READERS, look=False)
+    assert found.outputs[0].where == "the environment variable NOWHERE is not set"
+    with pytest.raises(NotDelivered, match="NOWHERE is not set"):
+        found.outputs[0].deliver(notice(finding()))
+    with pytest.raises(UsageError, match="expected a URL"):
+        read(tomllib.loads(AM.replace("http:", "ftp:")), "f", {}, READERS, look=False)
+
+
+def test_secrets_may_be_in_variables_that_begin_as_ours(tmp_path):
+    file = tmp_path / "kubestray.toml"
+    file.write_text(f'{AM}token_env = "KUBESTRAY_AM_TOKEN"\n')
+    environment = {"KUBESTRAY_AM_TOKEN": SECRET}
+    assert load_config({}, environment, file).tables.origin == f"--config {file}"
+    with pytest.raises(UsageError, match="KUBESTRAY_AM_TOKEN"):
+        load_config({}, environment, None)
 
 
 def test_a_file_of_settings_may_hold_both(tmp_path):

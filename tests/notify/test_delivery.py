@@ -261,6 +261,9 @@ def test_a_proxy_of_the_environment_is_used(receiver, monkeypatch):
     assert receiver.taken[0].path == "http://soc.example/in"
     webhook(f"{receiver.url}/direct").deliver(notice(finding()))
     assert receiver.taken[1].path == "/direct"
+    monkeypatch.setenv("http_proxy", receiver.url.replace("//", "//ann:p%77@"))
+    webhook("http://soc.example/in").deliver(notice(finding()))
+    assert receiver.taken[2].headers["proxy-authorization"] == "Basic YW5uOnB3"
 
 
 def test_secrets_are_not_shown(receiver, ledger, notify, caplog):

@@ -43,12 +43,12 @@ def run(parsed: argparse.Namespace) -> int:
 
     config = options.configure(parsed)
     if parsed.what == "test":
-        return _test(notifying.configured(config), parsed.name)
+        return _test(notifying.configured(config, look=False), parsed.name)
     if parsed.what == "resend":
         return _resend(config, parsed)
     with setting_up.opened(config) as store:
         if parsed.what == "list":
-            rows, fields = notifying.states(store, notifying.configured(config)), _LIST
+            rows, fields = notifying.states(store, notifying.configured(config, look=False)), _LIST
         else:
             letters = notifying.dead_letters(store, parsed.output)
             rows, fields = [letter.as_json() for letter in letters], _DEAD
@@ -62,7 +62,7 @@ def _resend(config: Config, parsed: argparse.Namespace) -> int:
     with setting_up.opened(config) as store:
         rows = notifying.resend(store, parsed.ids, parsed.output)
     print(f"{len(rows)} dead letters are due again; serve sends them while it runs")
-    known = {one.name for one in notifying.configured(config).outputs}
+    known = {one.name for one in notifying.configured(config, look=False).outputs}
     for name in sorted({row.output for row in rows} - known):
         output.note(f"warning: no output {name!r} is configured here; what is due to it waits")
     return 0

@@ -44,16 +44,31 @@ class Configured:
     routes: tuple[Route, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How values are read, and whether secrets are looked at now."""
+
+    environment: Mapping[str, str]
+    readers: Readers
+    look: bool
+
+
 def read(
-    tables: Mapping[str, Any], origin: str, environment: Mapping[str, str], readers: Readers
+    tables: Mapping[str, Any],
+    origin: str,
+    environment: Mapping[str, str],
+    readers: Readers,
+    *,
+    look: bool = True,
 ) -> Configured:
     """Read the tables ``output`` and ``route``; raise `UsageError` that says where something is wrong.
 
-    ``origin`` names the file. Secrets are looked at, so that one that is missing is told now.
+    ``origin`` names the file. With ``look`` secrets are looked at, so that one that is missing is told now.
     """
+    reading = _Reading(environment, readers, look)
     outputs: list[Output] = []
     for number, table in enumerate(_tables(tables, "output", origin), 1):
-        outputs.append(_output(table, f"{origin}: output {number}", environment, readers))
+        outputs.append(_output(table, f"{origin}: output {number}", reading))
     names = [output.name for output in outputs]
     for name in names:
         if names.count(name) > 1:
@@ -72,7 +87,7 @@ def _tables(tables: Mapping[str, Any], name: str, origin: str) -> Sequence[Table
     return found
 
 
-def _output(table: Table, origin: str, environment: Mapping[str, str], readers: Readers) -> Output:
+def _output(table: Table, origin: str, reading: _Reading) -> Output:
     name = table.get("name")
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise UsageError(
@@ -87,7 +102,7 @@ def _output(table: Table, origin: str, environment: Mapping[str, str], readers: 
         )
     made = output_class(kind)
     _check_keys(table, origin, ["name", "type", *(word for key in made.keys for word in _words(key))])
-    values = {key.name: _value(key, table, origin, environment, readers) for key in made.keys}
+    values = {key.name: _value(key, table, origin, reading) for key in made.keys}
     try:
         return made(name, values)
     except ValueError as error:
@@ -99,7 +114,7 @@ def _words(key: Key) -> list[str]:
     return {"url": [key.name, *secret], "secret": secret}.get(key.kind, [key.name])
 
 
-def _value(key: Key, table: Table, origin: str, environment: Mapping[str, str], readers: Readers) -> Any:
+def _value(key: Key, table: Table, origin: str, reading: _Reading) -> Any:
     given = [word for word in _words(key) if word in table]
     if len(given) > 1:
         raise UsageError(f"{origin}: {' and '.join(given)} say the same thing; keep one")
@@ -108,7 +123,7 @@ def _value(key: Key, table: Table, origin: str, environment: Mapping[str, str], 
             raise UsageError(f"{origin}: {' or '.join(_words(key))} is missing. {key.help}")
         if key.kind in ("url", "secret"):
             return None
-        return _read(key, key.default, origin, readers)
+        return _read(key, key.default, origin, reading.readers)
     word = given[0]
     text = table[word]
     if isinstance(text, bool) or not isinstance(text, str | int):
@@ -117,13 +132,13 @@ def _value(key: Key, table: Table, origin: str, environment: Mapping[str, str], 
             raise UsageError(f"{origin}: {word}: expected {expected}")
         text = str(text).lower()
     if key.kind in ("url", "secret"):
-        return _secret(key, word, str(text), origin, environment)
-    return _read(key, str(text), f"{origin}: {word}", readers)
+        return _secret(key, word, str(text), origin, reading)
+    return _read(key, str(text), f"{origin}: {word}", reading.readers)
 
 
-def _secret(key: Key, word: str, text: str, origin: str, environment: Mapping[str, str]) -> Secret:
+def _secret(key: Key, word: str, text: str, origin: str, reading: _Reading) -> Secret:
     if word.endswith("_env"):
-        secret = from_environment(text, environment)
+        secret = from_environment(text, reading.environment)
     elif word.endswith("_file"):
         secret = from_file(Path(text).expanduser())
     else:
@@ -131,10 +146,11 @@ def _secret(key: Key, word: str, text: str, origin: str, environment: Mapping[st
     if key.kind == "url":
         plain = secret
         secret = Secret(plain.origin, lambda: checked_url(plain.reveal()))
-    try:
-        secret.reveal()
-    except ValueError as error:
-        raise UsageError(f"{origin}: {word}: {error}") from error
+    if reading.look or word == key.name:
+        try:
+            secret.reveal()
+        except ValueError as error:
+            raise UsageError(f"{origin}: {word}: {error}") from error
     return secret
 
 

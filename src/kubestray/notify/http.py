@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from kubestray import __version__
 from kubestray.notify.output import Key, NotDelivered
@@ -120,7 +120,7 @@ class Client:
     def _exchange(
         self, url: str, body: bytes, headers: Mapping[str, str]
     ) -> tuple[int, bytes, dict[str, str]]:
-        connection, target = self._connection(url)
+        connection, target, more = self._connection(url)
         expired = threading.Event()
 
         def expire() -> None:
@@ -133,7 +133,7 @@ class Client:
         self._live.add(connection)
         timer.start()
         try:
-            connection.request("POST", target, body, dict(headers))
+            connection.request("POST", target, body, {**headers, **more})
             response = connection.getresponse()
             answer = response.read(_READ)
             if expired.is_set():
@@ -148,25 +148,31 @@ class Client:
             self._live.discard(connection)
             connection.close()
 
-    def _connection(self, url: str) -> tuple[http.client.HTTPConnection, str]:
-        """Return a connection, through a proxy if the environment has one, and what to ask for on it."""
+    def _connection(self, url: str) -> tuple[http.client.HTTPConnection, str, dict[str, str]]:
+        """Return a connection, what to ask for on it, and headers for a proxy that the environment names."""
         if self._stopped:
             raise NotDelivered(f"{origin(url)} was not asked: the server stops")
         parts = urlsplit(url)
-        host = parts.hostname or ""
+        host, secure = parts.hostname or "", parts.scheme == "https"
         target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
         proxy = "" if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get(parts.scheme, "")
-        through = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        secure = parts.scheme == "https"
-        port = parts.port or (443 if secure else 80)
-        at = (through.hostname or "", through.port or 80) if proxy else (host, port)
+        at = (host, parts.port or (443 if secure else 80))
+        more: dict[str, str] = {}
+        if proxy:
+            through = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+            host, port = at
+            at = (through.hostname or "", through.port or 80)
+            if through.username:
+                more = _basic(
+                    "Proxy-Authorization", unquote(through.username), unquote(through.password or "")
+                )
         if not secure:
             plain = http.client.HTTPConnection(*at, timeout=self._timeout)
-            return plain, (parts._replace(fragment="").geturl() if proxy else target)
+            return plain, (parts._replace(fragment="").geturl() if proxy else target), more
         tls = http.client.HTTPSConnection(*at, timeout=self._timeout, context=self._context())
         if proxy:
-            tls.set_tunnel(host, port)
-        return tls, target
+            tls.set_tunnel(host, port, headers=more)
+        return tls, target, {}
 
     def _context(self) -> ssl.SSLContext:
         try:
@@ -179,8 +185,7 @@ class Client:
             return header_of("Bearer", self._token)
         if self._user:
             password = revealed(self._password) if self._password else ""
-            encoded = base64.b64encode(f"{self._user}:{password}".encode()).decode()
-            return {"Authorization": f"Basic {encoded}"}
+            return _basic("Authorization", self._user, password)
         return {}
 
     def _told(self, status: int, answer: bytes, given: Mapping[str, str]) -> str:
@@ -238,6 +243,11 @@ def header_of(scheme: str, secret: Secret) -> dict[str, str]:
     if not (token.isascii() and token.isprintable()):
         raise NotDelivered(f"the token from {secret.origin} has characters that no header can hold")
     return {"Authorization": f"{scheme} {token}"}
+
+
+def _basic(header: str, user: str, password: str) -> dict[str, str]:
+    encoded = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return {header: f"Basic {encoded}"}
 
 
 def _cut(connection: http.client.HTTPConnection) -> None:

@@ -97,9 +97,14 @@ class StoreLedger:
         )
 
 
-def configured(config: Config, environment: Mapping[str, str] = os.environ) -> Configured:
-    """Return the outputs and routes of the settings; raise `UsageError` if they are wrong."""
-    return read(config.tables.tables, config.tables.origin, environment, READERS)
+def configured(
+    config: Config, environment: Mapping[str, str] = os.environ, *, look: bool = True
+) -> Configured:
+    """Return the outputs and routes of the settings; raise `UsageError` if they are wrong.
+
+    With ``look`` also if a secret is missing: who only asks about outputs need not have those.
+    """
+    return read(config.tables.tables, config.tables.origin, environment, READERS, look=look)
 
 
 def notifier(store: Store, config: Config, told: Configured) -> Notifier:

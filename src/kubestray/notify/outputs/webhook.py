@@ -1,8 +1,8 @@
 """The finding or incident as it is (docs/findings.md), and what became of it, to a URL.
 
-The body is ``{"change": …, "document": …}``; the change has ``id``, ``kind``, ``sequence``, ``time`` and
-``change``, whether it is the ``first`` that this URL hears of it, whether it has ``ended``, and whether it is a
-``test``.
+The body is ``{"change": …, "document": …}``; the change has ``id``, ``kind``, ``sequence``, ``time``,
+``change``, whether it is the ``first`` that this URL hears of it, whether it has ``ended``, and whether it is
+a ``test``.
 The header ``Idempotency-Key`` is the key of the change.
 """
 
