@@ -268,6 +268,15 @@ _UNIQUE = {
     "events": "SELECT index_name, id, time, fields, recorded FROM events_local FINAL",
 }
 
+LEDGERS = ("runs", "risk", "findings", "decisions", "events", "lookups", "lookup_rows")
+"""What runs of searches and people leave behind, as against points and what is made of them."""
+
+
+def unique_rows(name: str, local: str) -> str:
+    """Return the query for the rows of a table, each once, read from ``local``, a table of its kind."""
+    return _UNIQUE[name].replace(f"{name}_local", local)
+
+
 _SHARD_BY = {
     "samples": "series_id",
     "series": "series_id",
