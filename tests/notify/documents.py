@@ -157,9 +157,9 @@ class MemoryLedger:
         found = [(key, one, at) for key, (one, at) in self.recorded.items() if at >= since]
         return [Entry(key, one.change, at) for key, one, at in found]
 
-    def read(self, keys: Collection[Key]) -> list[Change]:
+    def read(self, keys: Collection[Key]) -> dict[Key, Change]:
         self._check()
-        return [self.recorded[key][0] for key in keys if key in self.recorded]
+        return {key: self.recorded[key][0] for key in keys if key in self.recorded}
 
     def deliveries(self, since: int, outputs: Sequence[str] = ()) -> list[Delivery]:
         self._check()

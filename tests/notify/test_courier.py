@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from kubestray.model.errors import StoreError
 from kubestray.notify.courier import Courier
 from kubestray.notify.lease import Lease
-from kubestray.notify.ledger import ADDED, DEAD, DELIVERED, FAILED, RESENT, SKIPPED, Delivery
+from kubestray.notify.ledger import ADDED, DEAD, DELIVERED, FAILED, RESENT, SKIPPED, Delivery, Key
 from kubestray.notify.notice import Notice
 from kubestray.notify.notifier import Notifier
 from kubestray.notify.output import NotDelivered, Output
@@ -281,6 +281,20 @@ def test_what_is_open_is_told_again(output):
     restarted = Recorder(every=60.0)
     Bench(restarted, ledger=bench.ledger).run()
     assert restarted.kept == [[f"{'b' * 32}-2"]]
+
+
+def test_a_decision_is_told_once_wherever_its_place_is(output):
+    bench = Bench(output)
+    bench.tell(a(1), a(2))
+    decided = Key("a" * 32, 1, "5.d")
+    bench.ledger.recorded[decided] = (a(1, "decided", state="acknowledged"), bench.clock.now)
+    bench.look()
+    bench.run()
+    assert [notice.uid[33:] for notice in output.told] == ["1", "1-d", "2"]
+    bench.ledger.recorded[Key("a" * 32, 2, "5.d")] = bench.ledger.recorded.pop(decided)
+    bench = Bench(output, ledger=bench.ledger)
+    bench.run()
+    assert len(output.told) == 3
 
 
 def test_an_update_that_is_no_news_is_not_sent_but_every_other_change_is(output):

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
-from documents import FINDING_ID, INCIDENT_ID, SECOND, change, finding, incident
+from documents import FINDING_ID, INCIDENT_ID, OPENED, PROCESS, SECOND, change, finding, incident
 from receiver import Receiver, Reply, wait_until
 
 from kubestray.config import load_config
 from kubestray.model.errors import UsageError
-from kubestray.model.finding import Change, written
+from kubestray.model.finding import Change, Decision, written
 from kubestray.notify.configuration import Configured
 from kubestray.notify.ledger import ADDED, DEAD, DELIVERED, LEASED, RESENT, SKIPPED, Delivery, Entry, Key
 from kubestray.notify.outputs.alertmanager import Alertmanager
 from kubestray.notify.outputs.ocsf_webhook import OcsfWebhook
 from kubestray.notify.secret import Secret
 from kubestray.pipeline import notifying
-from kubestray.pipeline.notifying import StoreLedger
+from kubestray.pipeline.deliveries import DeliveryLedger
+from kubestray.risk.lifecycle import suppression
+from kubestray.store.ledger import Ledger
 from kubestray.store.store import Store
 
 
@@ -53,7 +56,7 @@ TOLD = [
 def test_what_is_recorded_is_read(store):
     record(store, *TOLD[:2], at=100)
     record(store, TOLD[2], at=200)
-    ledger = StoreLedger(store)
+    ledger = DeliveryLedger(store)
     assert sorted(ledger.changes(0), key=lambda one: (one.recorded, one.key)) == [
         Entry(Key(FINDING_ID, 1), "opened", 100),
         Entry(Key(FINDING_ID, 2), "updated", 100),
@@ -61,8 +64,12 @@ def test_what_is_recorded_is_read(store):
     ]
     assert [one.key.id for one in ledger.changes(101)] == [INCIDENT_ID]
     keys = [Key(INCIDENT_ID, 1), Key("none", 1), Key(FINDING_ID, 2)]
-    assert ledger.read(keys) == [TOLD[2], TOLD[1]]
-    assert ledger.read([]) == []
+    standing = {"owner": None, "comments": [], "history": [], "suppressed_by": []}
+    assert list(ledger.read(keys).items()) == [
+        (key, replace(one, document={**one.document, **standing}))
+        for key, one in ((keys[0], TOLD[2]), (keys[2], TOLD[1]))
+    ]
+    assert ledger.read([]) == {}
 
     rows = [
         Delivery("a", "", 0, ADDED, 5, "s"),
@@ -78,6 +85,55 @@ def test_what_is_recorded_is_read(store):
     assert sorted(found, key=lambda row: row.time) == [*rows[:3], later]
     assert ledger.deliveries(11, ["b"]) == [rows[2]]
     assert ledger.deliveries(12, ["b"]) == []
+
+
+def test_what_people_decide_is_a_change_at_its_place(store):
+    """Between the changes that came by themselves; the document is as it stood then."""
+    ledger = Ledger(store)
+    record(store, TOLD[0], at=OPENED + 100)
+    ledger.decide(Decision("d1", OPENED + 150, "ann", "acknowledge", FINDING_ID, {}))
+    ledger.decide(Decision("d0", OPENED + 160, "ann", "assign", FINDING_ID, {"owner": "bob"}))
+    record(store, TOLD[1], at=OPENED + 200)
+    ledger.decide(Decision("d2", OPENED + 300, "bob", "resolve", FINDING_ID, {"text": "was us"}))
+    ledger.decide(Decision("d3", OPENED + 310, "bob", "comment", "nothing there", {"text": "?"}))
+    seen = DeliveryLedger(store)
+    entries = sorted(seen.changes(0), key=lambda one: one.key)
+    assert [(one.key.sequence, one.change, one.recorded) for one in entries] == [
+        (1, "opened", OPENED + 100),
+        (1, "decided", OPENED + 150),
+        (1, "decided", OPENED + 160),
+        (2, "updated", OPENED + 200),
+        (2, "decided", OPENED + 300),
+    ]
+    assert [one.key.uid for one in entries][1:3] == [f"{FINDING_ID}-1-d1", f"{FINDING_ID}-1-d0"]
+    changes = seen.read([one.key for one in entries])
+    assert [(one.document["state"], one.document["owner"]) for one in changes.values()] == [
+        ("new", None),
+        ("acknowledged", None),
+        ("acknowledged", "bob"),
+        ("acknowledged", "bob"),
+        ("resolved", "bob"),
+    ]
+    assert [one.key.sequence for one in seen.changes(OPENED + 201)] == [2]
+    assert DeliveryLedger(store).read([entries[2].key]) == {entries[2].key: changes[entries[2].key]}
+
+
+def test_a_suppression_is_a_change_of_what_it_hides(embedded):
+    ledger = Ledger(embedded)
+    hidden = finding(steps=[{**incident()["steps"][1], "entity": PROCESS}])
+    other = finding("b" * 32, steps=[{**incident()["steps"][0], "detection": "Miner"}])
+    record(embedded, change(hidden, 1), change(other, 1), at=OPENED)
+    taken = suppression(
+        {"detection": "Outbound*"}, "planned", "ann", OPENED + 5 * SECOND, OPENED + 90 * SECOND
+    )
+    ledger.decide(taken)
+    entries = [one for one in DeliveryLedger(embedded).changes(0) if one.change == "decided"]
+    assert [(one.key.id, one.recorded) for one in entries] == [(FINDING_ID, taken.time)]
+    (told,) = DeliveryLedger(embedded).read([entries[0].key]).values()
+    assert (told.document["state"], told.document["suppressed_by"]) == ("suppressed", [taken.target])
+    record(embedded, change(hidden, 2, "updated"), at=OPENED + 100 * SECOND)
+    (later,) = DeliveryLedger(embedded).read([Key(FINDING_ID, 2)]).values()
+    assert later.document["state"] == "new", "it has expired"
 
 
 def test_from_the_ledger_to_the_receiver_and_back(embedded):
@@ -96,7 +152,11 @@ def test_from_the_ledger_to_the_receiver_and_back(embedded):
         assert (state["delivered"], state["waiting"], state["dead"]) == (0, 0, 3)
         assert "never" in state["trouble"]
         letter = notifying.dead_letters(embedded, "hook")[-1].as_json()
-        assert (letter["id"], letter["sequence"], letter["title"]) == (FINDING_ID, 2, finding()["title"])
+        assert (letter["id"], letter["key"], letter["title"]) == (
+            FINDING_ID,
+            f"{FINDING_ID}-2",
+            finding()["title"],
+        )
         assert "400" in letter["reason"]
 
         receiver.otherwise = Reply()
@@ -135,7 +195,7 @@ def test_a_test_leaves_nothing_open():
 
 
 def test_dead_letters_of_outputs_that_are_gone_are_listed(embedded):
-    ledger = StoreLedger(embedded)
+    ledger = DeliveryLedger(embedded)
     ledger.record([Delivery("gone", "x" * 32, 1, DEAD, 7, "s", {"reason": "no"})])
     assert [letter.as_json()["output"] for letter in notifying.dead_letters(embedded)] == ["gone"]
     assert notifying.states(embedded, Configured()) == []

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kubestray.config import Config
     from kubestray.notify.configuration import Configured
 
-_DEAD = ["output", "id", "sequence", "change", "severity", "title", "time", "attempts", "reason"]
+_DEAD = ["output", "id", "key", "change", "severity", "title", "time", "attempts", "reason"]
 _LIST = ["name", "type", "where", "delivered", "waiting", "dead", "last_delivered", "trouble"]
 
 
@@ -22,9 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     listed = what.add_parser("list", help="the outputs, and how each is doing")
     dead = what.add_parser("dead", help="what was given up")
     again = what.add_parser("resend", help="send again what was given up")
-    again.add_argument(
-        "ids", nargs="*", metavar="ID", help="a finding's id, or ID-SEQUENCE of one change [all]"
-    )
+    again.add_argument("ids", nargs="*", metavar="ID", help="a finding's id, or the key of one change [all]")
     tried = what.add_parser("test", help="send a test finding now, and tell the answer")
     tried.add_argument("name", metavar="NAME", help="the output's name in the configuration")
     for one in (dead, again):

@@ -123,40 +123,40 @@ class Courier:
         """Do the next thing of a line: wait for more, settle what is not to be sent, or send."""
         with self._lock:
             due = dict(line.recorded)
-        keys = [Key(line.id, sequence) for sequence in sorted(due)]
-        changes = self._ledger.read(keys)
+        changes = self._ledger.read(sorted(due))
         if not changes:
-            self._settle(keys, SKIPPED, {"reason": "the ledger has no such change"})
+            self._settle(list(due), SKIPPED, {"reason": "the ledger has no such change"})
             return
-        interest, wait = interest_of(self._routes, changes[0].document)
-        change, passed = changes[0], []
+        key, *later = changes
+        interest, wait = interest_of(self._routes, changes[key].document)
         if wait and interest is Interest.WANTED:
-            line.not_before = max(line.not_before, due[change.sequence] + wait)
+            line.not_before = max(line.not_before, due[key] + wait)
             if now < line.not_before:
                 return
-            passed, change = changes[:-1], changes[-1]
-            interest, _ = interest_of(self._routes, change.document)
-        if passed:
-            reason = f"change {change.sequence} came within the wait of the route"
-            self._settle([Key(line.id, one.sequence) for one in passed], SKIPPED, {"reason": reason})
-        verdict = self._verdict(change, interest)
-        notice = self._notice(change, verdict)
+            *passed, key = key, *later
+            interest, _ = interest_of(self._routes, changes[key].document)
+            self._settle(passed, SKIPPED, {"reason": f"{key.uid} came within the wait of the route"})
+        self._settle_or_send(line, key, changes[key], interest)
+
+    def _settle_or_send(self, line: Line, key: Key, change: Change, interest: Interest) -> None:
+        verdict = self._verdict(key, change, interest)
+        notice = self._notice(key, change, verdict)
         news = notice.first or notice.ended or change.change != UPDATED or self.output.is_news(notice)
         if verdict.send and news:
             self._send(line, notice)
         else:
             reason = verdict.reason or "nothing in it is news for people"
-            self._settle([Key(line.id, change.sequence)], SKIPPED, {"reason": reason})
+            self._settle([key], SKIPPED, {"reason": reason})
 
-    def _verdict(self, change: Change, interest: Interest) -> Verdict:
+    def _verdict(self, key: Key, change: Change, interest: Interest) -> Verdict:
         with self._lock:
             is_open = self.queue.is_open(change.id)
             sent = self.queue.sent.get(change.id)
-        if self.output.announces and sent and sent.sequence > change.sequence:
-            return Verdict(False, reason=f"change {sent.sequence} has been told meanwhile")
+        if self.output.announces and sent and sent.key > key:
+            return Verdict(False, reason=f"{sent.key.uid} has been told meanwhile")
         return judge(change, interest, self.output.announces, is_open)
 
-    def _notice(self, change: Change, verdict: Verdict) -> Notice:
+    def _notice(self, key: Key, change: Change, verdict: Verdict) -> Notice:
         with self._lock:
             return Notice(
                 change,
@@ -164,6 +164,7 @@ class Courier:
                 ended=verdict.ended,
                 reference=self.queue.reference(change.id),
                 thread=self.queue.reference(change.document.get("incident")),
+                decision=key.decision,
             )
 
     def _send(self, line: Line, notice: Notice) -> None:
@@ -172,7 +173,7 @@ class Courier:
         fault = future.exception()
         if self.stopping and fault is not None:
             return
-        key = Key(notice.id, notice.change.sequence)
+        key = notice.key
         if fault is None:
             detail = {"ended": notice.ended, "reference": future.result(), "attempts": line.attempts + 1}
             self._settle([key], DELIVERED, detail)
@@ -201,31 +202,36 @@ class Courier:
         line.first_failure = line.first_failure or now
         detail = {"reason": str(fault), "attempts": line.attempts, "since": line.first_failure}
         if fault.permanent or now - line.first_failure >= self._pace.give_up * SECOND_NS:
-            logger.error("output %s: %s is given up: %s", self.output.name, "-".join(map(str, key)), fault)
+            logger.error("output %s: %s is given up: %s", self.output.name, key.uid, fault)
             self._settle([key], DEAD, detail)
             line.calm()
             return
-        if line.attempts & (line.attempts - 1) == 0:  # the 1st, 2nd, 4th … time
-            logger.warning("output %s: %s, and is tried again", self.output.name, fault)
-            self._record([Delivery(self.output.name, *key, FAILED, now, self._server, detail)])
         self._failing.append(line.id)
+        if _doubled(len(self._failing)):
+            logger.warning("output %s: %s, and is tried again", self.output.name, fault)
+        if _doubled(line.attempts):
+            self._record([Delivery.of(self.output.name, key, FAILED, now, self._server, detail)])
         if line.turns >= _TURNS:
             line.not_before = now + self._pace.wait(line.attempts)
         self._not_before = now + self._pace.wait(len(self._failing), fault.retry_after)
 
     def _settle(self, keys: Sequence[Key], event: str, detail: Reference) -> None:
         now = self._clock()
-        rows = [Delivery(self.output.name, *key, event, now, self._server, detail) for key in keys]
-        # At one time of the clock the row that made it due could win; see `Queue`.
-        rows = [self._after(row) for row in rows]
         with self._lock:
+            rows = [
+                # At one time of the clock the row that made it due could win; see `Queue`.
+                Delivery.of(
+                    self.output.name,
+                    key,
+                    event,
+                    max(now, self.queue.settled_at(key) + 1),
+                    self._server,
+                    detail,
+                )
+                for key in keys
+            ]
             self.queue.learn(rows)
         self._record(rows)
-
-    def _after(self, row: Delivery) -> Delivery:
-        with self._lock:
-            time = max(row.time, self.queue.settled_at(row.key) + 1)
-        return Delivery(row.output, row.id, row.sequence, row.event, time, row.server, row.detail)
 
     def _record(self, rows: Sequence[Delivery]) -> None:
         self._unrecorded += rows
@@ -252,13 +258,18 @@ class Courier:
         with self._lock:
             open_ = dict(self.queue.open())
         missing = [key for key in open_ if key not in self._kept]
-        read = {Key(change.id, change.sequence): change for change in self._ledger.read(missing)}
+        read = self._ledger.read(missing)
         self._kept = {key: change for key, change in {**self._kept, **read}.items() if key in open_}
         notices = [
-            Notice(change, first=False, ended=False, reference=open_[key].reference)
+            Notice(change, False, False, reference=open_[key].reference, decision=key.decision)
             for key, change in self._kept.items()
         ]
         future = self._runner.submit(self.output.keep, notices)
         fault = future.exception()
         if fault is not None and not self.stopping:
             logger.warning("output %s: what is open could not be told again: %s", self.output.name, fault)
+
+
+def _doubled(count: int) -> bool:
+    """Whether it is the 1st, 2nd, 4th, 8th … time: worth a line."""
+    return count & (count - 1) == 0

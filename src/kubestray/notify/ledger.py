@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 from kubestray.model.finding import Change
 
@@ -31,10 +31,25 @@ SETTLING = {DEAD: 0, SKIPPED: 0, RESENT: 1, DELIVERED: 2}
 
 
 class Key(NamedTuple):
-    """A change of a finding or incident, by name."""
+    """A change of a finding or incident, by name; keys of one finding are in the order of what became of it.
+
+    What a person decided comes after the change ``sequence``, and has a text of its time and identity.
+    """
 
     id: str
     sequence: int
+    decision: str = ""
+
+    @property
+    def uid(self) -> str:
+        """The name as a text, by which receivers that are told twice can tell."""
+        decided = self.decision.rpartition(".")[2][:12]
+        return f"{self.id}-{self.sequence}" + (f"-{decided}" if decided else "")
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """Where it comes among the changes of its finding."""
+        return self.sequence, self.decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +72,28 @@ class Delivery:
     time: int
     server: str
     detail: dict[str, Any] = field(default_factory=dict)
+    decision: str = ""
 
     @property
     def key(self) -> Key:
         """The change."""
-        return Key(self.id, self.sequence)
+        return Key(self.id, self.sequence, self.decision)
+
+    @classmethod
+    def of(cls, output: str, key: Key, event: str, time: int, server: str, detail: dict[str, Any]) -> Self:
+        """Return what became of a change."""
+        return cls(output, key.id, key.sequence, event, time, server, detail, key.decision)
 
 
 class Ledger(Protocol):
     """Where changes and deliveries are kept; every method may raise `KubestrayError`."""
 
     def changes(self, since: int) -> list[Entry]:
-        """Return the changes recorded at or after a time (ns)."""
+        """Return what became of findings, and what was decided about them, at or after a time (ns)."""
         ...
 
-    def read(self, keys: Collection[Key]) -> list[Change]:
-        """Return changes with their documents, in the order of their keys."""
+    def read(self, keys: Collection[Key]) -> dict[Key, Change]:
+        """Return changes with their documents as they stood then, in the order of the keys."""
         ...
 
     def deliveries(self, since: int, outputs: Sequence[str] = ()) -> list[Delivery]:

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from kubestray.model.finding import Change, Document
+from kubestray.notify.ledger import Key
+
+DECIDED = "decided"
+"""The change is what a person decided: the last of the document's ``history``."""
 
 Reference = dict[str, Any]
 """What an output needs to know again of what it sent (JSON): the message to answer to, the labels given."""
@@ -26,6 +30,8 @@ class Notice:
     """The same of the incident it belongs to."""
     test: bool = False
     """Somebody tries whether the output works."""
+    decision: str = ""
+    """That of the change's key, see `ledger.Key`."""
 
     @property
     def id(self) -> str:
@@ -35,7 +41,12 @@ class Notice:
     @property
     def uid(self) -> str:
         """This change's: the key by which receivers that are told twice can tell."""
-        return f"{self.change.id}-{self.change.sequence}"
+        return self.key.uid
+
+    @property
+    def key(self) -> Key:
+        """The change's key in the ledger."""
+        return Key(self.change.id, self.change.sequence, self.decision)
 
     @property
     def document(self) -> Document:

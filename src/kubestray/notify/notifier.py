@@ -114,7 +114,7 @@ class Notifier:
             name = courier.output.name
             added = now - _WRITING
             rows = [Delivery(name, "", 0, ADDED, added, self._server)]
-            rows += [Delivery(name, *key, RESENT, now, self._server) for key in self._open(added)]
+            rows += [Delivery.of(name, key, RESENT, now, self._server, {}) for key in self._open(added)]
             self._ledger.record(rows)
             courier.learn(rows)
         assert queue.added is not None
@@ -122,14 +122,13 @@ class Notifier:
 
     def _open(self, before: int) -> list[Key]:
         """Return the last change, recorded before a time, of every finding and incident that is open."""
-        last: dict[str, int] = {}
+        last: dict[str, Key] = {}
         for entry in self._ledger.changes(0):
             if entry.recorded < before:
-                last[entry.key.id] = max(last.get(entry.key.id, 0), entry.key.sequence)
-        changes = self._ledger.read([Key(*pair) for pair in last.items()])
+                last[entry.key.id] = max(last.get(entry.key.id, entry.key), entry.key)
         return [
-            Key(change.id, change.sequence)
-            for change in changes
+            key
+            for key, change in self._ledger.read(last.values()).items()
             if change.change not in (CLOSED, MERGED) and change.document["state"] in ("new", "acknowledged")
         ]
 

@@ -8,7 +8,7 @@ from kubestray import __version__
 from kubestray.model.entity import Entity
 from kubestray.model.finding import Document, nanoseconds, written
 from kubestray.notify import words
-from kubestray.notify.notice import Notice
+from kubestray.notify.notice import DECIDED, Notice
 
 VERSION = "1.5.0"
 
@@ -65,6 +65,7 @@ def detection_finding(notice: Notice) -> Object:
         "unmapped": _rest(document),
     }
     more: Object = {
+        "comment": _comment(notice),
         "status_detail": words.over(notice) if notice.ended else "",
         "anomaly_analyses": _anomaly_analyses(document),
         "evidences": _evidences(document),
@@ -78,6 +79,15 @@ def detection_finding(notice: Notice) -> Object:
 def line(notice: Notice) -> bytes:
     """Return the event as one line of JSON, without its end."""
     return written(detection_finding(notice)).encode()
+
+
+def _comment(notice: Notice) -> str:
+    """Return what a person decided, if that is what the notice is about."""
+    history = notice.document.get("history") if notice.change.change == DECIDED else None
+    if not history:
+        return ""
+    last = history[-1]
+    return ": ".join(filter(None, (last["actor"], last["action"], last.get("owner"), last.get("text"))))
 
 
 def _finding_info(notice: Notice) -> Object:
@@ -185,7 +195,7 @@ def _about(entity: Entity) -> Object:
 
 def _rest(document: Document) -> Object:
     """What OCSF has no place for."""
-    kept = ("state", "owner", "parts", "steps", "would_not_have_fired", "peers", "content")
+    kept = ("state", "owner", "comments", "parts", "steps", "would_not_have_fired", "peers", "content")
     return {name: document[name] for name in kept if document.get(name)}
 
 

@@ -13,7 +13,7 @@ from kubestray.notify.notice import Reference
 class Sent:
     """The latest change of a finding that was delivered."""
 
-    sequence: int
+    key: Key
     ended: bool
     reference: Reference | None
 
@@ -23,7 +23,7 @@ class Line:
     """The changes of one finding that are due, each with the time it was recorded (ns)."""
 
     id: str
-    recorded: dict[int, int] = field(default_factory=dict)
+    recorded: dict[Key, int] = field(default_factory=dict)
     attempts: int = 0
     first_failure: int = 0
     not_before: int = 0
@@ -31,8 +31,8 @@ class Line:
     """How often it was tried in vain since the receiver was known to be there."""
 
     @property
-    def head(self) -> int:
-        """The sequence of the one that has to go first."""
+    def head(self) -> Key:
+        """The one that has to go first."""
         return min(self.recorded)
 
     @property
@@ -54,6 +54,8 @@ class Queue:
         self.lines: dict[str, Line] = {}
         self.sent: dict[str, Sent] = {}
         self._states: dict[Key, tuple[int, int]] = {}
+        self._decisions: set[tuple[str, str]] = set()
+        """Decisions that are settled, whatever place they had: clocks of servers can put it elsewhere later."""
 
     def learn(self, rows: Iterable[Delivery]) -> None:
         """Take in what became of changes."""
@@ -66,14 +68,16 @@ class Queue:
     def offer(self, entries: Iterable[Entry]) -> None:
         """Take in changes; those that are settled already, or older than the output, are not due."""
         for entry in entries:
-            if entry.key not in self._states and self.added is not None and entry.recorded >= self.added:
-                self._line(entry.key).recorded.setdefault(entry.key.sequence, entry.recorded)
+            key, added = entry.key, self.added
+            known = key in self._states or (key.id, key.decision) in self._decisions
+            if not known and added is not None and entry.recorded >= added:
+                self._line(entry.key).recorded.setdefault(entry.key, entry.recorded)
 
     def open(self) -> Iterator[tuple[Key, Sent]]:
         """Give what was delivered last of each finding that has not ended."""
-        for id_, sent in self.sent.items():
+        for sent in self.sent.values():
             if not sent.ended:
-                yield Key(id_, sent.sequence), sent
+                yield sent.key, sent
 
     def is_open(self, id_: str) -> bool:
         """Whether the receiver was told of it, and not yet of its end."""
@@ -93,19 +97,21 @@ class Queue:
         now = (row.time, SETTLING[row.event])
         if self._states.get(row.key, (-1, 0)) < now:
             self._states[row.key] = now
+            if row.decision:
+                self._decisions.add((row.id, row.decision))
             if row.event == RESENT:
-                self._line(row.key).recorded[row.sequence] = row.time
+                self._line(row.key).recorded[row.key] = row.time
             else:
                 self._drop(row.key)
         before = self.sent.get(row.id)
-        if row.event == DELIVERED and (before is None or before.sequence <= row.sequence):
+        if row.event == DELIVERED and (before is None or before.key <= row.key):
             detail = row.detail
-            self.sent[row.id] = Sent(row.sequence, bool(detail.get("ended")), detail.get("reference"))
+            self.sent[row.id] = Sent(row.key, bool(detail.get("ended")), detail.get("reference"))
 
     def _line(self, key: Key) -> Line:
         return self.lines.setdefault(key.id, Line(key.id))
 
     def _drop(self, key: Key) -> None:
         line = self.lines.get(key.id)
-        if line and line.recorded.pop(key.sequence, None) is not None and not line.recorded:
+        if line and line.recorded.pop(key, None) is not None and not line.recorded:
             del self.lines[key.id]

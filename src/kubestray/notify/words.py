@@ -61,7 +61,7 @@ def parts_of(entity: Entity) -> dict[str, str]:
 def news(document: Document) -> str:
     """Return a key that changes when there is something new for people: not with each point of a score."""
     steps = {f"{step['detection']} {step['entity']}" for step in document.get("steps") or ()}
-    seen = [document[name] for name in ("severity", "state", "owner")]
+    seen = [document["severity"], document["state"], document.get("owner")]
     more = [sorted(document["techniques"]), sorted(document["entities"]), sorted(steps)]
     return hashlib.blake2b(written([*seen, *more]).encode(), digest_size=8).hexdigest()
 

@@ -104,8 +104,7 @@ class Server:
             interval=self._config["commit_interval"] / SECOND_NS,
         )
         self._started.callback(commit.close)
-        self._notify(store)
-        self._schedule(store)
+        self._schedule(store, self._notify(store))
         self._maintain(store)
         self._receive(commit)
         self._ready.set()
@@ -123,7 +122,7 @@ class Server:
         self.url = store.engine.url
         return store
 
-    def _schedule(self, store: Store) -> None:
+    def _schedule(self, store: Store, sending: Notifier) -> None:
         config = self._config
         scheduler = Scheduler(
             store,
@@ -131,6 +130,7 @@ class Server:
             Detector(store, self._content, searching(config)),
             Patience(config["lateness"], config["idle"], config["catch_up"]),
             self._newest.read,
+            changed=sending.wake,
         )
         scheduler.start()
         self._started.callback(scheduler.stop)

@@ -192,12 +192,13 @@ CREATE TABLE IF NOT EXISTS deliveries_local{on} (
     output String,
     id String,
     sequence UInt32,
+    decision String,
     event LowCardinality(String),
     time UInt64,
     server String,
     detail String CODEC(ZSTD(3))
 ) ENGINE = ReplacingMergeTree(time)
-ORDER BY (output, id, sequence, event, server)
+ORDER BY (output, id, sequence, decision, event, server)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """
 
@@ -264,7 +265,9 @@ _UNIQUE = {
     ),
     "findings": "SELECT id, kind, sequence, time, change, document, recorded FROM findings_local FINAL",
     "decisions": "SELECT id, time, actor, action, target, detail FROM decisions_local FINAL",
-    "deliveries": "SELECT output, id, sequence, event, time, server, detail FROM deliveries_local FINAL",
+    "deliveries": (
+        "SELECT output, id, sequence, decision, event, time, server, detail FROM deliveries_local FINAL"
+    ),
     "events": "SELECT index_name, id, time, fields, recorded FROM events_local FINAL",
 }
 

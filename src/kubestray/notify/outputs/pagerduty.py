@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kubestray.model.finding import DECIDED, rfc3339, written
+from kubestray.model.finding import rfc3339, written
 from kubestray.notify import words
 from kubestray.notify.http import HTTP_KEYS, revealed
 from kubestray.notify.http_output import JSON, Body, HttpOutput
-from kubestray.notify.notice import Notice, Reference
+from kubestray.notify.notice import DECIDED, Notice, Reference
 from kubestray.notify.output import Key
 from kubestray.notify.secret import Secret
 

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 from kubestray.model.finding import written
 from kubestray.notify import chart, words
 from kubestray.notify.http import HTTP_KEYS, Client, checked_url, origin
-from kubestray.notify.notice import Notice, Reference
+from kubestray.notify.notice import DECIDED, Notice, Reference
 from kubestray.notify.output import Key, NotDelivered, Output
 from kubestray.notify.secret import Secret
 
@@ -143,6 +143,8 @@ def message(notice: Notice, *, answer: bool = False) -> dict[str, Any]:
         blocks.append(_section(_told(steps)))
     if not answer and (advice := words.sentences(document.get("respond"))):
         blocks.append(_section("*Next*\n" + "\n".join(f"• {_escaped(one)}" for one in advice)))
+    if notice.change.change == DECIDED and (history := document.get("history")):
+        blocks.append(_section(_decided(history[-1])))
     small = f"{document['kind']} {notice.id} · change {notice.change.sequence}: {notice.change.change}"
     blocks.append({"type": "context", "elements": [_mrkdwn(_escaped(small))]})
     return {"text": _escaped(f"{title}: {document['sentence']}")[:_TEXT], "blocks": blocks}
@@ -160,6 +162,11 @@ def _facts(notice: Notice) -> list[str]:
         "Tactics": ", ".join(one["name"] for one in document["tactics"]),
     }
     return [f"*{name}*\n{_escaped(value)}" for name, value in told.items() if value]
+
+
+def _decided(one: dict[str, Any]) -> str:
+    said = [one["actor"], one["action"], one.get("owner") or "", one.get("text") or ""]
+    return f"*Decided* {_escaped(': '.join(filter(None, said)))}"
 
 
 def _told(steps: list[dict[str, Any]]) -> str:
