@@ -28,6 +28,14 @@ NOTICES = {
     "updated": notice(finding(score=80.25), 2, "updated", first=False),
     "closed": notice(finding(state="closed"), 3, "closed", first=False, ended=True),
     "acknowledged": notice(finding(state="acknowledged", owner="ann"), 2, "decided", first=False),
+    "commented": notice(
+        finding(
+            history=[{"actor": "ann", "action": "comment", "text": "was us"}], comments=[{"text": "was us"}]
+        ),
+        1,
+        "decided",
+        first=False,
+    ),
     "suppressed": notice(finding(state="suppressed"), 2, "decided", first=False),
     "joined": notice(finding(incident=INCIDENT_ID), 2, "updated", first=False, ended=True),
     "without limits": notice(finding(observed=[{"field": "n", "value": "a lot"}])),
@@ -170,6 +178,11 @@ def test_a_value_below_its_limit_is_a_drop():
     event = ocsf.detection_finding(notice(finding(observed=[{"field": "rps", "value": 0.5, "lower": 2}])))
     assert event["anomaly_analyses"][0]["anomalies"][0]["observed_pattern"] == "DROP"
     assert event["anomaly_analyses"][0]["baselines"][0]["observations"] == [{"value": "lower=2"}]
+
+
+def test_what_a_person_decided_is_a_comment():
+    assert ocsf.detection_finding(NOTICES["commented"])["comment"] == "ann: comment: was us"
+    assert "comment" not in ocsf.detection_finding(NOTICES["updated"])
 
 
 def test_a_test_is_marked():

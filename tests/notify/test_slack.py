@@ -93,6 +93,13 @@ def test_an_incident_tells_its_steps_in_order():
     )
 
 
+def test_what_a_person_decided_is_told():
+    history = [{"actor": "ann", "action": "assign", "owner": "bob"}]
+    told = message(notice(finding(history=history), 1, "decided", first=False), answer=True)
+    texts = [block["text"]["text"] for block in told["blocks"] if "text" in block]
+    assert "*Decided* ann: assign: bob" in texts
+
+
 def test_what_a_sender_wrote_mentions_nobody_and_links_nowhere():
     text = "<!channel> <https://evil|click> & more"
     told = json.dumps(message(notice(finding(sentence=text, title=text))), ensure_ascii=False)

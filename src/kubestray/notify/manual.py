@@ -44,6 +44,8 @@ tells how each output is doing.
 - Each change of a finding or incident is sent at least once, and those of one finding in order. What was
   sent is recorded in the store, so nothing is lost by a crash; a change whose answer was not recorded any
   more is sent again, with the same key, by which the receiver can tell.
+- What people decide (acknowledge, resolve, assign …) is told as a change too, and so is a suppression for
+  what it hides.
 - An output that was never seen before is told of what is open, and of all that comes.
 - A receiver that cannot be reached, does not answer in time, or refuses for a reason that can be mended
   (408, 425, 429, 401, 403, 404, any 5xx, a redirect …) is tried again: after a second, then two, four, up
@@ -51,12 +53,14 @@ tells how each output is doing.
   holds up no other finding.
 - After `give_up_after` (24 hours), or at once if the message itself is refused (400, 411, 413, 414, 415,
   422, 431), a change becomes a dead letter. `kubestray notify dead` lists them, `kubestray notify resend`
-  makes all of them due again, `kubestray notify resend ID` those of one finding.
+  makes all of them due again, `kubestray notify resend ID` those of one finding. A restart begins the 24
+  hours anew.
 - Redirects are not followed. `https_proxy`, `http_proxy` and `no_proxy` of the environment are respected.
 - Of several servers on one cluster, one sends to an output at a time; when it dies, another goes on within
   a minute.
 - Outputs that call people (all but the ones for archives) are not told of what is suppressed, nor of the
-  end of what they never heard of. Who was told of a beginning is told of the end, whatever the routes say
+  end of what they never heard of; those that write a message for each change are not told of updates that
+  only move a score. Who was told of a beginning is told of the end, whatever the routes say
   then.
 
 ## Routes

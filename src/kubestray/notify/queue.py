@@ -55,7 +55,7 @@ class Queue:
         self.sent: dict[str, Sent] = {}
         self._states: dict[Key, tuple[int, int]] = {}
         self._decisions: set[tuple[str, str]] = set()
-        """Decisions that are settled, whatever place they had: clocks of servers can put it elsewhere later."""
+        """Settled decisions, whatever place they had: clocks of servers can put one elsewhere later."""
 
     def learn(self, rows: Iterable[Delivery]) -> None:
         """Take in what became of changes."""
