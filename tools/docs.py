@@ -3,8 +3,11 @@
 from pathlib import Path
 
 from kubestray import config
+from kubestray.detect import manual as detections
 from kubestray.notify import manual as outputs
+from kubestray.pipeline.setting_up import built_in
 from kubestray.search import compatibility, manual
+from kubestray.simulate import manual as simulator
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -13,6 +16,8 @@ PAGES = {
     "outputs.md": outputs.manual,
     "spl.md": manual.manual,
     "compatibility.md": compatibility.compatibility,
+    "simulator.md": simulator.manual,
+    "detections.md": lambda: detections.manual(built_in()),
 }
 
 

@@ -49,7 +49,7 @@ tells how each output is doing.
 - An output that was never seen before is told of what is open, and of all that comes.
 - A receiver that cannot be reached, does not answer in time, or refuses for a reason that can be mended
   (408, 425, 429, 401, 403, 404, any 5xx, a redirect …) is tried again: after a second, then two, four, up
-  to a minute, or when it says (`Retry-After`). It holds up no other output; a finding that it does not take
+  to 30, or when it says (`Retry-After`). It holds up no other output; a finding that it does not take
   holds up no other finding.
 - After `give_up_after` (24 hours), or at once if the message itself is refused (400, 411, 413, 414, 415,
   422, 431), a change becomes a dead letter. `kubestray notify dead` lists them, `kubestray notify resend`

@@ -14,7 +14,7 @@ class Pace:
     """Times in seconds. The wait doubles with each failure up to ``longest``; a part is left to chance."""
 
     first: float = 1.0
-    longest: float = 60.0
+    longest: float = 30.0
     give_up: float = 24 * 3600.0
     """For how long a change is tried before it becomes a dead letter."""
     chance: Callable[[], float] = random.random
