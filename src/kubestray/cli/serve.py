@@ -18,7 +18,7 @@ _FLAGS = (
     "content metric_index timezone search_timeout search_memory search_rows otlp_grpc otlp_http remote_write "
     "signalfx splunk_hec http console_url session_key_file receiver_token_file "
     "max_request max_queue commit_interval future_limit "
-    "retention_raw retention_summaries churning_attributes lateness idle catch_up"
+    "retention_raw retention_summaries churning_attributes give_up_after lateness idle catch_up"
 )
 
 

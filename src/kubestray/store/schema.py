@@ -14,11 +14,13 @@ read             what
 ``risk``         risk events: JSON of all fields beside the columns that searches filter by
 ``findings``     what became of findings and incidents, each change with the document as it stood then (JSON)
 ``decisions``    what people decided about them, and what is to be hidden (JSON)
+``deliveries``   what became of changes at each output, and which server sends to it (`notify.ledger`; JSON)
 ``events``       rows that searches have collected into indexes, the fields as JSON
 ``lookups``      each lookup's current version, its fields and their shapes (JSON)
 ``lookup_rows``  the rows of all versions of lookups, numbers and texts apart
 ``documents``    what people have set: accounts, tokens, detections switched off; the fields as JSON
 ``audit``        who did what, and when; only ever added to
+``profiles``     what searches have learned of what is normal: states as of some times, in parts
 ===============  ===================================================================================
 
 Points are written to ``samples_local`` and read through a view that collapses repeated ones: the
@@ -189,6 +191,21 @@ ORDER BY (target, time, id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """
 
+_DELIVERIES = """
+CREATE TABLE IF NOT EXISTS deliveries_local{on} (
+    output String,
+    id String,
+    sequence UInt32,
+    decision String,
+    event LowCardinality(String),
+    time UInt64,
+    server String,
+    detail String CODEC(ZSTD(3))
+) ENGINE = ReplacingMergeTree(time)
+ORDER BY (output, id, sequence, decision, event, server)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+"""
+
 _EVENTS = """
 CREATE TABLE IF NOT EXISTS events_local{on} (
     index_name LowCardinality(String),
@@ -249,9 +266,22 @@ ORDER BY (time, id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """
 
+_PROFILES = """
+CREATE TABLE IF NOT EXISTS profiles_local{on} (
+    profile String,
+    slot LowCardinality(String),
+    part UInt32,
+    parts UInt32,
+    until UInt64,
+    state String CODEC(ZSTD(1))
+) ENGINE = ReplacingMergeTree(until)
+ORDER BY (profile, slot, part)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+"""
+
 _TABLES = (
     *(_SAMPLES, _SERIES, _SUMMARIES, _GROUPS, _SUMMARISED, _TOUCHED, _EXPIRED),
-    *(_RUNS, _RISK, _FINDINGS, _DECISIONS, _EVENTS, _LOOKUPS, _LOOKUP_ROWS),
+    *(_RUNS, _RISK, _FINDINGS, _DECISIONS, _DELIVERIES, _EVENTS, _LOOKUPS, _LOOKUP_ROWS, _PROFILES),
     *(_DOCUMENTS, _AUDIT),
 )
 
@@ -275,18 +305,22 @@ _UNIQUE = {
     "runs": "SELECT detection, scheduled, finished, rows, error, seconds FROM runs_local FINAL",
     "lookups": "SELECT name, version, fields, rows FROM lookups_local FINAL",
     "lookup_rows": "SELECT name, version, place, numbers, texts FROM lookup_rows_local FINAL",
+    "profiles": "SELECT profile, slot, part, parts, until, state FROM profiles_local FINAL",
     "risk": (
         "SELECT id, time, detection, risk_object, risk_object_type, risk_score, fields, recorded "
         "FROM risk_local FINAL"
     ),
     "findings": "SELECT id, kind, sequence, time, change, document, recorded FROM findings_local FINAL",
     "decisions": "SELECT id, time, actor, action, target, detail FROM decisions_local FINAL",
+    "deliveries": (
+        "SELECT output, id, sequence, decision, event, time, server, detail FROM deliveries_local FINAL"
+    ),
     "events": "SELECT index_name, id, time, fields, recorded FROM events_local FINAL",
     "documents": "SELECT kind, name, fields, removed, changed FROM documents_local FINAL",
     "audit": "SELECT time, id, actor, action, target, detail FROM audit_local FINAL",
 }
 
-LEDGERS = ("runs", "risk", "findings", "decisions", "events", "lookups", "lookup_rows")
+LEDGERS = ("runs", "risk", "findings", "decisions", "events", "lookups", "lookup_rows", "profiles")
 """What runs of searches and people leave behind, as against points and what is made of them."""
 
 
@@ -305,10 +339,12 @@ _SHARD_BY = {
     "expired": "day",
     "lookups": "cityHash64(name)",
     "lookup_rows": "place",
+    "profiles": "cityHash64(profile)",
     "runs": "cityHash64(detection)",
     "risk": "cityHash64(detection)",
     "findings": "cityHash64(id)",
     "decisions": "cityHash64(target)",
+    "deliveries": "cityHash64(output, id)",
     "events": "cityHash64(id)",
     "documents": "cityHash64(kind, name)",
     "audit": "cityHash64(id)",
