@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from console import HOSTILE
+from console import DETECTION, HOSTILE
 from kubestray.api import findings
 from kubestray.api.accounts import Role
 from kubestray.risk.verifying import differences
@@ -216,9 +216,10 @@ def test_an_error_in_a_search_is_marked_in_its_line(browser):
     assert "Did you mean eval?" in answer.text
 
 
-def test_the_filters_of_lists_choose(browser):
+def test_the_filters_of_lists_choose(browser, people):
+    technique = people.running.content.detections[DETECTION].techniques[0]
     assert "No detection fits" in browser.get("/detections?words=nothing-of-the-kind").text
-    assert "Process sending" in browser.get("/detections?words=T1048").text
+    assert "Process sending" in browser.get(f"/detections?words={technique}").text
     assert "No detection fits" in browser.get("/detections?state=disabled").text
     assert "No risk events" in browser.get("/risk?words=nobody").text
 
