@@ -9,6 +9,7 @@ import pytest
 from console import DETECTION, HOSTILE
 from helpers import HOUR, NOW
 from kubestray.api.accounts import Role
+from kubestray.detect.runner import macros_of
 
 
 @pytest.fixture(scope="module")
@@ -232,3 +233,23 @@ def test_errors_have_one_shape(client, path, status, code):
 
 def test_a_body_that_is_too_large_is_refused(client):
     assert client.post("/api/v1/search", content=b"x" * (2 << 20)).status_code == 413
+
+
+def test_a_parameter_is_changed_and_taken_back(people, client):
+    admin, content = people.program(Role.ADMIN), people.running.content
+    name, parameter = next((d.name, d.parameters[0]) for d in content.detections.values() if d.parameters)
+    path = f"/api/v1/detections/{name}/parameters/{parameter.name}"
+
+    def value() -> str:
+        found = client.get(f"/api/v1/detections/{name}").json()["parameters"]
+        return next(one["value"] for one in found if one["name"] == parameter.name)
+
+    assert value() == parameter.default
+    assert client.put(path, json={"value": "7"}).status_code == 403
+    for wrong in ("| delete", "`other`", "(", ""):
+        assert admin.put(path, json={"value": wrong}).status_code == 400
+    assert admin.put(path, json={"value": "7"}).status_code == 200
+    assert (value(), macros_of(content)(parameter.name, 0).definition) == ("7", "7")
+    assert admin.put(path, json={"value": None}).status_code == 200
+    assert (value(), macros_of(content)(parameter.name, 0).definition) == (parameter.default,) * 2
+    assert admin.put(path + "x", json={"value": "7"}).json()["error"]["hint"].startswith("did you mean")

@@ -99,3 +99,12 @@ def test_the_chart_shows_what_the_search_measured(client, ids):
     picture = client.get(f"/api/v1/findings/{finding}/chart.png")
     assert picture.headers["content-type"] == "image/png"
     assert picture.content.startswith(b"\x89PNG")
+
+
+def test_ocsf(client, ids):
+    for identity in ids:
+        document = client.get(f"/api/v1/findings/{identity}").json()
+        told = client.get(f"/api/v1/findings/{identity}/ocsf").json()
+        assert told["class_uid"] == 2004
+        assert told["finding_info"]["uid"] == identity
+        assert told["risk_score"] == round(document["score"])

@@ -12,8 +12,9 @@ from sqlglot import exp
 from kubestray.api.asking import Admin, Asker, Here, Viewer
 from kubestray.api.data_present import diagnoses
 from kubestray.api.errors import Refused, not_found
+from kubestray.api.remembering import forget
 from kubestray.api.times import iso
-from kubestray.model.content import Baseline, Detection, Search
+from kubestray.model.content import Baseline, Detection, Parameter, Search
 from kubestray.pipeline.diagnosing import Diagnosis
 from kubestray.pipeline.running import Running
 from kubestray.search.nearest import nearest
@@ -78,6 +79,22 @@ class DetectionState(BaseModel):
     data: Data
 
 
+class ParameterState(BaseModel):
+    """A number or word of a search that may be changed."""
+
+    name: str
+    value: str
+    default: str
+    description: str
+    unit: str
+
+
+class NewValue(BaseModel):
+    """The value of a parameter; null is its default."""
+
+    value: str | None = Field(max_length=200)
+
+
 class DetectionPage(DetectionState):
     """All that there is to know of one."""
 
@@ -88,7 +105,7 @@ class DetectionPage(DetectionState):
     known_false_positives: str
     blind_spots: list[str]
     references: list[str]
-    parameters: dict[str, Any]
+    parameters: list[ParameterState]
     author: str
     date: str
 
@@ -115,7 +132,6 @@ def detection_page(running: Running, name: str) -> DetectionPage:
     state = _states(running, [search])[0]
     raw = search.raw
     objects = search.risk_objects if isinstance(search, Detection) else ()
-    parameters = raw.get("parameters")
     return DetectionPage(
         **state.model_dump(),
         search=search.search,
@@ -125,7 +141,7 @@ def detection_page(running: Running, name: str) -> DetectionPage:
         known_false_positives=_text(raw.get("known_false_positives")),
         blind_spots=_texts(raw.get("blind_spots")),
         references=_texts(raw.get("references")),
-        parameters=parameters if isinstance(parameters, dict) else {},
+        parameters=[_parameter(running, one) for one in search.parameters],
         author=_text(raw.get("author")),
         date=_text(raw.get("date")),
     )
@@ -150,6 +166,33 @@ def switch(running: Running, asker: Asker, name: str, *, enabled: bool) -> Detec
     running.switches.switch(name, enabled=enabled)
     running.documents.note(asker.name, "detection.enable" if enabled else "detection.disable", name)
     return detection_page(running, name)
+
+
+def set_parameter(
+    running: Running, asker: Asker, name: str, parameter: str, value: str | None
+) -> DetectionPage:
+    """Give a parameter of a detection or baseline another value."""
+    search = search_named(running, name)
+    found = next((one for one in search.parameters if one.name == parameter), None)
+    if found is None:
+        known = [one.name for one in search.parameters]
+        raise not_found("parameter", parameter, nearest(parameter, known) or None)
+    if running.switches is None:
+        raise Refused(400, "not_scheduled", "this server runs no detections")
+    before = running.switches.value(found)
+    running.switches.set(running.config, search, found, value)
+    running.kept.pop("needs", None)
+    forget(running)
+    detail = {"detection": name, "before": before, "after": running.switches.value(found)}
+    running.documents.note(asker.name, "parameter.change", parameter, detail)
+    return detection_page(running, name)
+
+
+def _parameter(running: Running, one: Parameter) -> ParameterState:
+    value = running.switches.value(one) if running.switches else one.default
+    return ParameterState(
+        name=one.name, value=value, default=one.default, description=one.description, unit=one.unit
+    )
 
 
 def _states(running: Running, searches: list[Search]) -> list[DetectionState]:
@@ -274,3 +317,15 @@ def detection(here: Here, _asker: Viewer, name: Name) -> DetectionPage:
 def detection_enabled(here: Here, asker: Admin, name: Name, wanted: Switch) -> DetectionPage:
     """Switch a detection on or off."""
     return switch(here, asker, name, enabled=wanted.enabled)
+
+
+@router.put("/detections/{name}/parameters/{parameter}")
+def detection_parameter(
+    here: Here,
+    asker: Admin,
+    name: Name,
+    parameter: Annotated[str, Path(max_length=200)],
+    wanted: NewValue,
+) -> DetectionPage:
+    """Give a parameter another value, or take it back to its default."""
+    return set_parameter(here, asker, name, parameter, wanted.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
@@ -17,6 +18,8 @@ from kubestray.api.remembering import forget, remembered
 from kubestray.api.times import at
 from kubestray.model.errors import UsageError
 from kubestray.model.finding import ACTIONS, SEVERITIES, STATES, Document, nanoseconds, rfc3339
+from kubestray.notify.notice import Notice
+from kubestray.notify.ocsf import detection_finding
 from kubestray.pipeline.casework import Casework
 from kubestray.pipeline.running import Running
 
@@ -344,6 +347,20 @@ def findings_one(here: Here, _asker: Viewer, identity: Identity) -> dict[str, An
 def findings_history(here: Here, _asker: Viewer, identity: Identity) -> list[Event]:
     """Return what became of a finding, and what was decided about it."""
     return history(here, finding(here, identity))
+
+
+def ocsf(running: Running, document: Document) -> dict[str, Any]:
+    """Return a finding or incident as an OCSF Detection Finding, as it stands."""
+    changes = _casework(running).history(document["id"])
+    ended = document["state"] in ("resolved", "closed")
+    change = dataclasses.replace(changes[-1], document=document)
+    return detection_finding(Notice(change, first=len(changes) == 1, ended=ended))
+
+
+@router.get("/findings/{identity}/ocsf")
+def findings_ocsf(here: Here, _asker: Viewer, identity: Identity) -> dict[str, Any]:
+    """Return a finding or incident as an OCSF Detection Finding (class 2004)."""
+    return ocsf(here, finding(here, identity))
 
 
 @router.get("/findings/{identity}/chart")

@@ -45,7 +45,7 @@ class RiskEvents(BaseModel):
 
 
 def entity_name() -> Tree:
-    """Return the name of the entity that an event is about; of one without its place, that of the risk object."""
+    """Return the name of the entity that an event is about; without one, that of the risk object."""
     told = call("JSONExtractString", column("fields"), text("entity"))
     return call("if", exp.NEQ(this=told, expression=text("")), told.copy(), column("risk_object"))
 

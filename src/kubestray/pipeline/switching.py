@@ -1,15 +1,24 @@
-"""Detections that people have switched on or off, kept in the store: every server of it acts on them."""
+"""What people have set of detections, kept in the store: every server of it acts on it.
+
+A detection can be switched on or off, and a parameter of it can have another value than its default. Both are
+put over the content in place, so that whoever holds it sees them.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import re
 import time
 
-from kubestray.model.content import Content
+from kubestray.config import Config
+from kubestray.model.content import Content, MacroDefinition, Parameter, Search
+from kubestray.model.errors import ContentError, UsageError
+from kubestray.pipeline.needing import needs_of
 from kubestray.store.documents import Documents
 
-_KIND = "detection"
+_KIND, _PARAMETER = "detection", "parameter"
 _LOOK_EVERY = 10.0  # seconds
+_VALUE = re.compile(r"[\w.+*/%:, -]{1,200}")
 
 
 class Switches:
@@ -18,12 +27,44 @@ class Switches:
     def __init__(self, documents: Documents, content: Content) -> None:
         self._documents, self._content = documents, content
         self._written = {name: found.enabled for name, found in content.detections.items()}
+        searches = (*content.detections.values(), *content.baselines.values())
+        names = [one.name for search in searches for one in search.parameters]
+        self._macros = {name: content.macros.get((name, 0)) for name in names}
         self._next = 0.0
 
     def switch(self, name: str, *, enabled: bool) -> None:
         """Switch a detection on or off, from the next pass of the schedule on."""
         self._documents.put(_KIND, name, {"enabled": enabled})
         self.apply()
+
+    def value(self, parameter: Parameter) -> str:
+        """Return the value of a parameter that is in force."""
+        macro = self._content.macros.get((parameter.name, 0))
+        return macro.definition if macro else parameter.default
+
+    def set(self, config: Config, search: Search, parameter: Parameter, value: str | None) -> None:
+        """Give a parameter of a search another value; None takes it back to its default.
+
+        Raises `UsageError` if the search could not run with it.
+        """
+        if value is None:
+            self._documents.remove(_PARAMETER, parameter.name)
+        else:
+            self._check(config, search, parameter, value.strip())
+            self._documents.put(_PARAMETER, parameter.name, {"value": value.strip()})
+        self.apply()
+
+    def _check(self, config: Config, search: Search, parameter: Parameter, value: str) -> None:
+        if not _VALUE.fullmatch(value):
+            raise UsageError(
+                f"{parameter.name}: {value!r} is no value of a parameter; "
+                "letters, digits, spaces and . + * / % : , - may be in it"
+            )
+        macros = {**self._content.macros, (parameter.name, 0): _macro(parameter.name, value)}
+        try:
+            needs_of(search, config, dataclasses.replace(self._content, macros=macros))
+        except ContentError as error:
+            raise UsageError(f"with {parameter.name} = {value} the search cannot run: {error}") from error
 
     def refresh(self) -> None:
         """Take over what other servers have written, now and then."""
@@ -39,3 +80,14 @@ class Switches:
             found = self._content.detections[name]
             if found.enabled != enabled:
                 self._content.detections[name] = dataclasses.replace(found, enabled=enabled)
+        values = self._documents.all(_PARAMETER) if self._macros else {}
+        for name, macro in self._macros.items():
+            chosen = _macro(name, values[name]["value"]) if name in values else macro
+            if chosen:
+                self._content.macros[name, 0] = chosen
+            else:
+                self._content.macros.pop((name, 0), None)
+
+
+def _macro(name: str, value: str) -> MacroDefinition:
+    return MacroDefinition(name, value, (), path="the console")

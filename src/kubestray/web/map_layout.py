@@ -15,7 +15,7 @@ import numpy as np
 from kubestray.api.network_map import MapNode, NetworkMap
 
 CELL_WIDTH, CELL_HEIGHT = 132, 30
-_HEAD, _PAD, _GAP = 24, 10, 34
+_HEAD, _PAD, _GAP = 24, 10, 18
 _LETTERS = 16
 
 
@@ -132,8 +132,8 @@ def _corners(
             ties[one][other] += edge.edges
             ties[other][one] += edge.edges
     order = sorted(groups, key=lambda key: (-len(groups[key]), key))
-    turns = np.arange(0, 1600)
-    reach = 22.0 * np.sqrt(turns)
+    turns = np.arange(0, 6000)
+    reach = 12.0 * np.sqrt(turns)
     spiral = np.stack([reach * np.cos(turns * 2.399963) * 1.5, reach * np.sin(turns * 2.399963)], axis=1)
     placed: dict[tuple[str, str], tuple[float, float]] = {}
     taken = np.empty((0, 4))  # left, top, right, bottom

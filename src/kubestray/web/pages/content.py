@@ -59,6 +59,19 @@ def detection_enabled(here: Here, asker: Admin, name: Name, enabled: Annotated[b
     return RedirectResponse(detection_address(found.name), 303)
 
 
+@router.post("/detections/{name}/parameters/{parameter}")
+def detection_parameter(
+    here: Here,
+    asker: Admin,
+    name: Name,
+    parameter: Name,
+    value: Annotated[str, Form(max_length=200)] = "",
+) -> Response:
+    """Give a parameter another value; none takes it back to its default."""
+    found = detections.set_parameter(here, asker, name, parameter, value.strip() or None)
+    return RedirectResponse(detection_address(found.name), 303)
+
+
 def detection_address(name: str) -> str:
     """Return the address of a detection's page."""
     return f"/detections/{quote(name, safe='')}"
