@@ -86,6 +86,14 @@ def _paths(value: str) -> tuple[Path, ...]:
     return tuple(Path(part) for part in value.split(os.pathsep) if part)
 
 
+def _roles(value: str) -> tuple[tuple[str, str], ...]:
+    pairs = [part.strip().partition("=") for part in value.split(",") if part.strip()]
+    for role, equals, group in pairs:
+        if role.strip() not in ("viewer", "analyst", "admin") or not equals or not group.strip():
+            raise ValueError("expected ROLE=GROUP, separated by commas; roles are viewer, analyst and admin")
+    return tuple((role.strip(), group.strip()) for role, _, group in pairs)
+
+
 def _level(value: str) -> str:
     if value.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ValueError("expected debug, info, warning or error")
@@ -130,6 +138,11 @@ SETTINGS = (
     Setting("splunk_hec", "", _optional_address, "One more address for metrics of Splunk's HTTP Event Collector, which otlp_http takes too."),
     Setting("http", "127.0.0.1:8470", _address, "Where the console and the API are, and /healthz and /readyz."),
     Setting("console_url", "", _text, "The address by which people reach the console, for links and, if it is https, for cookies: http://HOST:PORT of its own if not set."),
+    Setting("oidc_issuer", "", _text, "The issuer of an OpenID Connect provider that people may log in with; its description is at ISSUER/.well-known/openid-configuration."),
+    Setting("oidc_client_id", "kubestray", _text, "What the provider calls the console. Its redirect address there is CONSOLE_URL/login/oidc/back."),
+    Setting("oidc_client_secret_file", "", _text, "A file that holds the client secret, if the provider gave one."),
+    Setting("oidc_claim", "groups", _text, "The claim that says which groups somebody belongs to."),
+    Setting("oidc_roles", "viewer=*", _roles, "What groups may do: role=group, separated by commas, for example admin=security,analyst=sre,viewer=*. The highest role counts; * is everybody whom the provider lets in."),
     Setting("session_key_file", "", _text, "A file that holds the key with which sessions of the console are signed: needed where several servers share a ClickHouse store."),
     Setting("receiver_token", "", _text, "The bearer token that senders must give; without one, receivers listen on loopback only.", secret=True),
     Setting("receiver_token_file", "", _text, "A file that holds the bearer token."),

@@ -104,6 +104,29 @@ class Accounts:
         self._put(_ACCOUNT, name, {**fields, "disabled": False, "created": self._clock()})
         return _account(name, self._read(_ACCOUNT)[name])
 
+    def enter(self, name: str, role: Role, issuer: str, subject: str) -> Account:
+        """Return the account of somebody whom a provider has let in, made if there is none yet.
+
+        Who it is, is what the provider's subject says and never the name: an account of the same name that
+        is local, or somebody else's, is not theirs.
+        """
+        if not _NAME.fullmatch(name):
+            raise Refused(403, "oidc", f"{name!r}, as the provider calls you, is no name for an account")
+        known = self._documents.get(_ACCOUNT, name)
+        if known is None:
+            self.create(name, role, issuer)
+            known = self._existing(name)
+        elif known.get("origin") != issuer or known.get("subject") not in (None, subject):
+            raise Refused(
+                403, "oidc", f"the account {name!r} is not yours", "an admin can look on the page Accounts"
+            )
+        if known["disabled"]:
+            raise Refused(403, "disabled", "your account is disabled")
+        if (known.get("subject"), known["role"]) != (subject, role):
+            known = {**known, "subject": subject, "role": role}
+            self._put(_ACCOUNT, name, known)
+        return _account(name, known)
+
     def change(self, name: str, *, role: Role | None = None, disabled: bool | None = None) -> Account:
         """Give an account another role, or take away or give back its access; one admin must stay."""
         fields = dict(self._existing(name))

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _FLAGS = (
     "content metric_index timezone search_timeout search_memory search_rows otlp_grpc otlp_http remote_write "
-    "signalfx splunk_hec http console_url session_key_file receiver_token_file "
+    "signalfx splunk_hec http console_url session_key_file oidc_issuer oidc_client_id "
+    "oidc_client_secret_file oidc_claim oidc_roles receiver_token_file "
     "max_request max_queue commit_interval future_limit "
     "retention_raw retention_summaries churning_attributes give_up_after lateness idle catch_up"
 )

@@ -54,11 +54,11 @@ _failures = _Failures()
 
 
 @router.get("/login")
-def login(request: Request, next: str = "/") -> Response:  # noqa: A002 (the name in the address)
+def login(request: Request, here: Here, next: str = "/") -> Response:  # noqa: A002 (the name in the address)
     """Show the form, or go on if somebody is logged in."""
     if request.state.asker:
         return RedirectResponse(_inside(next), 303)
-    return page(request, "login.html", next=_inside(next), name="", problem="")
+    return _door(request, here, next)
 
 
 @router.post("/login")
@@ -74,13 +74,13 @@ def login_with(
     key = (name, request.client.host if request.client else "")
     if _failures.too_many(key):
         problem = "There were too many wrong passwords. Wait five minutes, then try again."
-        return page(request, "login.html", status=429, next=_inside(next), name=name, problem=problem)
+        return _door(request, here, next, name, problem, 429)
     account = known.verify(name, password)
     if account is None:
         _failures.add(key)
         here.documents.note(name, "login.failed", "", {"from": key[1]})
         problem = "The name or the password is wrong."
-        return page(request, "login.html", status=401, next=_inside(next), name=name, problem=problem)
+        return _door(request, here, next, name, problem, 401)
     begin_session(request, account)
     here.documents.note(account.name, "login", "", {"from": key[1]})
     return RedirectResponse(_inside(next), 303)
@@ -161,6 +161,22 @@ def account_token_end(
     """End a token."""
     access.remove_token(here, known, asker, identity)
     return RedirectResponse("/account", 303)
+
+
+def _door(
+    request: Request, here: Here, next_: str, name: str = "", problem: str = "", status: int = 200
+) -> Response:
+    issuer = here.config["oidc_issuer"]
+    provider = urlsplit(issuer).netloc or issuer
+    return page(
+        request,
+        "login.html",
+        status=status,
+        next=_inside(next_),
+        name=name,
+        problem=problem,
+        provider=provider,
+    )
 
 
 def _account(
