@@ -9,7 +9,7 @@ import pytest
 from console import PASSWORD, Browser, People
 from helpers import HOUR
 from kubestray.api.accounts import Role
-from kubestray.api.errors import Refused
+from kubestray.api.refusal import Refused
 
 OPEN = {"/login", "/openapi.json"}
 

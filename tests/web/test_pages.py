@@ -128,6 +128,12 @@ def test_a_finding_and_its_incident(browser, finding, incident):
     assert order == sorted(order)
 
 
+def test_an_entity_has_its_findings(browser, finding):
+    page = browser.get("/entity?entity=workload:prod/pay/api")
+    assert f"/findings/{finding}" in page.text
+    inert(page.text)
+
+
 def test_decisions_by_forms(people, browser, finding):
     path = f"/findings/{finding}"
     assert browser.post(path, action="acknowledge").status_code == 303

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from kubestray.api import accounts
 from kubestray.api.accounts import Accounts, Role
 from kubestray.api.asking import Admin, Asker, Here, Known, Viewer
-from kubestray.api.errors import Refused, not_found
+from kubestray.api.refusal import Refused, not_found
 from kubestray.api.times import iso
 from kubestray.pipeline.running import Running
 

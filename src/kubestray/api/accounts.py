@@ -19,7 +19,7 @@ from typing import Any
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from kubestray.api.errors import Refused
+from kubestray.api.refusal import Refused
 from kubestray.store.documents import Documents
 
 _ACCOUNT, _LINK, _TOKEN = "account", "link", "token"
@@ -79,7 +79,7 @@ class Accounts:
     def __init__(self, documents: Documents, clock: Callable[[], int]) -> None:
         self._documents, self._clock = documents, clock
         self._hasher = PasswordHasher()
-        self._nobody = self._hasher.hash(secrets.token_hex())
+        self._nobody = ""
         self._working = threading.Semaphore(2)  # a hash takes 64 MiB
         self._remembered: dict[str, tuple[float, dict[str, dict[str, Any]]]] = {}
 
@@ -155,6 +155,7 @@ class Accounts:
         fields = self._read(_ACCOUNT).get(name) or {}
         hashed = fields.get("password")
         with self._working:
+            self._nobody = self._nobody or self._hasher.hash(secrets.token_hex())
             try:
                 self._hasher.verify(hashed or self._nobody, password[:_LONGEST])
             except (VerificationError, InvalidHashError):

@@ -28,7 +28,8 @@ from kubestray.api import (
 )
 from kubestray.api.accounts import Accounts
 from kubestray.api.asking import BEARER, Guard, SafeHeaders, check_csrf
-from kubestray.api.errors import ANSWERS, Refused, as_json
+from kubestray.api.errors import ANSWERS, as_json
+from kubestray.api.refusal import Refused
 from kubestray.api.session_secret import session_secret
 from kubestray.model.errors import KubestrayError
 from kubestray.pipeline.running import Running

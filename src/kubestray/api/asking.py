@@ -21,7 +21,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kubestray.api.accounts import Account, Accounts, Role
-from kubestray.api.errors import Refused, as_json
+from kubestray.api.errors import as_json
+from kubestray.api.refusal import Refused
 from kubestray.pipeline.running import Running
 
 _SAFE = ("GET", "HEAD", "OPTIONS")

@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 from kubestray.api.asking import Here, Viewer
 from kubestray.api.charts import frame
 from kubestray.api.detections import Name, search_named
-from kubestray.api.errors import Refused
+from kubestray.api.refusal import Refused
 from kubestray.api.times import Earliest, Latest, iso, span_of
 from kubestray.detect.runner import Times, run_once
 from kubestray.detect.scheduler import due

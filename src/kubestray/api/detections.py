@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from kubestray.api.asking import Admin, Asker, Here, Viewer
 from kubestray.api.data_present import diagnoses
-from kubestray.api.errors import Refused, not_found
+from kubestray.api.refusal import Refused, not_found
 from kubestray.api.remembering import forget
 from kubestray.api.times import iso
 from kubestray.model.content import Baseline, Detection, Parameter, Search

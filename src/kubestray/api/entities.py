@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from sqlglot import exp
 
 from kubestray.api.asking import Here, Viewer
-from kubestray.api.errors import Refused, not_found
+from kubestray.api.refusal import Refused, not_found
 from kubestray.api.remembering import remembered
 from kubestray.api.risk import entity_name
 from kubestray.api.times import Earliest, Latest, iso, span_of

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from kubestray.api.refusal import Refused
 from kubestray.model.errors import KubestrayError, LimitExceeded, SearchError, StoreError
 
 logger = logging.getLogger(__name__)
@@ -39,19 +40,6 @@ class Problem(BaseModel):
     error: Told
 
 
-class Refused(Exception):
-    """A request that is answered with an error: its status, its code and its words."""
-
-    def __init__(self, status: int, code: str, message: str, hint: str | None = None) -> None:
-        self.status, self.told = status, Told(code=code, message=message, hint=hint)
-        super().__init__(message)
-
-
-def not_found(what: str, name: str, hint: str | None = None) -> Refused:
-    """Return the error that there is no such thing."""
-    return Refused(404, "not_found", f"there is no {what} {name!r}", hint)
-
-
 _CODES = {
     400: "bad_request",
     401: "login",
@@ -76,7 +64,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 def told_of(error: Exception) -> tuple[int, Told]:
     """Return the status and the words for an exception."""
     if isinstance(error, Refused):
-        return error.status, error.told
+        return error.status, Told(code=error.code, message=error.message, hint=error.hint)
     if isinstance(error, SearchError):
         at = error.position
         place = Place(line=at.line, column=at.column, path=at.path) if at else None

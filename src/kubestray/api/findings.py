@@ -12,8 +12,8 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from kubestray.api.asking import Analyst, Asker, Here, Viewer
-from kubestray.api.errors import not_found
 from kubestray.api.finding_charts import band_chart, picture_of
+from kubestray.api.refusal import not_found
 from kubestray.api.remembering import forget, remembered
 from kubestray.api.times import at
 from kubestray.model.errors import UsageError

@@ -14,7 +14,7 @@ from kubestray.api.accounts import Role
 from kubestray.api.asking import Asker, Here, Viewer
 from kubestray.api.charts import chart_of
 from kubestray.api.completion import Completion, complete
-from kubestray.api.errors import Refused
+from kubestray.api.refusal import Refused
 from kubestray.api.times import iso, span_of
 from kubestray.pipeline.running import Running
 from kubestray.search.run import Request, compile_search, stream_search

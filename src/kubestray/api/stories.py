@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from kubestray.api.asking import Here, Viewer
 from kubestray.api.detections import DetectionState, all_baselines, all_detections
-from kubestray.api.errors import not_found
+from kubestray.api.refusal import not_found
 from kubestray.api.risk import scores_by_detection
 from kubestray.model.content import Story
 from kubestray.pipeline.running import Running

@@ -189,8 +189,9 @@ class Demonstration:
 
     def _next_steps(self) -> list[str]:
         if not self.kept:
+            stay = "kubestray demo --serve              stays on the console when all is found"
             return [
-                "kubestray demo --serve              stays on the console when all is found",
+                *([] if self.stays else [stay]),
                 "kubestray demo --keep ./demo-data   keeps the store, so that you can search in it",
             ]
         store = shlex.quote(str(self.store))

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from kubestray.cli import options, output
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from starlette.types import ASGIApp
 
+    from kubestray.config import Config
     from kubestray.pipeline.running import Running
+    from kubestray.pipeline.server import Server
 
 _FLAGS = (
     "content metric_index timezone search_timeout search_memory search_rows otlp_grpc otlp_http remote_write "
@@ -31,25 +33,35 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace) -> int:
     """Serve until told to stop by SIGINT or SIGTERM."""
     from kubestray.pipeline.server import Server
-    from kubestray.web.app import console, first_link
 
     config = options.configure(parsed)
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    made: list[FastAPI] = []
-
-    def make(running: Running) -> FastAPI:
-        made.append(console(running))
-        return made[0]
-
-    with Server(config, make) as server:
+    with Server(config, _console) as server:
         output.note(f"kubestray serves {server.url}: {', '.join(server.addresses())}")
-        address = config["console_url"].rstrip("/") or f"http://{server.address('http')}"
-        if link := first_link(made[0]):
-            output.note(f"log in for the first time, within a day, at {address}{link}")
-        else:
-            output.note(f"the console is at {address}")
+        _welcome(server, config)
         stopping.wait()
         output.note("kubestray stops: what was acknowledged is in the store")
     return 0
+
+
+def _console(running: Running) -> ASGIApp:
+    from kubestray.web.app import console
+
+    return console(running)
+
+
+def _welcome(server: Server, config: Config) -> None:
+    """Say where the console is; as long as no admin can log in, with a link for the first."""
+    from kubestray.api.accounts import Accounts
+    from kubestray.api.session_secret import session_secret
+
+    assert server.running
+    session_secret(config)  # what is wrong with it is told now, and not to the first visitor
+    address = config["console_url"].rstrip("/") or f"http://{server.address('http')}"
+    secret = Accounts(server.running.documents, server.running.clock).first_link()
+    if secret:
+        output.note(f"log in for the first time, within a day, at {address}/login/link/{secret}")
+    else:
+        output.note(f"the console is at {address}")

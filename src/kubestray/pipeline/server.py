@@ -13,10 +13,11 @@ from types import TracebackType
 from typing import Self
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kubestray.config import SECOND_NS, Address, Config
 from kubestray.detect.scheduler import Patience
@@ -52,6 +53,8 @@ logger = logging.getLogger(__name__)
 Routes = Callable[[HttpIntake], list[Route]]
 """What a protocol over HTTP is made of."""
 
+_CONSOLE_AFTER = 2.0  # seconds
+
 Console = Callable[[Running], ASGIApp]
 """Makes what answers on the console's address, of what the server has."""
 
@@ -81,6 +84,7 @@ class Server:
         self._started = ExitStack()
         self._ports: dict[str, Address] = {}
         self.url = ""
+        self.running: Running | None = None
 
     def addresses(self) -> list[str]:
         """Say what listens where."""
@@ -110,7 +114,7 @@ class Server:
 
     def _start(self) -> None:
         store = self._open_store()
-        running = self._running(store)
+        self.running = running = self._running(store)
         self._listen_console(running)
         commit = GroupCommit(
             self._newest.after(store.append),
@@ -192,7 +196,10 @@ class Server:
         """Answer on the console's address; it is not ready before the receivers are."""
         routes: list[BaseRoute] = [Route("/healthz", self._healthz), Route("/readyz", self._readyz)]
         if self._console:
-            routes.append(Mount("/", self._console(running)))
+            later = Later(self._console, running)
+            routes.append(Mount("/", later))
+            later.start()
+            self._started.callback(later.stop)
         http = HttpReceiver(str(self._config["http"]), Starlette(routes=routes))
         self._listen("http", http.start, http.stop)
 
@@ -219,6 +226,39 @@ class Server:
     async def _readyz(self, _request: Request) -> PlainTextResponse:
         ready = self._ready.is_set()
         return PlainTextResponse("ready\n" if ready else "starting\n", status_code=200 if ready else 503)
+
+
+class Later:
+    """The console, which takes a second to load: put together soon after the start, or when asked for."""
+
+    def __init__(self, make: Console, running: Running) -> None:
+        self._make, self._running = make, running
+        self._lock = threading.Lock()
+        self._made: ASGIApp | None = None
+        self._timer = threading.Timer(_CONSOLE_AFTER, self.get)
+        self._timer.daemon = True
+
+    def start(self) -> None:
+        """Put it together soon."""
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Do not, if it is not under way."""
+        self._timer.cancel()
+
+    def get(self) -> ASGIApp:
+        """Return it."""
+        with self._lock:
+            if self._made is None:
+                self._made = self._make(self._running)
+            return self._made
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        app = self._made
+        if app is None:
+            app = await run_in_threadpool(self.get)
+        await app(scope, receive, send)
 
 
 class Newest:

@@ -12,7 +12,6 @@ from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kubestray.api.accounts import Accounts
 from kubestray.api.app import make_app
 from kubestray.api.errors import as_json, told_of
 from kubestray.pipeline.running import Running
@@ -26,7 +25,7 @@ _YEAR = "public, max-age=31536000, immutable"
 
 
 def console(running: Running) -> FastAPI:
-    """Return the console of a running server; says in the log how to log in for the first time."""
+    """Return the console of a running server."""
     app = make_app(running, _answer)
     for module in PAGES:
         app.include_router(module.router, include_in_schema=False)
@@ -34,13 +33,6 @@ def console(running: Running) -> FastAPI:
     app.add_api_route("/favicon.ico", _icon, include_in_schema=False)
     app.mount("/static", GZipMiddleware(_Kept(StaticFiles(directory=STATIC))))
     return app
-
-
-def first_link(app: FastAPI) -> str | None:
-    """Return the path of the link that the first admin logs in with; None once there is one."""
-    accounts: Accounts = app.state.accounts
-    secret = accounts.first_link()
-    return f"/login/link/{secret}" if secret else None
 
 
 def _icon() -> Response:

@@ -7,7 +7,6 @@ import threading
 from functools import cache
 from importlib.metadata import version
 
-import vl_convert
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -27,6 +26,8 @@ def chart_script(request: Request) -> Response:
 
 @cache
 def _script() -> tuple[bytes, bytes]:
+    import vl_convert  # it holds a JavaScript engine, which a server without visitors need not load
+
     script = vl_convert.javascript_bundle(_EXPORT).encode()
     return script, gzip.compress(script, 6)
 

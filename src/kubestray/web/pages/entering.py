@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from kubestray.api import access
 from kubestray.api.accounts import Role
 from kubestray.api.asking import Here, Known, Viewer, begin_session
-from kubestray.api.errors import Refused
+from kubestray.api.refusal import Refused
 from kubestray.web.render import page
 
 router = APIRouter()
@@ -196,8 +196,8 @@ def _account(
 
 
 def _sentence(refusal: Refused) -> str:
-    told = refusal.told
-    return told.message[:1].upper() + told.message[1:] + (f" ({told.hint})" if told.hint else "") + "."
+    message, hint = refusal.message, refusal.hint
+    return message[:1].upper() + message[1:] + (f" ({hint})" if hint else "") + "."
 
 
 def _inside(address: str) -> str:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kubestray.api import entities, network_map, risk
+from kubestray.api import entities, findings, network_map, risk
 from kubestray.api.asking import Here, Viewer
 from kubestray.api.charts import risk_chart
 from kubestray.api.entities import Kind
@@ -71,6 +71,7 @@ def one_entity(
         chart=risk_chart(bins, span) if bins else None,
         events=events,
         talks=_talks(here, entity),
+        findings=findings.about(here, [entity, found.entity])[:20],
         search=_search(found),
         earliest=earliest,
         latest=latest,

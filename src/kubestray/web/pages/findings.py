@@ -13,8 +13,9 @@ from starlette.responses import RedirectResponse, Response
 from kubestray.api import entities, findings, network_map, risk
 from kubestray.api.asking import Analyst, Here, Viewer
 from kubestray.api.charts import risk_chart
-from kubestray.api.errors import Refused, Told, told_of
+from kubestray.api.errors import Told, told_of
 from kubestray.api.findings import OPEN, Decide, NewSuppression, Preview, Scope
+from kubestray.api.refusal import Refused
 from kubestray.api.times import iso
 from kubestray.model.entity import Entity
 from kubestray.model.errors import KubestrayError

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import httpx
-from authlib.integrations.base_client import OAuthError
-from authlib.integrations.starlette_client import OAuth, StarletteOAuth2App
 from fastapi import APIRouter
-from joserfc.errors import JoseError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from kubestray.api.accounts import Role
 from kubestray.api.asking import Here, Known, begin_session
-from kubestray.api.errors import Refused
+from kubestray.api.refusal import Refused
 from kubestray.config import Config
 from kubestray.model.errors import UsageError
 from kubestray.pipeline.running import Running
+
+if TYPE_CHECKING:
+    from authlib.integrations.starlette_client import StarletteOAuth2App
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,8 @@ def configured(config: Config) -> bool:
 
 def _provider(running: Running) -> StarletteOAuth2App:
     """Return the client of the provider; its description is fetched when it is first needed."""
+    from authlib.integrations.starlette_client import OAuth
+
     known = running.kept.get("oidc")
     if known is None:
         config = running.config
@@ -71,6 +73,9 @@ def _secret(config: Config) -> str | None:
 @router.get("/login/oidc")
 async def begin(request: Request, here: Here) -> Response:
     """Send somebody to the provider."""
+    import httpx
+    from authlib.integrations.base_client import OAuthError
+
     back = here.config["console_url"].rstrip("/") or str(request.base_url).rstrip("/")
     try:
         answer: Response = await _provider(here).authorize_redirect(request, f"{back}/login/oidc/back")
@@ -82,6 +87,10 @@ async def begin(request: Request, here: Here) -> Response:
 @router.get("/login/oidc/back")
 async def back(request: Request, here: Here, known: Known) -> Response:
     """Take somebody back who comes from the provider."""
+    import httpx
+    from authlib.integrations.base_client import OAuthError
+    from joserfc.errors import JoseError
+
     issuer = here.config["oidc_issuer"]
     try:
         token = await _provider(here).authorize_access_token(request)

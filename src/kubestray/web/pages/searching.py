@@ -10,7 +10,8 @@ from starlette.responses import Response
 
 from kubestray.api import search
 from kubestray.api.asking import Here, Viewer
-from kubestray.api.errors import Refused, Told, told_of
+from kubestray.api.errors import Told, told_of
+from kubestray.api.refusal import Refused
 from kubestray.model.errors import KubestrayError
 from kubestray.web.chart_script import script_address
 from kubestray.web.render import page
