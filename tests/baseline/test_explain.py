@@ -73,7 +73,7 @@ def test_the_parts_add_up(told):
 
 
 def test_the_quiet_value_is_where_the_alarm_ends(told):
-    last, threshold, alone, times, values = told
+    _, threshold, alone, times, values = told
     from kubestray.baseline.profile import load
 
     quiet = explained(told).metrics[1].quiet
