@@ -47,8 +47,8 @@ def smallest_detected(
 ) -> Detectable:
     """Return the smallest attack on a metric of a single entity in some bins that makes one an alarm.
 
-    ``before`` is the profile before the bins, and stays as it is; ``times`` are their starts, ``values`` (bins,
-    metrics) what the entity did, NaN where nothing is known. Raise `ValueError` without bins.
+    ``before`` is the profile before the bins, and stays as it is; ``times`` are their starts, ``values``
+    (bins, metrics) what the entity did, NaN where nothing is known. Raise `ValueError` without bins.
     """
     if not len(times):
         raise ValueError("an attack needs a bin to be in")

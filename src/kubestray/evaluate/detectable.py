@@ -1,7 +1,7 @@
 """The smallest attack that is found on each entity of a set, by injection into its real series.
 
-All entities are attacked at once, each with a size of its own, at some moments of the test part. An attack adds
-the same to one metric in every step of a stretch.
+All entities are attacked at once, each with a size of its own, at some moments of the test part. An attack
+adds the same to one metric in every step of a stretch.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _USEFUL = 5.0
 
 
 def detectable(data: SeriesSet, per_day: float) -> list[Row]:
-    """Return a row for each entity: the total of the smallest attacks that are found (median of some moments),
-    and as a multiple of the entity's own 99th percentile of the volume of ten minutes.
+    """Return a row for each entity: the total of the smallest attacks that are found (median of some
+    moments), and as a multiple of the entity's own 99th percentile of the volume of ten minutes.
 
     Attacked is the first metric of each entity. None where an entity has no points at the moments.
     """
@@ -54,7 +54,9 @@ def detectable(data: SeriesSet, per_day: float) -> list[Row]:
 
 
 def useful(rows: Sequence[Row]) -> float | None:
-    """Return the share of entities on which an attack of ten minutes is found at 5 times their usual volume."""
+    """Return the share of entities on which an attack of ten minutes is found at 5 times their usual
+    volume.
+    """
     ratios = [row["ratio_600"] for row in rows if row["ratio_600"] is not None]
     return float(np.mean([ratio <= _USEFUL for ratio in ratios])) if ratios else None
 
@@ -78,7 +80,9 @@ def _usual(data: SeriesSet, row: int) -> float:
 
 
 def _smallest(data: SeriesSet, state: bytes, first: Ints, steps: Sequence[slice]) -> Floats:
-    """Return for each entity the total of the smallest attack that is found in some steps, NaN without points."""
+    """Return for each entity the total of the smallest attack that is found in some steps, NaN without
+    points.
+    """
     there = np.zeros(len(data.names))
     scale = np.zeros(len(data.names))
     for points in steps:
