@@ -15,6 +15,8 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from kubestray.model.unread import SeriesOfBatch
+
 Attributes = tuple[tuple[str, str], ...]
 """Attribute names and values, sorted by name; values are text, see `receive.otlp.attribute_text`."""
 
@@ -64,11 +66,12 @@ def series_id(metric: str, kind: Kind, attributes: Attributes) -> int:
 class Batch:
     """Points in columns, and the catalog entries of all series they belong to.
 
+    ``series`` may be a `SeriesOfBatch`, which reads what it was not asked for yet: see `unread.series_of`.
     ``series_id`` u64[n]; ``time`` u64[n], nanoseconds since the epoch; ``start`` u64[n], the start of
     a sum's interval in nanoseconds, 0 if unknown; ``value`` f64[n], always finite.
     """
 
-    series: dict[int, Series]
+    series: Mapping[int, Series]
     series_id: npt.NDArray[np.uint64]
     time: npt.NDArray[np.uint64]
     start: npt.NDArray[np.uint64]
@@ -90,11 +93,8 @@ class Batch:
             return parts[0]
         if not parts:
             return cls.empty()
-        series: dict[int, Series] = {}
-        for part in parts:
-            series.update(part.series)
         return cls(
-            series,
+            _joined([part.series for part in parts]),
             np.concatenate([part.series_id for part in parts]),
             np.concatenate([part.time for part in parts]),
             np.concatenate([part.start for part in parts]),
@@ -106,12 +106,24 @@ class Batch:
         ids = self.series_id[keep]
         present = set(np.unique(ids).tolist())
         return Batch(
-            {key: value for key, value in self.series.items() if key in present},
+            _limited(self.series, present),
             ids,
             self.time[keep],
             self.start[keep],
             self.value[keep],
         )
+
+
+def _limited(series: Mapping[int, Series], ids: set[int]) -> Mapping[int, Series]:
+    if isinstance(series, SeriesOfBatch):
+        return series.limited_to(ids)
+    return {key: value for key, value in series.items() if key in ids}
+
+
+def _joined(parts: list[Mapping[int, Series]]) -> Mapping[int, Series]:
+    if any(isinstance(part, SeriesOfBatch) for part in parts):
+        return SeriesOfBatch.union(parts)
+    return {key: series for part in parts for key, series in part.items()}
 
 
 @dataclass(slots=True)
