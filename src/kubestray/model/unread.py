@@ -30,19 +30,19 @@ S = TypeVar("S", bound=Identified)
 class Unread(Generic[S]):
     """Messages that were recognised and not read.
 
-    ``ids`` u64[n] are the series of their points, in order; ``ends`` i64[m] says where in it each of the
-    m ``messages`` ends; ``read`` gives all the series of a message.
+    ``ids`` are the series of the points of each of the ``messages``, as little-endian u64; ``read`` gives
+    all the series of a message.
     """
 
-    ids: npt.NDArray[np.uint64]
-    ends: npt.NDArray[np.int64]
+    ids: Sequence[bytes]
     messages: Sequence[bytes]
     read: Callable[[bytes], Iterable[S]]
 
     def find(self, wanted: npt.NDArray[np.uint64]) -> Iterator[S]:
         """Yield the series of the messages that hold any of the wanted ones."""
-        places = np.flatnonzero(np.isin(self.ids, wanted))
-        for number in np.unique(np.searchsorted(self.ends, places, side="right")).tolist():
+        ends = np.cumsum([len(ids) // 8 for ids in self.ids])
+        places = np.flatnonzero(np.isin(np.frombuffer(b"".join(self.ids), "<u8"), wanted))
+        for number in np.unique(np.searchsorted(ends, places, side="right")).tolist():
             yield from self.read(self.messages[number])
 
 

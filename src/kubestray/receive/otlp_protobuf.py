@@ -41,6 +41,7 @@ def decode_protobuf(body: bytes, bounds: Bounds, limits: Limits, cache: OtlpCach
     catalog = Catalog(cache.series, limits, _read_resource, _read_point)
     gathering = Gathering(bounds)
     recognised: list[bytes] = []
+    known: list[bytes] = []
     try:
         messages = wire().request.FromString(body).resource_metrics
         if len(messages) > limits.max_resources:
@@ -53,11 +54,11 @@ def decode_protobuf(body: bytes, bounds: Bounds, limits: Limits, cache: OtlpCach
                 layout, heads = found
                 gathering.heads += heads
                 gathering.ids.append(layout.ids)
-                gathering.known.append(layout.ids)
+                known.append(layout.ids)
                 recognised.append(message)
     except DecodeError as error:
         raise MalformedRequest(f"not an OTLP metrics message in protobuf: {error}") from error
-    gathering.recognise(recognised, partial(_read_series, limits=limits, cache=cache))
+    gathering.recognise(known, recognised, partial(_read_series, limits=limits, cache=cache))
     return gathering.finish()
 
 

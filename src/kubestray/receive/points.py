@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, isnan
 from typing import NamedTuple
@@ -159,9 +159,9 @@ class Gathering:
     heads: list[bytes] = field(default_factory=list)
     ids: list[bytes] = field(default_factory=list)
     series: dict[int, Series] = field(default_factory=dict)
-    known: list[bytes] = field(default_factory=list)
-    """Those of ``ids`` whose series are not in ``series``, by message: see `recognise`."""
     unread: list[Unread[Series]] = field(default_factory=list)
+    some_lost: bool = False
+    """Whether messages in ``unread`` may name series that have no point here."""
     no_value: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     further_parts: int = 0
@@ -188,12 +188,12 @@ class Gathering:
         self.heads.append(heads.tobytes())
         self.ids.append(ids.astype("<u8").tobytes())
 
-    def recognise(self, messages: Sequence[bytes], read: Callable[[bytes], Iterable[Series]]) -> None:
-        """Tell in which messages the series of ``known`` lie, one for each, and how they are read."""
+    def recognise(
+        self, ids: Sequence[bytes], messages: Sequence[bytes], read: Callable[[bytes], Iterable[Series]]
+    ) -> None:
+        """Tell in which messages series lie that are not in ``series``, and how they are read."""
         if messages:
-            ends = np.cumsum([len(ids) // ID.size for ids in self.known])
-            ids = np.frombuffer(b"".join(self.known), "<u8").astype(np.uint64)
-            self.unread.append(Unread(ids, ends, messages, read))
+            self.unread.append(Unread(ids, messages, read))
 
     def check(self, time: int, values: Iterable[float]) -> None:
         """Raise Rejected if a data point of these values may not be stored."""
@@ -224,7 +224,10 @@ class Gathering:
         raw = np.ascontiguousarray(columns["value"])
         value = np.where(columns["tag"] == INT_TAG, raw.view("<i8").astype(np.float64), raw)
         ids = np.frombuffer(b"".join(self.ids), dtype="<u8").astype(np.uint64)
-        series = SeriesOfBatch(self.series, self.unread) if self.unread else self.series
+        series: Mapping[int, Series] = self.series
+        if self.unread:
+            only = frozenset(ids.tolist()) if self.some_lost else None
+            series = SeriesOfBatch(self.series, self.unread, only)
         return Batch(
             series, ids, columns["time"].astype(np.uint64), columns["start"].astype(np.uint64), value
         )

@@ -48,13 +48,37 @@ class Known(NamedTuple):
         return cls(ID.pack(series.id), series)
 
 
-LabelCache = Remembered[Hashable, Known]
-"""Series by their labels: what 1.0 sent as bytes, or 2.0 as texts. It belongs to one set of `Limits`."""
+@dataclass(frozen=True, slots=True)
+class LabelCache:
+    """What is remembered of labels. It belongs to one set of `Limits`.
+
+    ``series`` are by their labels: what 1.0 sent as bytes, or 2.0 as texts. ``ids`` are by bytes of 1.0
+    alone; they take little memory, and a steady sender needs no more.
+    """
+
+    series: Remembered[Hashable, Known]
+    ids: Remembered[bytes, bytes]
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def get(self, key: Hashable) -> Known | None:
+        """Return the series of these labels."""
+        return self.series.get(key)
+
+    def put(self, key: Hashable, known: Known) -> None:
+        """Remember a series, and its id alone if the labels are bytes."""
+        self.series.put(key, known)
+        if isinstance(key, bytes):
+            self.ids.put(key, known.id)
 
 
-def label_cache(max_entries: int = 1_000_000, max_bytes: int = 512 * 1024 * 1024) -> LabelCache:
-    """Return an empty cache."""
-    return LabelCache(_size, max_entries, max_bytes)
+def label_cache(max_entries: int = 4_000_000, max_bytes: int = 512 * 1024 * 1024) -> LabelCache:
+    """Return an empty cache; a quarter of the bytes is for whole series."""
+    return LabelCache(
+        Remembered(_size, max_entries, max_bytes // 4),
+        Remembered(lambda key, _id: 200 + len(key), max_entries, 3 * max_bytes // 4),
+    )
 
 
 def _size(key: Hashable, known: Known) -> int:
@@ -197,7 +221,8 @@ class Samples:
         gathering.add_columns(ids[keep], time, known_start, value[keep])
         if not keep.all():
             for lost in set(ids[~keep].tolist()).difference(ids[keep].tolist(), self._in_histograms):
-                del gathering.series[lost]
+                gathering.series.pop(lost, None)
+            gathering.some_lost = True
 
 
 def _is_plain(columns: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
