@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from kubestray.model.errors import MalformedRequest
 from kubestray.model.metric import Kind, Series
-from kubestray.receive.catalog import Limits, NewSeries, Reason, Rejected, series_bytes
+from kubestray.receive.catalog import NO_RESOURCE, Limits, NewSeries, Reason, Rejected, series_bytes
 from kubestray.receive.points import COUNT_UNIT, ID, Decoded, Gathering, Part
 from kubestray.receive.remembered import Remembered
 from kubestray.receive.remote_write_wire import wire
@@ -125,7 +125,7 @@ class Samples:
         self, key: Hashable, metric: str, unit: str, kind: Kind, attributes: Mapping[str, str]
     ) -> Known:
         """Make a series and remember it; raises Rejected."""
-        known = Known.of(self.new.make(metric, unit, kind, lambda: attributes))
+        known = Known.of(self.new.make(metric, unit, kind, lambda: (NO_RESOURCE, attributes)))
         self.cache.put(key, known)
         return known
 

@@ -143,6 +143,8 @@ class Store:
         chosen = np.isin(batch.series_id, np.fromiter(found, np.uint64, len(found)))
         ids, first, last = _extent(batch.series_id[chosen], batch.time[chosen])
         series = [found[key] for key in ids.tolist()]
+        order = sorted(range(len(series)), key=lambda at: series[at].metric.encode())
+        ids, first, last, series = ids[order], first[order], last[order], [series[at] for at in order]
         rows = pa.table(
             {
                 "metric": [s.metric for s in series],
@@ -154,10 +156,12 @@ class Store:
                 "last_seen": pa.array(last),
             }
         )
-        self._insert("series", rows)
+        # In order already: by metric, and by series within it.
+        self.engine.insert(self.layout.write_table("series"), rows, in_order=True)
         numbers = self._numbers([s.metric for s in series])
         self._catalogued.note(ids, numbers, first, last)
-        return ids, numbers
+        by_id = np.argsort(ids)
+        return ids[by_id], numbers[by_id]
 
     def _numbers(self, metrics: Sequence[str]) -> npt.NDArray[np.int32]:
         numbers = self._metrics
