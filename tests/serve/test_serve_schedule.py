@@ -67,7 +67,8 @@ def rows(table, *names):
     return store.query(select(*map(column, names)).from_(table)).to_pylist()
 
 
-runs, risk = rows("runs", "scheduled", "rows", "error"), rows("risk", "id", "time", "fields")
+runs = [run for run in rows("runs", "detection", "scheduled", "rows", "error") if run["detection"] != "findings"]
+risk = rows("risk", "id", "time", "fields")
 store.close()
 print(json.dumps({"counts": counts, "runs": runs, "risk": risk}))
 """

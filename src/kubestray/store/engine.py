@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -81,6 +82,14 @@ class Engine(Protocol):
     def close(self) -> None:
         """Let go of the store."""
         ...
+
+
+_SCRATCH = re.compile(r"(CREATE TABLE|CREATE VIEW|DROP TABLE IF EXISTS|DROP VIEW IF EXISTS) scratch_\w+")
+
+
+def is_scratch(statement: str) -> bool:
+    """Return whether a statement makes or drops a table to try things on (`store.scratch`), nothing else."""
+    return _SCRATCH.match(statement) is not None
 
 
 def render(tree: exp.Expr, *, pretty: bool = False) -> str:

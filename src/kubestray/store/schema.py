@@ -12,6 +12,8 @@ read             what
 ``expired``      days whose points were dropped
 ``runs``         which detection ran for which scheduled time, and how it ended
 ``risk``         risk events: JSON of all fields beside the columns that searches filter by
+``findings``     what became of findings and incidents, each change with the document as it stood then (JSON)
+``decisions``    what people decided about them, and what is to be hidden (JSON)
 ``events``       rows that searches have collected into indexes, the fields as JSON
 ``lookups``      each lookup's current version, its fields and their shapes (JSON)
 ``lookup_rows``  the rows of all versions of lookups, numbers and texts apart
@@ -157,6 +159,33 @@ ORDER BY (detection, id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """
 
+_FINDINGS = """
+CREATE TABLE IF NOT EXISTS findings_local{on} (
+    id String,
+    kind LowCardinality(String),
+    sequence UInt32,
+    time UInt64,
+    change LowCardinality(String),
+    document String CODEC(ZSTD(3)),
+    recorded UInt64
+) ENGINE = ReplacingMergeTree
+ORDER BY (id, sequence)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+"""
+
+_DECISIONS = """
+CREATE TABLE IF NOT EXISTS decisions_local{on} (
+    id String,
+    time UInt64,
+    actor String,
+    action LowCardinality(String),
+    target String,
+    detail String CODEC(ZSTD(3))
+) ENGINE = ReplacingMergeTree
+ORDER BY (target, time, id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+"""
+
 _EVENTS = """
 CREATE TABLE IF NOT EXISTS events_local{on} (
     index_name LowCardinality(String),
@@ -194,7 +223,7 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 
 _TABLES = (
     *(_SAMPLES, _SERIES, _SUMMARIES, _GROUPS, _SUMMARISED, _TOUCHED, _EXPIRED),
-    *(_RUNS, _RISK, _EVENTS, _LOOKUPS, _LOOKUP_ROWS),
+    *(_RUNS, _RISK, _FINDINGS, _DECISIONS, _EVENTS, _LOOKUPS, _LOOKUP_ROWS),
 )
 
 _UNIQUE = {
@@ -218,8 +247,19 @@ _UNIQUE = {
         "SELECT id, time, detection, risk_object, risk_object_type, risk_score, fields, recorded "
         "FROM risk_local FINAL"
     ),
+    "findings": "SELECT id, kind, sequence, time, change, document, recorded FROM findings_local FINAL",
+    "decisions": "SELECT id, time, actor, action, target, detail FROM decisions_local FINAL",
     "events": "SELECT index_name, id, time, fields, recorded FROM events_local FINAL",
 }
+
+LEDGERS = ("runs", "risk", "findings", "decisions", "events", "lookups", "lookup_rows")
+"""What runs of searches and people leave behind, as against points and what is made of them."""
+
+
+def unique_rows(name: str, local: str) -> str:
+    """Return the query for the rows of a table, each once, read from ``local``, a table of its kind."""
+    return _UNIQUE[name].replace(f"{name}_local", local)
+
 
 _SHARD_BY = {
     "samples": "series_id",
@@ -233,6 +273,8 @@ _SHARD_BY = {
     "lookup_rows": "place",
     "runs": "cityHash64(detection)",
     "risk": "cityHash64(detection)",
+    "findings": "cityHash64(id)",
+    "decisions": "cityHash64(target)",
     "events": "cityHash64(id)",
 }
 
