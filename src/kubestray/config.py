@@ -118,6 +118,7 @@ SETTINGS = (
     Setting("content", "", _paths, "Content folders in force beside the built-in one; several are separated by the path separator (a list in the file)."),
     Setting("metric_index", "kubernetes_metrics", _text, "The name of the index that metrics are in, as searches write it."),
     Setting("collector_settings", "", _paths, "Files that tell which settings of collectors bring which metrics, before those that doctor knows; several as for content."),
+    Setting("mapping", "", _paths, "Files that give what arrives further names in searches, before those that ship with the product (docs/names.md); several as for content."),
     Setting("timezone", "UTC", checked_zone, "The time zone of calendar days, of times without an offset and of texts of times in searches: an IANA name, for example Europe/Berlin."),
     Setting("log_level", "info", _level, "How much is logged to stderr: debug, info, warning or error."),
     Setting("search_timeout", "5m", _duration, "How long a search may run."),

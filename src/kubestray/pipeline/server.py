@@ -22,6 +22,7 @@ from kubestray.config import SECOND_NS, Address, Config
 from kubestray.detect.scheduler import Patience
 from kubestray.model.errors import UsageError
 from kubestray.model.metric import Batch
+from kubestray.naming.mapping import read_mapping
 from kubestray.pipeline.churning import churning
 from kubestray.pipeline.detecting import Detector
 from kubestray.pipeline.schedule import Scheduler
@@ -146,6 +147,7 @@ class Server:
             bounds=self._bounds,
             max_bytes=self._config["max_request"],
             authorise=self._authorise if self._token else None,
+            counters=read_mapping(self._config["mapping"]).counters,
         )
         grpc = OtlpGrpcReceiver(str(self._config["otlp_grpc"]), intake)
         self._listen("otlp_grpc", grpc.start, grpc.stop)

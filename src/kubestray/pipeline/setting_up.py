@@ -12,8 +12,10 @@ from kubestray.config import SECOND_NS, Config
 from kubestray.detect.loader import load_content
 from kubestray.model.content import Content
 from kubestray.model.errors import UsageError
+from kubestray.naming.mapping import read_mapping
 from kubestray.search.events import StoredEvents
 from kubestray.search.lookup_store import StoreLookups
+from kubestray.search.naming import Naming
 from kubestray.search.relation import Switches
 from kubestray.search.run import Request
 from kubestray.search.times import BadTime, parse_time
@@ -55,6 +57,7 @@ def limits_of(config: Config) -> Limits:
 def searching(config: Config, switches: Switches | None = None) -> Callable[..., Request]:
     """Return what makes a search request, with the settings that hold for every search."""
     limits = limits_of(config)
+    naming = Naming(read_mapping(config["mapping"]))
 
     def make(text: str, now: int, span: Span, **more: Any) -> Request:
         return Request(
@@ -65,6 +68,7 @@ def searching(config: Config, switches: Switches | None = None) -> Callable[...,
             switches=switches or Switches(),
             timezone=config["timezone"],
             limits=limits,
+            naming=naming,
             **more,
         )
 

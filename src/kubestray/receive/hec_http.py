@@ -115,7 +115,8 @@ class _CollectorEndpoint:
     def __init__(self, requests: HttpIntake) -> None:
         self._requests = requests
         intake = requests.intake
-        self._take = partial(intake.take, partial(hec.decode, known=intake.cache.series))
+        decode = partial(hec.decode, known=intake.cache.series, counters=intake.counters)
+        self._take = partial(intake.take, decode)
         self._acknowledgements = _Acknowledgements()
 
     async def post(self, request: Request) -> Response:

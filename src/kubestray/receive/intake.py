@@ -11,9 +11,11 @@ from functools import partial
 from typing import TypeVar
 
 from kubestray.model.errors import MalformedRequest
+from kubestray.naming.mapping import read_mapping
 from kubestray.receive.catalog import Limits
 from kubestray.receive.commit import QueueFull, Submit
 from kubestray.receive.compression import decompress
+from kubestray.receive.hec_counters import Counters
 from kubestray.receive.otlp import OtlpCache, decode_json, decode_protobuf
 from kubestray.receive.points import Bounds, Decoded
 from kubestray.receive.tally import Tally
@@ -50,6 +52,8 @@ class Intake:
     concurrent: int = 64
     patience: float = 30.0
     tally: Tally = field(default_factory=Tally)
+    counters: Counters = field(default_factory=lambda: read_mapping().counters)
+    """Metrics that count, for protocols that do not say so."""
     cache: OtlpCache = field(default_factory=OtlpCache)
     decoding: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(4))
     decoding_large: threading.Lock = field(default_factory=threading.Lock)

@@ -17,6 +17,7 @@ from kubestray.search.catalog import StoreCatalog
 from kubestray.search.compile import compile_relation
 from kubestray.search.given import given_relation
 from kubestray.search.identity import identifying
+from kubestray.search.naming import NO_NAMES, Naming
 from kubestray.search.plan import Measure, nodes, outline
 from kubestray.search.relation import Annotation, Context, Events, Lookups, Output, Relation, Switches
 from kubestray.search.source import MacroLookup, expand
@@ -61,6 +62,8 @@ class Request:
     path: str | None = None
     summaries: bool = True
     """Whether summaries may serve where they say the same as the points."""
+    naming: Naming = NO_NAMES
+    """Further names for what was received."""
     dollars: bool = False
     """Whether ``$$`` in the text is ``$``, as in content files."""
 
@@ -135,7 +138,9 @@ def _compiled(request: Request, query: Query) -> Compiled:
         source=source,
         now=request.now,
         span=request.span,
-        catalog=StoreCatalog(lambda tree: query(tree, request.limits), summaries=request.summaries),
+        catalog=StoreCatalog(
+            lambda tree: query(tree, request.limits), summaries=request.summaries, naming=request.naming
+        ),
         metric_indexes=request.metric_indexes,
         switches=request.switches,
         timezone=request.timezone,
@@ -148,7 +153,13 @@ def _compiled(request: Request, query: Query) -> Compiled:
     )
     given = given_relation(request.rows, context) if request.rows is not None else None
     relation = plan_pipeline(parser.parse(source), context, given)
-    return Compiled(relation, compile_relation(relation), context.annotations, context.outputs)
+    return Compiled(relation, _statement(relation, request, query), context.annotations, context.outputs)
+
+
+def _statement(relation: Relation, request: Request, query: Query) -> exp.Select:
+    made = request.naming.applied(compile_relation(relation), lambda tree: query(tree, request.limits))
+    assert isinstance(made, exp.Select)
+    return made
 
 
 def run_search(request: Request, query: Query) -> Result:
@@ -204,7 +215,7 @@ def _limits(request: Request, statement: exp.Select) -> Limits:
 
 
 def _run(relation: Relation, request: Request, query: Query) -> list[Row]:
-    statement = compile_relation(relation)
+    statement = _statement(relation, request, query)
     return rows_of(query(statement, _limits(request, statement)), relation)
 
 
