@@ -54,10 +54,15 @@ def limits_of(config: Config) -> Limits:
     return Limits(config["search_timeout"] / SECOND_NS, config["search_memory"], config["search_rows"])
 
 
+def naming_of(config: Config) -> Naming:
+    """Return the names that searches find things by, besides those they came with."""
+    return Naming(read_mapping(config["mapping"]))
+
+
 def searching(config: Config, switches: Switches | None = None) -> Callable[..., Request]:
     """Return what makes a search request, with the settings that hold for every search."""
     limits = limits_of(config)
-    naming = Naming(read_mapping(config["mapping"]))
+    naming = naming_of(config)
 
     def make(text: str, now: int, span: Span, **more: Any) -> Request:
         return Request(
