@@ -14,7 +14,7 @@ from kubestray.model.content import Baseline, Content, Detection, Search
 from kubestray.model.errors import ContentError, Diagnostic, UsageError
 from kubestray.model.risk import RiskEvent
 from kubestray.pipeline.assessing import hits_of, is_rule
-from kubestray.pipeline.setting_up import built_in, events_of, lookups_of
+from kubestray.pipeline.setting_up import built_in, events_of, lookups_of, profiles_of
 from kubestray.pipeline.surroundings import Surroundings
 from kubestray.risk.events import risk_events
 from kubestray.risk.findings import Hit
@@ -57,6 +57,7 @@ class Detector:
     def __init__(self, store: Store, content: Content, make: Callable[..., Request]) -> None:
         self._store, self._content, self._make = store, content, make
         self._ledger, self._surroundings = Ledger(store), Surroundings(store, content)
+        self._profiles = profiles_of(store, keep=True)
 
     def run(self, search: Search, times: Times) -> Run:
         """Run one search; its risk events are in the store when this returns, each once.
@@ -64,7 +65,8 @@ class Detector:
         A rule gives none: what its rows say becomes findings.
         """
         lookups = lookups_of(self._store, self._content)
-        make = partial(self._make, lookups=lookups, events=events_of(self._store))
+        events_read = events_of(self._store)
+        make = partial(self._make, lookups=lookups, events=events_read, profiles=self._profiles)
         outcome = run_once(search, self._content, times, self._store.query, make)
         if not isinstance(search, Detection) or outcome.error is not None or not outcome.rows:
             return Run(outcome, [])

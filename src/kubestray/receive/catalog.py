@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kubestray.model.metric import Kind, Series, Shared
+from kubestray.receive.budget import SeriesBudget
 from kubestray.receive.remembered import Remembered
 
 Encoded = tuple[bytes, ...]
@@ -68,6 +69,10 @@ class Limits:
     max_attribute_length: int = 64 * 1024
     max_name_length: int = 1024
     max_new_series_bytes: int = 256 * 1024 * 1024
+    budget: SeriesBudget | None = field(default=None, compare=False)
+    """What the source of the request may bring of new series."""
+    cluster: str = ""
+    """The cluster's name for series without one."""
     max_resources: int = 1_000_000
     max_data_points: int = 5_000_000
 
@@ -93,6 +98,12 @@ def series_bytes(series: Series) -> int:
     return 200 + len(series.metric) + 160 * len(series.attributes) + text
 
 
+CLUSTER = "k8s.cluster.name"
+
+_CLUSTERS = (CLUSTER, "k8s_cluster_name", "cluster", "K8S_ClusterName")
+"""Attributes that name the cluster, as senders have them."""
+
+
 @dataclass(frozen=True, slots=True)
 class ResourceAttributes:
     """The attributes of a resource, looked at once for all its series."""
@@ -105,6 +116,11 @@ class ResourceAttributes:
     def of(cls, attributes: Mapping[str, str]) -> ResourceAttributes:
         """Look at attributes."""
         return cls(Shared.of(attributes), _bytes(attributes), _longest(attributes))
+
+    def lacks_cluster(self, own: Mapping[str, str]) -> bool:
+        """Tell whether neither these attributes nor a series' own name a cluster."""
+        names = self.shared.names
+        return not any(name in own or name in names for name in _CLUSTERS)
 
     def check(self, own: Mapping[str, str], limits: Limits) -> None:
         """Raise Rejected if a series that has further attributes of its ``own`` may not be stored."""
@@ -152,7 +168,11 @@ class NewSeries:
         if self.bytes > self.limits.max_new_series_bytes:
             raise Rejected(Reason.TOO_MANY_SERIES)
         resource, own = read()
+        if self.limits.cluster and resource.lacks_cluster(own):
+            own = {**own, CLUSTER: self.limits.cluster}
         resource.check(own, self.limits)
+        if self.limits.budget is not None and not self.limits.budget.take():
+            raise Rejected(Reason.TOO_MANY_SERIES)
         series = resource.shared.series(sys.intern(metric), kind, sys.intern(unit), own)
         self.bytes += 200 + len(metric) + resource.bytes + _bytes(own)
         return series

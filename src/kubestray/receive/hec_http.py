@@ -38,8 +38,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kubestray.receive import hec
+from kubestray.receive.catalog import Limits
 from kubestray.receive.http_body import read_body
 from kubestray.receive.http_intake import HttpIntake, encoding_of, nobody_left
+from kubestray.receive.points import Bounds, Decoded
 from kubestray.receive.remembered import Remembered
 
 _COLLECTOR = "/services/collector"
@@ -115,9 +117,12 @@ class _CollectorEndpoint:
     def __init__(self, requests: HttpIntake) -> None:
         self._requests = requests
         intake = requests.intake
-        decode = partial(hec.decode, known=intake.cache.series, counters=intake.counters)
-        self._take = partial(intake.take, decode)
+        self._take = partial(intake.take, self._decode)
         self._acknowledgements = _Acknowledgements()
+
+    def _decode(self, body: bytes, bounds: Bounds, limits: Limits) -> Decoded:
+        intake = self._requests.intake
+        return hec.decode(body, bounds, limits, intake.cache_now().series, intake.counters)
 
     async def post(self, request: Request) -> Response:
         try:

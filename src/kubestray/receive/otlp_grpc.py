@@ -136,7 +136,7 @@ class _MetricsService(grpc.GenericRpcHandler):  # type: ignore[misc]
         except QueueFull as error:
             _come_again(context, error)
         self._wait(stored, context)
-        self._intake.tally.stored(decoded)
+        self._intake.stored(decoded)
         return response(decoded).SerializeToString()
 
     def _wait(self, stored: Future[None], context: Any) -> None:

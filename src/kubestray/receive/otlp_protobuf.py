@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -58,7 +59,9 @@ def decode_protobuf(body: bytes, bounds: Bounds, limits: Limits, cache: OtlpCach
                 recognised.append(message)
     except DecodeError as error:
         raise MalformedRequest(f"not an OTLP metrics message in protobuf: {error}") from error
-    gathering.recognise(known, recognised, partial(_read_series, limits=limits, cache=cache))
+    gathering.recognise(
+        known, recognised, partial(_read_series, limits=replace(limits, budget=None), cache=cache)
+    )
     return gathering.finish()
 
 

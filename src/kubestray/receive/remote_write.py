@@ -17,13 +17,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
 
 from kubestray.model.errors import MalformedRequest
 from kubestray.model.metric import Kind, Series
-from kubestray.receive.catalog import Limits, Reason, Rejected
+from kubestray.receive.catalog import NO_RESOURCE, Limits, NewSeries, Reason, Rejected
 from kubestray.receive.points import Bounds, Gathering
 from kubestray.receive.remote_write_kinds import kind_of, type_of
 from kubestray.receive.remote_write_samples import (
@@ -113,15 +115,17 @@ def _take_known(messages: Sequence[bytes], samples: Samples) -> list[bytes]:
             bodies.append(body)
             recognised.append(message)
     samples.ids += ids
-    samples.gathering.recognise(ids, recognised, _read_series)
+    samples.gathering.recognise(
+        ids, recognised, partial(_read_series, limits=replace(samples.limits, budget=None))
+    )
     return rest
 
 
-def _read_series(message: bytes) -> Iterable[Series]:
+def _read_series(message: bytes, limits: Limits) -> Iterable[Series]:
     """Return the series of a `TimeSeries` that was recognised by its labels."""
     pairs = [(label.name, label.value) for label in wire().labels.FromString(message).labels]
     name = next(value for label, value in pairs if label == _NAME)
-    yield Series.of(sys.intern(name), kind_of(name, 0), "", _attributes(pairs))
+    yield NewSeries(limits).make(name, "", kind_of(name, 0), lambda: (NO_RESOURCE, _attributes(pairs)))
 
 
 def _take(message: bytes, types: Mapping[str, int], samples: Samples) -> None:

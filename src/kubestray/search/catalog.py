@@ -70,6 +70,12 @@ class StoreCatalog:
             return None  # summaries are of metrics as received
         return sources(node, self._query)
 
+    def first_seen(self) -> int | None:
+        """Return when the first point of all was seen, in nanoseconds; None without any."""
+        tree = select(named(call("min", column("first_seen")), "first"), named(call("count"), "n"))
+        found = self._query(tree.from_("series")).to_pylist()[0]
+        return int(found["first"]) if found["n"] else None
+
     def expired(self, span: Span, sources: Coverage | None) -> list[int]:
         """Return the days of a range (since the epoch) of which neither points nor summaries are left."""
         return unanswered(sources, span, expired_days(self._query))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,11 +18,21 @@ from kubestray.search.given import given_relation
 from kubestray.search.identity import identifying
 from kubestray.search.naming import NO_NAMES, Naming
 from kubestray.search.plan import Measure, nodes, outline
-from kubestray.search.relation import Annotation, Context, Events, Lookups, Output, Relation, Switches
+from kubestray.search.relation import (
+    Annotation,
+    Before,
+    Context,
+    Events,
+    Lookups,
+    Output,
+    Profiles,
+    Relation,
+    Switches,
+)
+from kubestray.search.results import rows_of
 from kubestray.search.source import MacroLookup, expand
 from kubestray.search.sources import rows_read
 from kubestray.search.syntax import Command, Pipeline, Place
-from kubestray.search.values import Shape
 from kubestray.search.zones import UTC
 from kubestray.store.engine import UNLIMITED, Limits, render
 from kubestray.store.points import Span
@@ -57,6 +66,7 @@ class Request:
     limits: Limits = UNLIMITED
     lookups: Lookups | None = None
     events: Events | None = None
+    profiles: Profiles | None = None
     rows: list[Row] | None = None
     indexes: Mapping[str, list[Row]] = field(default_factory=dict)
     path: str | None = None
@@ -150,6 +160,8 @@ def _compiled(request: Request, query: Query) -> Compiled:
         plan_pipeline=plan_pipeline,
         read=parser.parse,
         discover=lambda relation: _run(relation, request, query),
+        table=lambda relation: _table(relation, request, query),
+        profiles=request.profiles,
     )
     given = given_relation(request.rows, context) if request.rows is not None else None
     relation = plan_pipeline(parser.parse(source), context, given)
@@ -215,14 +227,22 @@ def _limits(request: Request, statement: exp.Select) -> Limits:
 
 
 def _run(relation: Relation, request: Request, query: Query) -> list[Row]:
+    return rows_of(_table(relation, request, query), relation)
+
+
+def _table(relation: Relation, request: Request, query: Query) -> pa.Table:
     statement = _statement(relation, request, query)
-    return rows_of(query(statement, _limits(request, statement)), relation)
+    return query(statement, _limits(request, statement))
 
 
 def plan_pipeline(pipeline: Pipeline, context: Context, relation: Relation | None) -> Relation:
     """Plan commands in order; the first has no rows before it unless some are given."""
-    for command in pipeline.commands:
+    given = relation
+    for place, command in enumerate(pipeline.commands):
         _check_place(command, relation, context)
+        if command.rereads:
+            before = Pipeline(pipeline.at, pipeline.commands[:place])
+            context.before = Before(before, given, context.source.text[pipeline.at : command.at])
         relation = commands.module_of(command).plan(command, relation, context)
     assert relation is not None
     return relation
@@ -234,42 +254,3 @@ def _check_place(command: Command, relation: Relation | None, context: Context) 
         raise context.error(command.at, f"{name} has no rows to work on", "start the search with | mstats")
     if relation is not None and command.place is Place.FIRST:
         raise context.error(command.at, f"{name} must be the first command of a search")
-
-
-def rows_of(table: pa.Table | pa.RecordBatch, relation: Relation) -> list[Row]:
-    """Return the rows of a result; a null field is absent, several values are a list."""
-    columns = []
-    for index, (name, column) in enumerate(relation.fields.items()):
-        convert = _CONVERT[column.shape]
-        columns.append((name, [convert(value) for value in table.column(f"f{index}").to_pylist()]))
-    if not columns:
-        return [{} for _ in range(table.num_rows)]
-    return [
-        {name: values[i] for name, values in columns if values[i] is not None} for i in range(table.num_rows)
-    ]
-
-
-def _number(value: float | None) -> float | int | None:
-    """Return a whole number as an int; what JSON has no number for is null."""
-    if value is None or not math.isfinite(value):
-        return None
-    return int(value) if value.is_integer() and abs(value) < 2**63 else value
-
-
-def _values(values: list[str]) -> str | list[str] | None:
-    if not values:
-        return None
-    return values[0] if len(values) == 1 else values
-
-
-def _dynamic(value: dict[str, Any]) -> Any:
-    shown, texts = value.values()
-    return _number(shown) if shown is not None else _values(texts)
-
-
-_CONVERT: dict[Shape, Callable[[Any], Any]] = {
-    Shape.NUMBER: _number,
-    Shape.TEXT: lambda value: value,
-    Shape.MULTI: _values,
-    Shape.DYNAMIC: _dynamic,
-}
