@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import gc
-import hmac
 import logging
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -20,14 +18,15 @@ from starlette.routing import Route
 
 from kubestray.config import SECOND_NS, Address, Config
 from kubestray.detect.scheduler import Patience
-from kubestray.model.errors import UsageError
 from kubestray.model.metric import Batch
 from kubestray.naming.mapping import read_mapping
 from kubestray.pipeline.churning import churning
 from kubestray.pipeline.detecting import Detector
 from kubestray.pipeline.schedule import Scheduler
 from kubestray.pipeline.setting_up import content_of, searching
+from kubestray.pipeline.sources import check_exposure, sources_of, tls_of
 from kubestray.pipeline.upkeep import Upkeep
+from kubestray.receive.catalog import Limits
 from kubestray.receive.commit import GroupCommit
 from kubestray.receive.hec_http import hec_routes
 from kubestray.receive.http_intake import HttpIntake
@@ -64,8 +63,9 @@ class Server:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._token = _token(config)
-        _check_exposure(config, self._token)
+        self._sources = sources_of(config)
+        check_exposure(config, self._sources, ("otlp_grpc", "otlp_http", *_BESIDE_OTLP))
+        self._tls = tls_of(config)
         self._content = content_of(config)
         self._ready = threading.Event()
         self._newest = Newest()
@@ -146,10 +146,11 @@ class Server:
             submit=commit.submit,
             bounds=self._bounds,
             max_bytes=self._config["max_request"],
-            authorise=self._authorise if self._token else None,
+            limits=Limits(max_attributes=self._config["max_attributes"]),
+            sources=self._sources,
             counters=read_mapping(self._config["mapping"]).counters,
         )
-        grpc = OtlpGrpcReceiver(str(self._config["otlp_grpc"]), intake)
+        grpc = OtlpGrpcReceiver(str(self._config["otlp_grpc"]), intake, self._tls)
         self._listen("otlp_grpc", grpc.start, grpc.stop)
         self._listen_http("otlp_http", intake, otlp_routes, *_BESIDE_OTLP.values())
         for name, routes in _BESIDE_OTLP.items():
@@ -159,12 +160,13 @@ class Server:
     def _listen_http(self, name: str, intake: Intake, *protocols: Routes) -> None:
         requests = HttpIntake(intake)
         routes = [route for protocol in protocols for route in protocol(requests)]
-        http = HttpReceiver(str(self._config[name]), Starlette(routes=routes))
+        http = HttpReceiver(str(self._config[name]), Starlette(routes=routes), self._tls)
         self._listen(name, http.start, http.stop)
 
     def _listen_health(self) -> None:
         app = Starlette(routes=[Route("/healthz", self._healthz), Route("/readyz", self._readyz)])
-        health = HttpReceiver(str(self._config["http"]), app)
+        tls = self._tls.without_clients() if self._tls else None
+        health = HttpReceiver(str(self._config["http"]), app, tls)
         self._listen("http", health.start, health.stop)
 
     def _listen(self, name: str, start: Callable[[], int], stop: Callable[[], None]) -> None:
@@ -174,9 +176,6 @@ class Server:
     def _bounds(self) -> Bounds:
         clock = time.time_ns()
         return Bounds(clock - self._config["retention_raw"], clock + self._config["future_limit"])
-
-    def _authorise(self, token: str | None) -> bool:
-        return hmac.compare_digest((token or "").encode(), self._token.encode())
 
     async def _healthz(self, _request: Request) -> PlainTextResponse:
         return PlainTextResponse("ok\n")
@@ -208,27 +207,3 @@ class Newest:
                     self._time = max(self._time, int(past.max()))
 
         return appended
-
-
-def _token(config: Config) -> str:
-    path = config["receiver_token_file"]
-    if not path:
-        return str(config["receiver_token"])
-    try:
-        token = Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"receiver_token_file {path}: cannot be read: {error}") from error
-    if not token:
-        raise UsageError(f"receiver_token_file {path}: holds no token")
-    return token
-
-
-def _check_exposure(config: Config, token: str) -> None:
-    """Refuse to receive from other machines without a token."""
-    for name in ("otlp_grpc", "otlp_http", *_BESIDE_OTLP):
-        address: Address | None = config[name]
-        if address and not address.loopback and not token:
-            raise UsageError(
-                f"{name} {address}: other machines could send without a token; "
-                "set receiver_token_file (or KUBESTRAY_RECEIVER_TOKEN), or listen on 127.0.0.1"
-            )
