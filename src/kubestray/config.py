@@ -86,6 +86,12 @@ def _paths(value: str) -> tuple[Path, ...]:
     return tuple(Path(part) for part in value.split(os.pathsep) if part)
 
 
+def _encoding(value: str) -> str:
+    if value not in ("otlp_proto", "otlp_json"):
+        raise ValueError("expected otlp_proto or otlp_json")
+    return value
+
+
 def _level(value: str) -> str:
     if value.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ValueError("expected debug, info, warning or error")
@@ -132,6 +138,12 @@ SETTINGS = (
     Setting("http", "127.0.0.1:8470", _address, "Where /healthz and /readyz answer."),
     Setting("receiver_token", "", _text, "The bearer token that senders must give; without one, and without receiver_sources, receivers listen on loopback only.", secret=True),
     Setting("receiver_token_file", "", _text, "A file that holds the bearer token."),
+    Setting("kafka_brokers", "", _text, "Brokers of Kafka (HOST:PORT, several separated by commas) to read metrics from, which the collector's kafka exporter wrote there; needs kubestray[kafka]."),
+    Setting("kafka_topics", "otlp_metrics", _text, "The topics, separated by commas."),
+    Setting("kafka_group", "kubestray", _text, "The consumer group; servers with one store are in one group."),
+    Setting("kafka_encoding", "otlp_proto", _encoding, "What messages are: otlp_proto or otlp_json."),
+    Setting("kafka_cluster", "", _text, "The k8s.cluster.name of what comes through Kafka without one."),
+    Setting("kafka_properties", "", _text, "A file of further properties of librdkafka, NAME=VALUE a line: security.protocol, sasl.mechanism and so on."),
     Setting("receiver_sources", "", _text, "A TOML file of further sources, a table each: token or token_file, cluster (the k8s.cluster.name of what comes without one), new_series_per_hour."),
     Setting("new_series", "5000000", _count, "How many new series a source may bring in an hour; those it has stay."),
     Setting("max_attributes", "256", _count, "How many attributes a series may have, those of its resource included."),

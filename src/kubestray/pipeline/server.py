@@ -24,7 +24,7 @@ from kubestray.pipeline.churning import churning
 from kubestray.pipeline.detecting import Detector
 from kubestray.pipeline.schedule import Scheduler
 from kubestray.pipeline.setting_up import content_of, searching
-from kubestray.pipeline.sources import check_exposure, sources_of, tls_of
+from kubestray.pipeline.sources import check_exposure, kafka_of, sources_of, tls_of
 from kubestray.pipeline.upkeep import Upkeep
 from kubestray.receive.catalog import Limits
 from kubestray.receive.commit import GroupCommit
@@ -32,6 +32,7 @@ from kubestray.receive.hec_http import hec_routes
 from kubestray.receive.http_intake import HttpIntake
 from kubestray.receive.http_server import HttpReceiver
 from kubestray.receive.intake import Intake
+from kubestray.receive.kafka import KafkaReceiver
 from kubestray.receive.otlp_grpc import OtlpGrpcReceiver
 from kubestray.receive.otlp_http import otlp_routes
 from kubestray.receive.points import Bounds
@@ -66,6 +67,7 @@ class Server:
         self._sources = sources_of(config)
         check_exposure(config, self._sources, ("otlp_grpc", "otlp_http", *_BESIDE_OTLP))
         self._tls = tls_of(config)
+        self._kafka = kafka_of(config)
         self._content = content_of(config)
         self._ready = threading.Event()
         self._newest = Newest()
@@ -156,6 +158,10 @@ class Server:
         for name, routes in _BESIDE_OTLP.items():
             if self._config[name]:
                 self._listen_http(name, intake, routes)
+        if self._kafka:
+            kafka = KafkaReceiver(self._kafka[0], intake, self._kafka[1])
+            kafka.start()
+            self._started.callback(kafka.stop)
 
     def _listen_http(self, name: str, intake: Intake, *protocols: Routes) -> None:
         requests = HttpIntake(intake)

@@ -10,6 +10,7 @@ from typing import Any
 from kubestray.config import Address, Config
 from kubestray.model.errors import UsageError
 from kubestray.receive.budget import SeriesBudget
+from kubestray.receive.kafka import KafkaSettings
 from kubestray.receive.sources import Source, Sources
 from kubestray.receive.tls import Tls
 
@@ -29,6 +30,41 @@ def sources_of(config: Config) -> Sources:
                 f"receiver_sources: {source.name} has a token that another source has: which is meant?"
             )
     return Sources(found)
+
+
+def kafka_of(config: Config) -> tuple[KafkaSettings, Source] | None:
+    """Return where to read Kafka, and as which source; None if nowhere."""
+    if not config["kafka_brokers"]:
+        return None
+    topics = tuple(topic.strip() for topic in config["kafka_topics"].split(",") if topic.strip())
+    if not topics:
+        raise UsageError("kafka_topics: expected the name of a topic")
+    settings = KafkaSettings(
+        config["kafka_brokers"],
+        topics,
+        config["kafka_group"],
+        config["kafka_encoding"],
+        _properties(config["kafka_properties"]),
+    )
+    budget = SeriesBudget("kafka", config["new_series"])
+    return settings, Source("kafka", "", budget, config["kafka_cluster"])
+
+
+def _properties(path: str) -> dict[str, str]:
+    if not path:
+        return {}
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"kafka_properties {path}: cannot be read: {error}") from error
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            name, equals, value = line.partition("=")
+            if not equals:
+                raise UsageError(f"kafka_properties {path}: line {number}: expected NAME=VALUE")
+            found[name.strip()] = value.strip()
+    return found
 
 
 def tls_of(config: Config) -> Tls | None:
