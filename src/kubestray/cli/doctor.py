@@ -29,7 +29,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--format", choices=("json", "table"), help="json or table [table on a terminal, else json]"
     )
     options.settings(
-        parser, "content", "metric_index", "timezone", "collector_settings", "search_timeout", "search_memory"
+        parser,
+        "content",
+        "metric_index",
+        "mapping",
+        "timezone",
+        "collector_settings",
+        "search_timeout",
+        "search_memory",
     )
 
 
