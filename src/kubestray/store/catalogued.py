@@ -85,13 +85,13 @@ class Catalogued:
 
     def _make_room(self, more: int) -> None:
         size = len(self._keys)
-        if self._count + more <= _LOAD * size:
+        if self._count + more <= min(_LOAD * size, self._most):
             return
         kept = np.flatnonzero(self._keys != _FREE)
         if self._count + more > self._most:
             gone = max(len(kept) - self._most // 2, 0)
             kept = kept[np.argsort(self._renewal[kept])[gone:]]
-        while len(kept) + more > _LOAD * size / 2:
+        while len(kept) + more > _LOAD * size:
             size *= 2
         columns = (self._keys[kept], self.number[kept], self._first[kept], self._renewal[kept])
         self._count = 0
@@ -116,6 +116,6 @@ class Catalogued:
 def _renewal(ids: U64, last: U64) -> U64:
     """Return the time from which on a point of a series renews the last time in the catalog."""
     hour = np.uint64(HOUR_NS)
-    own = (ids >> np.uint64(32)) % hour
+    own = (ids >> np.uint64(16)) % hour
     last = np.minimum(last, np.uint64(2**64 - 1 - 2 * HOUR_NS))  # beyond, a series is always due
     return np.asarray(((last + own) // hour + np.uint64(1)) * hour - own, np.uint64)
