@@ -147,6 +147,7 @@ class Server:
         intake = Intake(
             submit=commit.submit,
             bounds=self._bounds,
+            full=lambda: commit.full,
             max_bytes=self._config["max_request"],
             limits=Limits(max_attributes=self._config["max_attributes"]),
             sources=self._sources,

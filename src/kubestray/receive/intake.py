@@ -55,6 +55,8 @@ class Intake:
     concurrent: int = 64
     patience: float = 30.0
     tally: Tally = field(default_factory=Tally)
+    full: Callable[[], bool] = lambda: False
+    """Whether there is no room for further points at this moment."""
     counters: Counters = field(default_factory=lambda: read_mapping().counters)
     """Metrics that count, for protocols that do not say so."""
     cache: OtlpCache = field(default_factory=OtlpCache)
