@@ -82,6 +82,10 @@ def _names(value: str) -> tuple[str, ...] | None:
     return None if value == "auto" else tuple(part.strip() for part in value.split(",") if part.strip())
 
 
+def _list(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
 def _paths(value: str) -> tuple[Path, ...]:
     return tuple(Path(part) for part in value.split(os.pathsep) if part)
 
@@ -144,6 +148,12 @@ SETTINGS = (
     Setting("kafka_encoding", "otlp_proto", _encoding, "What messages are: otlp_proto or otlp_json."),
     Setting("kafka_cluster", "", _text, "The k8s.cluster.name of what comes through Kafka without one."),
     Setting("kafka_properties", "", _text, "A file of further properties of librdkafka, NAME=VALUE a line: security.protocol, sasl.mechanism and so on."),
+    Setting("observability_realm", "", _text, "The realm of Splunk Observability Cloud to pull metrics from, for example us1."),
+    Setting("observability_url", "", _text, "The address of its stream API, where it is not https://stream.REALM.signalfx.com."),
+    Setting("observability_token_file", "", _text, "A file with an access token of the organisation; it is read again whenever a stream begins."),
+    Setting("observability_inputs", "", _list, "Which inputs to pull, separated by commas: sim_process_metrics, sim_npm_metrics, sim_pod_metrics, sim_container_metrics; all without one."),
+    Setting("observability_resolution", "10s", _duration, "The resolution to ask for; the organisation may have a coarser one."),
+    Setting("observability_backfill", "1h", _duration, "How far back the first run goes, and the longest gap that is made up for."),
     Setting("receiver_sources", "", _text, "A TOML file of further sources, a table each: token or token_file, cluster (the k8s.cluster.name of what comes without one), new_series_per_hour."),
     Setting("new_series", "5000000", _count, "How many new series a source may bring in an hour; those it has stay."),
     Setting("max_attributes", "256", _count, "How many attributes a series may have, those of its resource included."),

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -24,8 +25,9 @@ from kubestray.pipeline.churning import churning
 from kubestray.pipeline.detecting import Detector
 from kubestray.pipeline.schedule import Scheduler
 from kubestray.pipeline.setting_up import content_of, searching
-from kubestray.pipeline.sources import check_exposure, kafka_of, sources_of, tls_of
+from kubestray.pipeline.sources import check_exposure, kafka_of, newest_of, signalflow_of, sources_of, tls_of
 from kubestray.pipeline.upkeep import Upkeep
+from kubestray.receive.budget import SeriesBudget
 from kubestray.receive.catalog import Limits
 from kubestray.receive.commit import GroupCommit
 from kubestray.receive.hec_http import hec_routes
@@ -37,7 +39,9 @@ from kubestray.receive.otlp_grpc import OtlpGrpcReceiver
 from kubestray.receive.otlp_http import otlp_routes
 from kubestray.receive.points import Bounds
 from kubestray.receive.remote_write_http import remote_write_routes
+from kubestray.receive.signalflow import SignalFlowReceiver
 from kubestray.receive.signalfx_http import signalfx_routes
+from kubestray.receive.sources import Source
 from kubestray.store.open import hold_store
 from kubestray.store.store import Store
 from kubestray.store.summarise import Summariser
@@ -68,6 +72,7 @@ class Server:
         check_exposure(config, self._sources, ("otlp_grpc", "otlp_http", *_BESIDE_OTLP))
         self._tls = tls_of(config)
         self._kafka = kafka_of(config)
+        self._signalflow = signalflow_of(config)
         self._content = content_of(config)
         self._ready = threading.Event()
         self._newest = Newest()
@@ -110,7 +115,7 @@ class Server:
         self._started.callback(commit.close)
         self._schedule(store)
         self._maintain(store)
-        self._receive(commit)
+        self._receive(commit, store)
         self._ready.set()
 
     def _stop(self) -> None:
@@ -143,7 +148,7 @@ class Server:
         upkeep.start()
         self._started.callback(upkeep.stop)
 
-    def _receive(self, commit: GroupCommit) -> None:
+    def _receive(self, commit: GroupCommit, store: Store) -> None:
         intake = Intake(
             submit=commit.submit,
             bounds=self._bounds,
@@ -159,6 +164,17 @@ class Server:
         for name, routes in _BESIDE_OTLP.items():
             if self._config[name]:
                 self._listen_http(name, intake, routes)
+        if self._signalflow:
+            budget = SeriesBudget("observability", self._config["new_series"])
+            pulled = Source("observability", "", budget)
+            pulling = SignalFlowReceiver(
+                self._signalflow,
+                intake,
+                partial(newest_of, store, self._config["observability_backfill"]),
+                pulled,
+            )
+            pulling.start()
+            self._started.callback(pulling.stop)
         if self._kafka:
             kafka = KafkaReceiver(self._kafka[0], intake, self._kafka[1])
             kafka.start()

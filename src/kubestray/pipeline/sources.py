@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from kubestray.config import Address, Config
+from kubestray.config import SECOND_NS, Address, Config
 from kubestray.model.errors import UsageError
 from kubestray.receive.budget import SeriesBudget
 from kubestray.receive.kafka import KafkaSettings
+from kubestray.receive.signalflow import SignalFlowSettings, chosen_inputs
 from kubestray.receive.sources import Source, Sources
 from kubestray.receive.tls import Tls
+from kubestray.store.points import Span
+from kubestray.store.store import Store
+from kubestray.store.trees import all_of, call, column, named, one_of, select, text
 
 _KEYS = {"token", "token_file", "cluster", "new_series_per_hour"}
 
 
 def sources_of(config: Config) -> Sources:
-    """Return who may send: the one token of the settings, or everybody without one, and the file's sources."""
+    """Return who may send: the one token of the settings, or everybody without one; the file's sources."""
     token = _token(config)
     found = list(_from_file(config["receiver_sources"], config["new_series"]))
     if token or not found:
@@ -48,6 +52,32 @@ def kafka_of(config: Config) -> tuple[KafkaSettings, Source] | None:
     )
     budget = SeriesBudget("kafka", config["new_series"])
     return settings, Source("kafka", "", budget, config["kafka_cluster"])
+
+
+def signalflow_of(config: Config) -> SignalFlowSettings | None:
+    """Return what to pull from Splunk Observability Cloud; None if nothing."""
+    realm, url, file = (config[f"observability_{name}"] for name in ("realm", "url", "token_file"))
+    if not (realm or url):
+        return None
+    if not file:
+        raise UsageError("observability_token_file: pulling from Splunk Observability Cloud needs a token")
+    where = f"observability_token_file {file}"
+    _read(where, Path(file))
+    return SignalFlowSettings(
+        url or f"https://stream.{realm}.signalfx.com",
+        lambda: _read(where, Path(file)),
+        chosen_inputs(config["observability_inputs"]),
+        config["observability_resolution"] / SECOND_NS,
+        config["observability_backfill"] / SECOND_NS,
+    )
+
+
+def newest_of(store: Store, back: int, metrics: Sequence[str]) -> int:
+    """Return the time (ns) of the newest point of some metrics within ``back`` ns, 0 if there is none."""
+    recent = Span(max(0, store.clock() - back)).holds_stored(column("time"))
+    of = all_of([one_of(column("metric"), map(text, metrics)), recent])
+    found = store.query(select(named(call("max", column("time")), "newest")).from_("samples").where(of))
+    return int(found.column("newest").to_pylist()[0])
 
 
 def _properties(path: str) -> dict[str, str]:

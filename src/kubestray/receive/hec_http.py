@@ -182,7 +182,7 @@ class _CollectorEndpoint:
 
 
 def _token(authorization: str) -> tuple[str, str]:
-    """Return the scheme and the token of a header: with ``Basic`` the password, whatever the user; else empty."""
+    """Return the scheme and the token of a header: the password of ``Basic``, whatever the user."""
     scheme, _, rest = authorization.partition(" ")
     rest = rest.strip()
     if scheme.lower() in ("splunk", "bearer"):

@@ -1,4 +1,4 @@
-"""TLS of listeners: a certificate, its key, and the authority that certificates of clients have to be from."""
+"""TLS of listeners: a certificate, its key, and the authority that those of clients have to be from."""
 
 from __future__ import annotations
 
