@@ -66,8 +66,8 @@ class _Protocol(H11Protocol):
 class HttpReceiver:
     """Serves an ASGI application on ``address`` (``HOST:PORT``; port 0 lets the system choose).
 
-    With ``tls`` it speaks nothing else. More than 1000 connections at once are answered 503 by uvicorn, which also bounds the size of
-    headers (64 KiB). It cannot time out a client that reads its answer slowly.
+    With ``tls`` it speaks nothing else. More than 1000 connections at once are answered 503 by uvicorn, which
+    also bounds the size of headers (64 KiB). It cannot time out a client that reads its answer slowly.
     """
 
     def __init__(self, address: str, app: ASGIApp, tls: Tls | None = None) -> None:

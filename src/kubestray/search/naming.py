@@ -11,7 +11,7 @@ Only metrics that the store has are added; a statement that none of this concern
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 from sqlglot import exp
@@ -67,6 +67,12 @@ class Naming:
     """Translates names as a mapping says."""
 
     mapping: NameMapping = NOTHING
+    found: dict[frozenset[str], frozenset[str]] | None = field(default=None, compare=False)
+    """What the store was found to have, while one search is made; None to ask each time."""
+
+    def for_search(self) -> Naming:
+        """Return the same for one search: the store is asked once for the same names."""
+        return self if self.mapping is NOTHING else Naming(self.mapping, {})
 
     def applied(self, tree: exp.Expr, query: Query) -> exp.Expr:
         """Return a statement with the names added; ``query`` asks the store what it has."""
@@ -112,11 +118,18 @@ class Naming:
             listed = one_of(column("metric"), map(text, sorted(rules)))
             parts.append(select(column("metric")).from_("series_rows").where(listed).distinct())
         for number, rule in enumerate(only):
-            parts.append(others(rule, named(text(f" {number}"), "metric"), "series_rows").limit(1))
+            metrics = _all_metrics(every)
+            told = named(text(f" {number}"), "metric")
+            parts.append(others(rule, told, "series_rows", metrics).limit(1))
         if not parts:
             return _Present((), ())
-        union = parts[0] if len(parts) == 1 else exp.union(*parts, distinct=False)
-        there = set(query(union).column("metric").to_pylist())
+        key = frozenset(part.sql() for part in parts)
+        there = self.found.get(key) if self.found is not None else None
+        if there is None:
+            union = parts[0] if len(parts) == 1 else exp.union(*parts, distinct=False)
+            there = frozenset(query(union).column("metric").to_pylist())
+            if self.found is not None:
+                self.found[key] = there
         return _Present(
             tuple(rule for rule in self.mapping.metrics if {rule.received, rule.name} & there),
             tuple(rule for number, rule in enumerate(only) if f" {number}" in there),
@@ -295,6 +308,16 @@ class _Asked:
         if self.metrics is None:
             return rule.received not in self.exact
         return rule.received in self.metrics and bool(rule.where or rule.not_where)
+
+
+def _all_metrics(asked: Iterable[_Asked]) -> frozenset[str] | None:
+    """Return the metrics that are asked for by name, None if not all are."""
+    found: set[str] = set()
+    for each in asked:
+        if each.metrics is None:
+            return None
+        found |= each.metrics
+    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)

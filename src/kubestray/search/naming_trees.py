@@ -6,11 +6,11 @@ one of the table.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlglot import exp
 
-from kubestray.naming.mapping import Lookup, MetricRule, OnlyRule, Reading
+from kubestray.naming.mapping import Lookup, MetricRule, OnlyRule, Reading, matching
 from kubestray.search.matching import wildcard
 from kubestray.store.trees import (
     Tree,
@@ -141,9 +141,14 @@ def conditions(rule: MetricRule) -> list[Tree]:
     return [*having, *lacking]
 
 
-def others(rule: OnlyRule, shown: Tree, name: str = "series") -> exp.Select:
-    """Select from the series of a rule's metrics that do not count."""
-    like = any_of([call("match", of("metric"), text(wildcard(pattern))) for pattern in rule.metrics])
+def others(
+    rule: OnlyRule, shown: Tree, name: str = "series", metrics: Collection[str] | None = None
+) -> exp.Select:
+    """Select from the series of a rule's metrics (of some, by name, if they are given) that do not count."""
+    if metrics is None:
+        like = any_of([call("match", of("metric"), text(wildcard(pattern))) for pattern in rule.metrics])
+    else:
+        like = one_of(of("metric"), map(text, sorted(one for one in metrics if matching(rule.metrics, one))))
     value = of_map(rule.attribute)
     counted = one_of(value, map(text, ("", *rule.values)))
     return select(shown).from_(f"{name} AS t").where(all_of([like, call("not", counted)]))

@@ -143,6 +143,7 @@ def compile_search(request: Request, query: Query) -> Compiled:
 
 
 def _compiled(request: Request, query: Query) -> Compiled:
+    request = dataclasses.replace(request, naming=request.naming.for_search())
     source = expand(request.text, request.macros, path=request.path, dollars=request.dollars)
     context = Context(
         source=source,
