@@ -21,8 +21,10 @@ from kubestray.config import SECOND_NS, Address, Config
 from kubestray.detect.scheduler import Patience
 from kubestray.model.metric import Batch
 from kubestray.naming.mapping import read_mapping
+from kubestray.notify.notifier import Notifier
 from kubestray.pipeline.churning import churning
 from kubestray.pipeline.detecting import Detector
+from kubestray.pipeline.notifying import configured, notifier
 from kubestray.pipeline.schedule import Scheduler
 from kubestray.pipeline.setting_up import content_of, searching
 from kubestray.pipeline.sources import check_exposure, kafka_of, newest_of, signalflow_of, sources_of, tls_of
@@ -74,6 +76,7 @@ class Server:
         self._kafka = kafka_of(config)
         self._signalflow = signalflow_of(config)
         self._content = content_of(config)
+        self._told = configured(config)
         self._ready = threading.Event()
         self._newest = Newest()
         self._started = ExitStack()
@@ -113,7 +116,7 @@ class Server:
             interval=self._config["commit_interval"] / SECOND_NS,
         )
         self._started.callback(commit.close)
-        self._schedule(store)
+        self._schedule(store, self._notify(store))
         self._maintain(store)
         self._receive(commit, store)
         self._ready.set()
@@ -131,7 +134,7 @@ class Server:
         self.url = store.engine.url
         return store
 
-    def _schedule(self, store: Store) -> None:
+    def _schedule(self, store: Store, sending: Notifier) -> None:
         config = self._config
         scheduler = Scheduler(
             store,
@@ -139,9 +142,16 @@ class Server:
             Detector(store, self._content, searching(config)),
             Patience(config["lateness"], config["idle"], config["catch_up"]),
             self._newest.read,
+            changed=sending.wake,
         )
         scheduler.start()
         self._started.callback(scheduler.stop)
+
+    def _notify(self, store: Store) -> Notifier:
+        sending = notifier(store, self._config, self._told)
+        sending.start()
+        self._started.callback(sending.stop)
+        return sending
 
     def _maintain(self, store: Store) -> None:
         upkeep = Upkeep(store, Summariser(store, churning(self._config, self._content)), self._config)

@@ -1,8 +1,9 @@
-"""Metrics pulled from Splunk Observability Cloud: SignalFlow programs run there, streams are stored here.
+"""Metrics pulled from Splunk Observability Cloud: SignalFlow programs run there, streams are stored.
 
-Each input (`signalflow_inputs.yml`) is a program that publishes its metrics at the resolution, and has a thread
-and a connection of its own. A stream begins where the stored points end, or a while back on the first run; when it
-breaks, it is asked for again from the last time whose points are stored. What is read twice is stored once.
+Each input (`signalflow_inputs.yml`) is a program that publishes its metrics at the resolution, and has a
+thread and a connection of its own. A stream begins where the stored points end, or a while back on the first
+run; when it breaks, it is asked for again from the last time whose points are stored. What is read twice is
+stored once.
 
 ===============================  ==========================================================================
 what comes                       what is done

@@ -1,8 +1,8 @@
 """The stream that a SignalFlow computation answers with: server-sent events, one JSON object each.
 
-Source: "SSE" of SignalFlow's API, and signalfx-python (`signalflow/sse.py`, `messages.py`), which name the events:
-``control-message`` (STREAM_START, JOB_START, JOB_PROGRESS, CHANNEL_ABORT, END_OF_CHANNEL), ``metadata``, ``data``,
-``expired-tsid``, ``message``, ``event``, ``error``.
+Source: "SSE" of SignalFlow's API, and signalfx-python (`signalflow/sse.py`, `messages.py`), which name the
+events: ``control-message`` (STREAM_START, JOB_START, JOB_PROGRESS, CHANNEL_ABORT, END_OF_CHANNEL),
+``metadata``, ``data``, ``expired-tsid``, ``message``, ``event``, ``error``.
 """
 
 from __future__ import annotations
