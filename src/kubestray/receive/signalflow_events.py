@@ -20,7 +20,7 @@ class BrokenStream(Exception):
 
 
 def events(lines: Iterable[bytes]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the name and the object of each whole event; raise BrokenStream for one that is no JSON object."""
+    """Yield name and object of each whole event; raise BrokenStream for one that is no JSON object."""
     name, data, size = "message", list[bytes](), 0
     for line in lines:
         text = line.rstrip(b"\r\n")
