@@ -1,4 +1,4 @@
-"""Pulling from Splunk Observability Cloud, against a server that speaks its protocol. No real account was at hand."""
+"""Pulling from Splunk Observability Cloud, against a server that speaks its protocol; not a real account."""
 
 from __future__ import annotations
 
