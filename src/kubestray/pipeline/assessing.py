@@ -12,7 +12,7 @@ from kubestray.model.content import Content, Detection, RiskScoring
 from kubestray.model.entity import Entity
 from kubestray.model.finding import Change, written
 from kubestray.pipeline.setting_up import built_in
-from kubestray.risk.assessing import Assessor
+from kubestray.risk.assessing import Assessor, rewritten_within
 from kubestray.risk.documents import Documents
 from kubestray.risk.entities import place
 from kubestray.risk.events import fill
@@ -43,9 +43,10 @@ class Assessment:
 
         documents = Documents(content, scoring, hash_of(content), why)
         earlier = self._ledger.risk(reached - lookback(scoring), reached)
-        noted = self._ledger.latest(only_open=True, until=reached)
-        open_documents = [(one.sequence, one.document) for one in noted]
-        self._assessor = Assessor(scoring, direct, documents, earlier, open_documents)
+        # What is open was written a while ago at most: it is updated or closed when it is quiet.
+        noted = self._ledger.latest(after=reached - rewritten_within(scoring), until=reached)
+        known = [(one.sequence, one.change, one.document) for one in noted]
+        self._assessor = Assessor(scoring, direct, documents, reached, earlier, known)
 
     def advance(self, now: int, hits: Sequence[Hit] = ()) -> list[Change]:
         """See to the risk events up to ``now`` (ns) and to hits; record what became of findings."""

@@ -49,7 +49,7 @@ def _scores(document: Document) -> list[str]:
     score = sum(values)
     if not math.isclose(document["score"], score, rel_tol=_DIGITS, abs_tol=_DIGITS):
         said.append(f"score: {document['score']} is told, {score:.6f} is recomputed")
-    severity = severity_of(score, added_up=document["opened_by"]["how"] != DIRECT)
+    severity = severity_of(round(score, 6), added_up=document["opened_by"]["how"] != DIRECT)
     if document["severity"] != severity:
         said.append(f"severity: {document['severity']} is told, {severity} is recomputed")
     return said
