@@ -140,9 +140,16 @@ def compile_search(request: Request, query: Query) -> Compiled:
 
 
 def _compiled(request: Request, query: Query) -> Compiled:
-    source = expand(request.text, request.macros, path=request.path, dollars=request.dollars)
-    context = Context(
-        source=source,
+    context = context_of(request, query)
+    given = given_relation(request.rows, context) if request.rows is not None else None
+    relation = plan_pipeline(parser.parse(context.source), context, given)
+    return Compiled(relation, compile_relation(relation), context.annotations, context.outputs)
+
+
+def context_of(request: Request, query: Query) -> Context:
+    """Return what planning a search needs."""
+    return Context(
+        source=expand(request.text, request.macros, path=request.path, dollars=request.dollars),
         now=request.now,
         span=request.span,
         catalog=StoreCatalog(lambda tree: query(tree, request.limits), summaries=request.summaries),
@@ -158,9 +165,6 @@ def _compiled(request: Request, query: Query) -> Compiled:
         table=lambda relation: _table(relation, request, query),
         profiles=request.profiles,
     )
-    given = given_relation(request.rows, context) if request.rows is not None else None
-    relation = plan_pipeline(parser.parse(source), context, given)
-    return Compiled(relation, compile_relation(relation), context.annotations, context.outputs)
 
 
 def run_search(request: Request, query: Query) -> Result:
@@ -230,11 +234,16 @@ def plan_pipeline(pipeline: Pipeline, context: Context, relation: Relation | Non
     for place, command in enumerate(pipeline.commands):
         _check_place(command, relation, context)
         if command.rereads:
-            before = Pipeline(pipeline.at, pipeline.commands[:place])
-            context.before = Before(before, given, context.source.text[pipeline.at : command.at])
+            context.before = before_of(pipeline, place, given, context)
         relation = commands.module_of(command).plan(command, relation, context)
     assert relation is not None
     return relation
+
+
+def before_of(pipeline: Pipeline, place: int, relation: Relation | None, context: Context) -> Before:
+    """Return what leads to a command of a pipeline; ``relation`` is what enters the first one."""
+    text = context.source.text[pipeline.at : pipeline.commands[place].at]
+    return Before(Pipeline(pipeline.at, pipeline.commands[:place]), relation, text)
 
 
 def _check_place(command: Command, relation: Relation | None, context: Context) -> None:
