@@ -165,9 +165,7 @@ def test_a_row_is_explained_from_the_store(filled: Store, keep: bool) -> None:
     live = StoreProfiles(filled.query, filled.record, keep_in_store=keep)
     start, end = START + 30 * HOUR, START + 36 * HOUR
     rows = [
-        row
-        for now in range(start + HOUR, end + 1, HOUR)
-        for row in run(filled, live, now - HOUR, now).rows
+        row for now in range(start + HOUR, end + 1, HOUR) for row in run(filled, live, now - HOUR, now).rows
     ]
     row = max(rows, key=lambda row: row["score"])
     when = int(row["_time"]) * SECOND

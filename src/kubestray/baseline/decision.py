@@ -22,9 +22,10 @@ PRIOR_HOURS = 300.0
 
 _PRIOR_POINT, _PRIOR_RATE, _PRIOR_FALL = 2.1, 0.2, 0.5
 _BAND, _BAND_RATE, _BAND_POWER = 0.5, 0.2, 0.35
-_CHARGE, _CHARGE_POWER = 0.65, 0.17
-"""Share of the hours in the band that are charged: the rest stands for incidents that barely show. At rates
-above `_BAND_RATE` it is more, for the band lies lower then, where there are mostly normal hours.
+_CHARGE, _CHARGE_POWER = 0.65, 0.25
+"""Share of the hours in the band that are charged: the rest stands for incidents that barely show. It is
+more at higher rates, where the band lies among normal hours, and at lower ones, where a narrow band already
+leaves out most of what is above it.
 """
 
 
@@ -91,6 +92,6 @@ def threshold(histogram: Floats, per_day: float) -> float:
     width = max(1, round(_BAND * (per_day / _BAND_RATE) ** _BAND_POWER / WIDTH))
     above = np.cumsum(hours[::-1])[::-1]
     band = above - np.append(above[width:], np.zeros(min(width, BINS)))[:BINS]
-    charge = _CHARGE * max(1.0, per_day / _BAND_RATE) ** _CHARGE_POWER
+    charge = min(1.0, _CHARGE * max(per_day / _BAND_RATE, _BAND_RATE / per_day) ** _CHARGE_POWER)
     over = np.flatnonzero(band * charge > per_day / 24.0 * above[0])
     return float(LOWEST + WIDTH * (over[-1] + 1)) if len(over) else LOWEST

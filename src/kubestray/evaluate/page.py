@@ -24,15 +24,19 @@ RATES = tuple(float(rate) for rate in np.geomspace(0.01, 10.0, 61))
 _COLOURS = ("#0b6e99", "#c4492b", "#3a7d34", "#8a4fa3", "#b07d12", "#5b6770", "#d1478c", "#1f9e9e")
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 640, 320, 52, 40, 14, 150
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1c2126; background: #fff; max-width: 60rem; margin:
-2rem auto;
-  padding: 0 1rem; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; } table { border-collapse: collapse;
-font-variant-numeric: tabular-nums; } td, th { padding: .25rem .7rem; text-align: right;
-  border-bottom: 1px solid #dde2e6; } td:first-child, th:first-child { text-align: left; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #1c2126; background: #fff;
+  max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+td, th { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #dde2e6; }
+td:first-child, th:first-child { text-align: left; }
 svg { max-width: 100%; height: auto; } svg text { font: 12px system-ui, sans-serif; fill: #444c54; }
 .scroll { overflow-x: auto; }
 """
+_WHAT = """<p>A finding is an entity in one clock hour with an alert; it is false if its hour touches the
+window of no event. Beside values, in brackets: 5–95 % of a bootstrap over entities.</p>"""
+_WHAT_CURVES = """<p>Each line is the best that one threshold for the whole set reaches; the dot is what the
+method's own alarms reach.</p>"""
 
 Shown = Callable[[Row], Mapping[str, Any]]
 """Turns a row of measures into what people read."""
@@ -50,11 +54,7 @@ def write_page(
 
 def page(title: str, rows: Sequence[Row], counts: Sequence[tuple[str, Counts]], shown: Shown) -> str:
     """Return the page: a table of measures, and plots of what a set with these counts can say."""
-    parts = [
-        f"<h1>{html.escape(title)}</h1>", "<p>A finding is an entity in one clock hour with an alert; it is
-        false if its hour touches the window of no " "event. Beside values, in brackets: 5–95 % of a
-        bootstrap over entities.</p>", _table([shown(row) for row in rows]),
-    ]
+    parts = [f"<h1>{html.escape(title)}</h1>", _WHAT, _table([shown(row) for row in rows])]
     curves = [(name, _recalls(one)) for name, one in counts if len(one.event_score)]
     points = {
         row["method"]: (row["false_per_entity_day"], row["recall"])
@@ -62,22 +62,15 @@ def page(title: str, rows: Sequence[Row], counts: Sequence[tuple[str, Counts]], 
         if row["recall"] is not None and row["false_per_entity_day"] is not None
     }
     if curves:
-        parts += [
-            "<h2>Recall of events by false findings</h2>", "<p>Each line is the best that one threshold for
-            the whole set reaches; the dot is what the method's own " "alarms reach.</p>", _curves(curves,
-            points),
-        ]
-    rated = [
-        (row["method"], row["realised_to_asked"]) for row in rows if row["realised_to_asked"] is not None
-    ]
+        parts += ["<h2>Recall of events by false findings</h2>", _WHAT_CURVES, _curves(curves, points)]
+    ratios = [(row["method"], row["realised_to_asked"]) for row in rows]
+    rated = [(name, ratio) for name, ratio in ratios if ratio is not None]
     if rated:
-        asked = rows[0]["asked_per_entity_day"]
-        parts += [
-            "<h2>False findings against those asked for</h2>", f"<p>{asked:.3g} per entity-day were asked
-            for: 1 is as asked. Simple methods have no such setting.</p>", _bars(rated),
-        ]
+        asked = f"<p>Asked for were {rows[0]['asked_per_entity_day']:.3g} per entity-day: 1 is as asked.</p>"
+        parts += ["<h2>False findings against those asked for</h2>", asked, _bars(rated)]
     head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{_STYLE}</style>'
-    return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
+    body = "".join(parts)
+    return f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>\n'
 
 
 def _recalls(counts: Counts) -> list[float]:
