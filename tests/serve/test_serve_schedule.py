@@ -67,7 +67,8 @@ def rows(table, *names):
     return store.query(select(*map(column, names)).from_(table)).to_pylist()
 
 
-runs = [run for run in rows("runs", "detection", "scheduled", "rows", "error") if run["detection"] != "findings"]
+runs = rows("runs", "detection", "scheduled", "rows", "error")
+runs = [run for run in runs if run["detection"] != "findings"]
 risk = rows("risk", "id", "time", "fields")
 store.close()
 print(json.dumps({"counts": counts, "runs": runs, "risk": risk}))

@@ -30,6 +30,7 @@ from kubestray.model.content import (
     Item,
     Lookup,
     MacroDefinition,
+    Parameter,
     RiskObject,
     Schedule,
     Story,
@@ -154,6 +155,7 @@ def _search(file: YamlFile) -> Detection | Baseline:
         "schedule": _own_schedule(file),
         "raw": file.values,
         "where": file.where("search"),
+        "parameters": _parameters(file),
     }
     if common["type"].lower() == "baseline":
         return Baseline(**common)
@@ -172,6 +174,21 @@ def _search(file: YamlFile) -> Detection | Baseline:
         direct="finding" in file.values or common["type"].lower() == "ttp",
         response=tuple(map(str, _list(file, "response", file.values.get("response")))),
     )
+
+
+def _parameters(file: YamlFile) -> tuple[Parameter, ...]:
+    """Read ``parameters``: a mapping of names to a ``default``, and what it means."""
+    found = []
+    for name, told in file.table("parameters").items():
+        key = f"parameters.{name}"
+        if not re.fullmatch(r"[a-z]\w*", str(name)):
+            file.problem(key, "a parameter is used as a macro: its name is letters, digits and _")
+        elif not isinstance(told, dict) or told.get("default") is None:
+            file.problem(key, "needs a default", f"write {name}: {{default: 10, description: …}}")
+        else:
+            description, unit = str(told.get("description") or ""), str(told.get("unit") or "")
+            found.append(Parameter(str(name), str(told["default"]), description, unit))
+    return tuple(found)
 
 
 def _version(file: YamlFile) -> int:

@@ -35,6 +35,16 @@ class ThreatObject:
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """A number or word of a search that users may change, by a macro of that name in a folder of theirs."""
+
+    name: str
+    default: str
+    description: str = ""
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """What detections and baselines have in common."""
 
@@ -53,6 +63,7 @@ class Search:
     raw: dict[str, Any] = field(repr=False)
     where: Where | None = field(default=None, repr=False, compare=False)
     """Tells where each character of the search stands in the file."""
+    parameters: tuple[Parameter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

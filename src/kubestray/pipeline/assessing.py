@@ -12,8 +12,8 @@ from kubestray.model.content import Content, Detection, RiskScoring
 from kubestray.model.entity import Entity
 from kubestray.model.finding import Change, written
 from kubestray.pipeline.setting_up import built_in
-from kubestray.risk.assessing import Assessor
-from kubestray.risk.documents import Documents
+from kubestray.risk.assessing import Assessor, rewritten_within
+from kubestray.risk.documents import Documents, Explain
 from kubestray.risk.entities import place
 from kubestray.risk.events import fill
 from kubestray.risk.findings import Hit, lookback
@@ -31,8 +31,10 @@ Row = dict[str, Any]
 class Assessment:
     """Findings and incidents over the risk events of a store, from where they were left."""
 
-    def __init__(self, store: Store, content: Content, reached: int) -> None:
-        """``reached`` (ns): up to when risk events have been seen to."""
+    def __init__(
+        self, store: Store, content: Content, reached: int, explain: Explain = lambda _: None
+    ) -> None:
+        """``reached`` (ns): up to when risk events have been seen to; ``explain`` is asked of a new step."""
         scoring = scoring_of(content)
         self._ledger, self._reached = Ledger(store), reached
         direct = frozenset(d.name for d in content.detections.values() if d.direct and not is_rule(d))
@@ -41,11 +43,12 @@ class Assessment:
         def why(detection: Detection, row: Any) -> list[str]:
             return would_not_be_there(detection.search, row, macros)
 
-        documents = Documents(content, scoring, hash_of(content), why)
+        documents = Documents(content, scoring, hash_of(content), why, explain)
         earlier = self._ledger.risk(reached - lookback(scoring), reached)
-        noted = self._ledger.latest(only_open=True, until=reached)
-        open_documents = [(one.sequence, one.document) for one in noted]
-        self._assessor = Assessor(scoring, direct, documents, earlier, open_documents)
+        # What is open was written a while ago at most: it is updated or closed when it is quiet.
+        noted = self._ledger.latest(after=reached - rewritten_within(scoring), until=reached)
+        known = [(one.sequence, one.change, one.document) for one in noted]
+        self._assessor = Assessor(scoring, direct, documents, reached, earlier, known)
 
     def advance(self, now: int, hits: Sequence[Hit] = ()) -> list[Change]:
         """See to the risk events up to ``now`` (ns) and to hits; record what became of findings."""

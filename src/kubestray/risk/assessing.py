@@ -15,7 +15,7 @@ from kubestray.model.finding import CLOSED, MERGED, UPDATED, Change, Document, n
 from kubestray.model.risk import RiskEvent
 from kubestray.risk.documents import Documents
 from kubestray.risk.findings import Findings, Hit, Open, Turn
-from kubestray.risk.incidents import Incident, Incidents, IncidentTurn
+from kubestray.risk.incidents import UPDATE_EVERY_NS, Incident, Incidents, IncidentTurn
 from kubestray.risk.steps import read_step
 
 
@@ -27,41 +27,40 @@ class Assessor:
         scoring: RiskScoring,
         direct: frozenset[str],
         documents: Documents,
+        reached: int,
         earlier: Sequence[RiskEvent] = (),
-        open_documents: Iterable[tuple[int, Document]] = (),
+        noted: Iterable[tuple[int, str, Document]] = (),
     ) -> None:
-        """Go on from events of the past and the latest documents of what is open, with their sequence."""
+        """Go on from events of the past and what was ``noted`` last: sequence, change, document."""
         self._documents = documents
         self._findings = Findings(scoring, direct, earlier)
-        restored = [
-            _read_incident(told, number) for number, told in open_documents if told["kind"] == "incident"
-        ]
-        counted = {step.key: incident.last for incident in restored for step in incident.steps.values()}
-        waiting = (e for e in earlier if e.time > counted.get((e.detection, str(e.fields.get("entity"))), -1))
-        self._incidents = Incidents(scoring.related, waiting)
-        self._incidents.open = {
-            incident.id: incident for incident in sorted(restored, key=lambda one: one.opened)
-        }
-        for number, told in open_documents:
-            if told["kind"] == "finding":
-                finding = _read_finding(told, number, earlier)
-                self._findings.open[finding.id] = finding
+        incidents = []
+        for sequence, change, told in noted:
+            if told["kind"] == "incident" and change != MERGED:
+                incidents.append(_read_incident(told, sequence))
+            elif told["kind"] == "finding" and change != CLOSED:
+                finding = _read_finding(told, sequence, earlier)
+                self._findings.restore(finding)
+        self._incidents = Incidents(scoring.related, earlier, incidents, reached - scoring.related)
 
     def advance(self, now: int, events: Sequence[RiskEvent], hits: Sequence[Hit] = ()) -> list[Change]:
         """Take in the events since the last time, and the rows of rules, up to ``now`` (ns)."""
         turns = self._findings.advance(now, events, hits)
         before = {turn.finding.id: self._incidents.of(turn.finding.id) for turn in turns}
         incidents = self._incidents.advance(now, events, turns)
-        turns += self._moved(turns, incidents)
+        turns += self._moved(turns, incidents, now)
         changes = [self._finding(turn, now, before.get(turn.finding.id)) for turn in turns]
         return changes + [self._incident(turn, now) for turn in incidents]
 
-    def _moved(self, turns: Sequence[Turn], incidents: Sequence[IncidentTurn]) -> list[Turn]:
+    def _moved(self, turns: Sequence[Turn], incidents: Sequence[IncidentTurn], now: int) -> list[Turn]:
         """Return the findings whose incident became part of another one."""
         told = {turn.finding.id for turn in turns}
         merged = [turn.incident for turn in incidents if turn.change == MERGED]
         moved = [key for incident in merged for key in incident.findings if key not in told]
-        return [Turn(self._findings.open[key], UPDATED) for key in moved if key in self._findings.open]
+        found = [self._findings.open[key] for key in moved if key in self._findings.open]
+        for finding in found:
+            self._findings.weigh(finding, now)
+        return [Turn(finding, UPDATED) for finding in found]
 
     def _finding(self, turn: Turn, now: int, incident_before: str | None) -> Change:
         finding = turn.finding
@@ -73,13 +72,13 @@ class Assessor:
     def _incident(self, turn: IncidentTurn, now: int) -> Change:
         incident = turn.incident
         incident.sequence += 1
-        incident.document = self._documents.incident(turn, now)
+        incident.document = self._documents.incident(turn)
         return Change(incident.id, "incident", incident.sequence, now, turn.change, incident.document)
 
 
-def is_open(change: str) -> bool:
-    """Return whether something goes on after a change."""
-    return change not in (CLOSED, MERGED)
+def rewritten_within(scoring: RiskScoring) -> int:
+    """Return how long ago (ns) what goes on, or may open again, was written at most."""
+    return scoring.related + UPDATE_EVERY_NS + 2 * scoring.quiet
 
 
 def _read_finding(told: Document, sequence: int, earlier: Sequence[RiskEvent]) -> Open:
@@ -104,13 +103,15 @@ def _read_incident(told: Document, sequence: int) -> Incident:
     graph = told["graph"]
     steps = {step.key: step for step in map(read_step, told["steps"])}
     still_open = set(told["open_findings"])
-    incident = Incident(told["id"], nanoseconds(told["opened"]), nanoseconds(told["last_seen"]), sequence)
+    opened = nanoseconds(told["opened"])
+    incident = Incident(told["id"], opened, max(opened, nanoseconds(told["last_seen"])), sequence)
     return replace(
         incident,
         findings={key: key in still_open for key in told["findings"]},
         steps=steps,
-        related=set(graph["related"]),
-        reached={name: nanoseconds(when) for name, when in graph["reached"].items()},
+        known={name: nanoseconds(since) for name, since in graph["known"].items()},
         near={name: [nanoseconds(when) for when in times] for name, times in graph["near"].items()},
+        closed=nanoseconds(told["closed"]) if told["closed"] else None,
+        noted=nanoseconds(graph["written"]),
         document=told,
     )

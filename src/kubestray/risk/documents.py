@@ -26,6 +26,9 @@ Document = dict[str, Any]
 Why = Callable[[Detection, Mapping[str, Any]], list[str]]
 """Says with what other values a row of a detection would not have been there."""
 
+Explain = Callable[[RiskEvent], Document | None]
+"""Works out how the score of an event came about, with what is needed to do it again; None if it has none."""
+
 _MOST = 12
 """Values that are shown of a row."""
 
@@ -33,13 +36,21 @@ _MOST = 12
 class Documents:
     """Makes documents, with what the content says of its detections."""
 
-    def __init__(self, content: Content, scoring: RiskScoring, content_hash: str, why: Why) -> None:
-        self._content, self._scoring, self._hash, self._why = content, scoring, content_hash, why
+    def __init__(
+        self,
+        content: Content,
+        scoring: RiskScoring,
+        content_hash: str,
+        why: Why,
+        explain: Explain = lambda _: None,
+    ) -> None:
+        self._content, self._scoring, self._hash = content, scoring, content_hash
+        self._why, self._explain = why, explain
 
     def finding(self, turn: Turn, now: int, incident: str | None) -> Document:
         """Return the document of a finding as it stands at a time (ns)."""
         finding, steps = turn.finding, in_order(turn.finding.steps.values())
-        events = [finding.latest[step.key] for step in steps if step.key in finding.latest]
+        evidence = self._evidence_of(finding, steps)
         techniques = techniques_of(steps)
         told = {
             "kind": "finding",
@@ -48,17 +59,17 @@ class Documents:
             "title": _title(finding, steps),
             "sentence": _sentence(finding, steps),
             "entity": str(finding.entity),
-            "entities": _entities(finding.entity, events),
+            "entities": _entities(finding.entity, evidence),
             "opened_by": self._opened_by(finding),
-            "severity": severity_of(finding.score, added_up=finding.how != DIRECT),
+            "severity": severity_of(round(finding.score, 6), added_up=finding.how != DIRECT),
             "score": round(finding.score, 6),
             "techniques": techniques,
             "tactics": tactics_of(techniques),
             "parts": [self._part(part) for part in finding.parts],
-            "observed": observed(row_of(events[-1].fields)) if events else [],
-            "would_not_have_fired": self._counterfactuals(finding, events),
-            "peers": _peers(events),
-            "evidence": [self._evidence(event) for event in events] or finding.document.get("evidence", []),
+            "observed": observed(evidence[-1]["row"]) if evidence else [],
+            "would_not_have_fired": self._counterfactuals(finding, evidence),
+            "peers": _peers(evidence),
+            "evidence": evidence,
             "respond": self._respond(steps),
             "incident": incident,
             "scored_at": rfc3339(now),
@@ -69,8 +80,8 @@ class Documents:
         document = {**told, **times, "steps": [step.as_json() for step in steps]}
         return {**document, "digest": digest(document)}
 
-    def incident(self, turn: IncidentTurn, now: int) -> Document:
-        """Return the document of an incident as it stands at a time (ns)."""
+    def incident(self, turn: IncidentTurn) -> Document:
+        """Return the document of an incident as it stands."""
         incident, steps = turn.incident, in_order(turn.incident.steps.values())
         techniques = techniques_of(steps)
         most = _most_at_risk(steps)
@@ -89,15 +100,15 @@ class Documents:
             "findings": list(incident.findings),
             "open_findings": [key for key, is_open in incident.findings.items() if is_open],
             "graph": {
-                "related": sorted(incident.related),
-                "reached": {name: rfc3339(when) for name, when in sorted(incident.reached.items())},
+                "written": rfc3339(incident.noted),
+                "known": {name: rfc3339(since) for name, since in sorted(incident.known.items())},
                 "near": {
                     name: [rfc3339(when) for when in times] for name, times in sorted(incident.near.items())
                 },
             },
             "merged_into": incident.merged_into,
         }
-        times = _times(incident.opened, steps, incident.last, now if turn.change == CLOSED else None)
+        times = _times(incident.opened, steps, incident.last, incident.closed)
         return {**told, **times, "steps": [step.as_json() for step in steps]}
 
     def _opened_by(self, finding: Open) -> Document:
@@ -121,7 +132,17 @@ class Documents:
             "value": round(part.value, 6),
         }
 
-    def _evidence(self, event: RiskEvent) -> Document:
+    def _evidence_of(self, finding: Open, steps: list[Step]) -> list[Document]:
+        """Return the latest evidence of each step; as it was written, where the event is no longer known."""
+        before = {(one["detection"], one["entity"]): one for one in finding.document.get("evidence", ())}
+        latest = {
+            key: self._evidence(event, before[key]["explanation"] if key in before else self._explain(event))
+            for key, event in finding.latest.items()
+        }
+        known = {**before, **latest}
+        return [known[step.key] for step in steps if step.key in known]
+
+    def _evidence(self, event: RiskEvent, explanation: Document | None) -> Document:
         known = self._content.detections.get(event.detection)
         fields = event.fields
         window = [int(fields.get(name, 0) * 1e3) * 10**6 for name in ("info_min_time", "info_max_time")]
@@ -130,24 +151,26 @@ class Documents:
             "detection_id": known.id if known else "",
             "detection_version": known.version if known else None,
             "entity": str(entity_of(event)),
+            "part_of": [str(parent) for parent in parents_of(event)],
             "time": rfc3339(event.time),
             "window": [rfc3339(edge) for edge in window],
             "message": fields.get("risk_message", event.detection),
             "search": known.search if known else "",
             "row": row_of(fields),
+            "explanation": explanation,
             "risk_event": event.id,
             "techniques": fields.get("annotations.mitre_attack", []),
         }
 
-    def _counterfactuals(self, finding: Open, events: list[RiskEvent]) -> list[str]:
+    def _counterfactuals(self, finding: Open, evidence: list[Document]) -> list[str]:
         """Say what would have had to be different."""
         said = []
         if finding.how == THRESHOLD:
             said = _without_parts(finding, self._threshold(finding.entity))
-        for event in events:
-            known = self._content.detections.get(event.detection)
+        for one in evidence:
+            known = self._content.detections.get(one["detection"])
             if known is not None:
-                said += [f"{event.detection}: {one}" for one in self._why(known, row_of(event.fields))]
+                said += [f"{known.name}: {why}" for why in self._why(known, one["row"])]
         return said
 
     def _threshold(self, entity: Entity) -> float:
@@ -240,11 +263,9 @@ def _most_at_risk(steps: list[Step]) -> str:
     return max(totals, key=lambda name: (totals[name], name), default="")
 
 
-def _entities(entity: Entity, events: list[RiskEvent]) -> list[str]:
-    touched = [str(entity)]
-    for event in events:
-        touched += [str(entity_of(event)), *map(str, parents_of(event))]
-    return list(dict.fromkeys(touched))
+def _entities(entity: Entity, evidence: list[Document]) -> list[str]:
+    touched = [name for one in evidence for name in (one["entity"], *one["part_of"])]
+    return list(dict.fromkeys((str(entity), *touched)))
 
 
 def observed(row: Mapping[str, Any]) -> list[Document]:
@@ -264,14 +285,14 @@ def observed(row: Mapping[str, Any]) -> list[Document]:
     return told[:_MOST]
 
 
-def _peers(events: list[RiskEvent]) -> list[Document]:
+def _peers(evidence: list[Document]) -> list[Document]:
     """Return what searches say of others like the entity."""
     names = ("known_elsewhere", "peers", "peer_score", "replicas")
-    return [
-        {"detection": event.detection, **found}
-        for event in events
-        if (found := {name: event.fields[name] for name in names if event.fields.get(name) is not None})
-    ]
+    told = (
+        {"detection": one["detection"]} | {name: one["row"][name] for name in names if name in one["row"]}
+        for one in evidence
+    )
+    return [one for one in told if len(one) > 1]
 
 
 def _without_parts(finding: Open, threshold: float) -> list[str]:

@@ -97,12 +97,12 @@ class Findings:
         self.scores = Scores(scoring)
         self.open: dict[str, Open] = {}
         self._recent: list[RiskEvent] = []
-        for event in _counting(earlier):
+        for event in counting(earlier):
             self._count(event)
 
     def advance(self, now: int, events: Sequence[RiskEvent], hits: Sequence[Hit] = ()) -> list[Turn]:
         """Take in the events up to ``now`` (ns) and the rows of rules; return what became of findings."""
-        events = _counting(events)
+        events = counting(events)
         for event in events:
             self._count(event)
         opened = [self._open_direct(event, now) for event in events if event.detection in self._direct]
@@ -115,7 +115,7 @@ class Findings:
                 turns[finding.id] = Turn(finding, UPDATED)
         turns |= {finding.id: Turn(finding, CLOSED) for finding in self._quiet(now)}
         for turn in turns.values():
-            self._weigh(turn.finding, now)
+            self.weigh(turn.finding, now)
         self._forget(now)
         return list(turns.values())
 
@@ -165,13 +165,23 @@ class Findings:
     def _due(self, finding: Open, now: int) -> bool:
         return now - finding.noted >= UPDATE_EVERY_NS
 
-    def _weigh(self, finding: Open, now: int) -> None:
+    def weigh(self, finding: Open, now: int) -> None:
         """Take down what the finding's score is made of."""
-        parts = self.scores.parts(finding.entity, now)
-        if finding.how == DIRECT:
-            parts = [p for p in parts if (p.event.detection, p.entity) == (finding.name, finding.entity)]
+        entity = finding.entity
+        direct = finding.how == DIRECT
+        parts = (
+            self.scores.part(entity, entity, finding.name, now) if direct else self.scores.parts(entity, now)
+        )
         finding.parts, finding.score = parts, sum(part.value for part in parts)
         finding.noted = now
+
+    def restore(self, finding: Open) -> None:
+        """Go on with a finding as it was written, and with what happened to it since then."""
+        self.open[finding.id] = finding
+        for event in self._recent:
+            if event.time > finding.noted and _concerns(finding, event):
+                finding.take(event)
+                finding.last = max(finding.last, event.time)
 
     def _quiet(self, now: int) -> list[Open]:
         """Take the findings that nothing happened to for a while out of the open ones."""
@@ -188,7 +198,7 @@ class Findings:
         return next((f for f in self.open.values() if (f.how, f.name, f.entity) == wanted), None)
 
 
-def _counting(events: Iterable[RiskEvent]) -> list[RiskEvent]:
+def counting(events: Iterable[RiskEvent]) -> list[RiskEvent]:
     """Return the events that count, in order."""
     counting = (event for event in events if SUPPRESSED not in event.fields)
     return sorted(counting, key=lambda event: (event.time, event.detection, event.id))

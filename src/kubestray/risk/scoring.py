@@ -79,16 +79,21 @@ class Scores:
     def parts(self, entity: Entity, now: int) -> list[Part]:
         """Return what the score of an entity is made of at a time (ns), the most first."""
         by_detection: dict[str, list[Part]] = defaultdict(list)
-        for (about, detection), share in self._parts.get(entity, {}).items():
-            source = self._sources.get((about, detection))
-            if source is None or now - source.last > self._scoring.window:
-                continue
-            weight, event = source.best(now - self._scoring.window)
-            lasted = min(source.last - source.first, LONGEST_NS)
-            value = share * self._lasting(lasted) * float(2 ** (weight - now / self._scoring.half_life))
-            by_detection[detection].append(Part(event, about, lasted, share, value))
-        capped = (part for parts in by_detection.values() for part in self._capped(parts))
+        for about, detection in self._parts.get(entity, {}):
+            by_detection[detection] += self.part(entity, about, detection, now)
+        capped = (part for parts in by_detection.values() if parts for part in self._capped(parts))
         return sorted(capped, key=lambda part: (-part.value, part.event.detection, str(part.entity)))
+
+    def part(self, holder: Entity, about: Entity, detection: str, now: int) -> list[Part]:
+        """Return what one detection about an entity adds to the score of ``holder``, uncapped; or nothing."""
+        source = self._sources.get((about, detection))
+        share = self._parts.get(holder, {}).get((about, detection))
+        if source is None or share is None or now - source.last > self._scoring.window:
+            return []
+        weight, event = source.best(now - self._scoring.window)
+        lasted = min(source.last - source.first, LONGEST_NS)
+        value = share * self._lasting(lasted) * float(2 ** (weight - now / self._scoring.half_life))
+        return [Part(event, about, lasted, share, value)]
 
     def score(self, entity: Entity, now: int) -> float:
         """Return the score of an entity at a time (ns)."""

@@ -25,6 +25,34 @@ EVIDENCE_SECONDS = 3600.0
 """How much of the time before a row is in its evidence as bins; what lies before is in the profile."""
 
 
+def explain_result(request: Request, query: Query, row: Mapping[str, Any]) -> Explanation | None:
+    """Explain a row of a search's result by the row of `stray` that it came of.
+
+    What follows `stray` may have renamed and gathered its rows: of those whose keys are all among the values
+    of the result's row it is the one with the highest score. None if the search has no `stray`, or if no row
+    fits.
+    """
+    context = context_of(request, query)
+    pipeline = parser.parse(context.source)
+    place = next((n for n, one in enumerate(pipeline.commands) if isinstance(one, Stray)), None)
+    if place is None:
+        return None
+    command = pipeline.commands[place]
+    assert isinstance(command, Stray)
+    relation = plan_pipeline(Pipeline(pipeline.at, pipeline.commands[: place + 1]), context, None)
+    told = {str(value) for value in row.values()}
+    fitting = [
+        one
+        for one in context.discover(relation)
+        if all(str(one.get(name)) in told for name in command.wish.keys) and one.get("score") is not None
+    ]
+    if not fitting:
+        return None
+    return explain_row(
+        request, query, max(fitting, key=lambda one: (float(one["score"]), -float(one["_time"])))
+    )
+
+
 def explain_row(request: Request, query: Query, row: Mapping[str, Any]) -> Explanation | None:
     """Explain a row that a search gave, from what is kept in the store, or else from the points.
 

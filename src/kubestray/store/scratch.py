@@ -65,11 +65,8 @@ class Scratch(Store):
         self.engine.insert(f"{self._prefix}{name}_local", rows)
 
     def _own(self, tree: exp.Expr) -> exp.Expr:
-        """Return the tree with the names of tables that are kept here."""
-
-        def renamed(node: exp.Expr) -> exp.Expr:
-            if isinstance(node, exp.Table) and node.name in LEDGERS and not node.db:
+        """Return the tree with the names of tables that are kept here. Statements are made to be run once."""
+        for node in tree.find_all(exp.Table):
+            if node.name in LEDGERS and not node.db:
                 node.this.set("this", f"{self._prefix}{node.name}")
-            return node
-
-        return tree.copy().transform(renamed)
+        return tree
