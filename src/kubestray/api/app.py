@@ -76,7 +76,8 @@ def make_app(running: Running, answer: Answer = as_json) -> FastAPI:
         app.include_router(module.router, prefix="/api/v1", responses=ANSWERS, dependencies=[Depends(BEARER)])
     for kind in (KubestrayError, Refused, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)
-    https = running.config["console_url"].startswith("https://")
+    address = running.config["console_url"]
+    https = address.startswith("https://") if address else bool(running.config["tls_certificate"])
     app.add_middleware(Guard, accounts=accounts)
     app.add_middleware(
         SessionMiddleware,

@@ -40,6 +40,15 @@ class SourceState(BaseModel):
     fixes: list[dict[str, Any]]
 
 
+class Sender(BaseModel):
+    """What came from whoever has one token, since the server started."""
+
+    name: str
+    requests: int
+    data_points: int
+    rejected: dict[str, int]
+
+
 class Receivers(BaseModel):
     """What all receivers have seen since the server started."""
 
@@ -51,6 +60,7 @@ class Receivers(BaseModel):
     unauthorised: int
     no_value: int
     rejected: dict[str, int] = Field(description="Data points that were left out, by reason.")
+    senders: list[Sender] = Field(description="By the token that was given.")
 
 
 class Sources(BaseModel):
@@ -102,6 +112,15 @@ def _receivers(running: Running) -> Receivers:
         unauthorised=seen.unauthorised,
         no_value=seen.no_value,
         rejected=dict(sorted(seen.rejected.items())),
+        senders=[
+            Sender(
+                name=name,
+                requests=one.requests,
+                data_points=one.data_points,
+                rejected=dict(sorted(one.rejected.items())),
+            )
+            for name, one in running.senders().items()
+        ],
     )
 
 

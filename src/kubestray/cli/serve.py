@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 _FLAGS = (
     "content metric_index timezone search_timeout search_memory search_rows otlp_grpc otlp_http remote_write "
     "signalfx splunk_hec http console_url session_key_file oidc_issuer oidc_client_id "
-    "oidc_client_secret_file oidc_claim oidc_roles receiver_token_file "
-    "max_request max_queue commit_interval future_limit "
+    "oidc_client_secret_file oidc_claim oidc_roles "
+    "receiver_token_file receiver_sources new_series max_attributes mapping "
+    "tls_certificate tls_key tls_client_ca "
+    "kafka_brokers kafka_topics kafka_group kafka_encoding kafka_cluster kafka_properties "
+    "observability_realm observability_url observability_token_file observability_inputs "
+    "observability_resolution observability_backfill max_request max_queue commit_interval future_limit "
     "retention_raw retention_summaries churning_attributes give_up_after lateness idle catch_up"
 )
 
@@ -59,7 +63,8 @@ def _welcome(server: Server, config: Config) -> None:
 
     assert server.running
     session_secret(config)  # what is wrong with it is told now, and not to the first visitor
-    address = config["console_url"].rstrip("/") or f"http://{server.address('http')}"
+    scheme = "https" if config["tls_certificate"] else "http"
+    address = config["console_url"].rstrip("/") or f"{scheme}://{server.address('http')}"
     secret = Accounts(server.running.documents, server.running.clock).first_link()
     if secret:
         output.note(f"log in for the first time, within a day, at {address}/login/link/{secret}")

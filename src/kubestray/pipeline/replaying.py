@@ -53,7 +53,7 @@ def replay(
     with Scratch(store) as scratch:
         _take_over(store, scratch, begin, lookback(scoring_of(content)))
         detector = Detector(scratch, content, make)
-        assessment = Assessment(scratch, content, begin)
+        assessment = Assessment(scratch, content, begin, detector.explain)
         for when, searches in due_runs(content, lambda _: begin, end):
             hits = []
             for search in searches:

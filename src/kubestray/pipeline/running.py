@@ -40,6 +40,8 @@ class Running:
     listening: Callable[[], dict[str, str]] = dict
     """What listens where, by the name of the receiver."""
     switches: Switches | None = None
+    senders: Callable[[], dict[str, Seen]] = dict
+    """What was received of each source that has a token of its own."""
     kept: dict[str, Any] = field(default_factory=dict, repr=False)
     """What readers keep for a while, by names of theirs."""
     registry: Registry = field(init=False)

@@ -16,6 +16,7 @@ from kubestray.search.catalog import StoreCatalog
 from kubestray.search.compile import compile_relation
 from kubestray.search.given import given_relation
 from kubestray.search.identity import identifying
+from kubestray.search.naming import NO_NAMES, Naming
 from kubestray.search.plan import Measure, nodes, outline
 from kubestray.search.relation import (
     Annotation,
@@ -71,6 +72,8 @@ class Request:
     path: str | None = None
     summaries: bool = True
     """Whether summaries may serve where they say the same as the points."""
+    naming: Naming = NO_NAMES
+    """Further names for what was received."""
     dollars: bool = False
     """Whether ``$$`` in the text is ``$``, as in content files."""
 
@@ -140,12 +143,22 @@ def compile_search(request: Request, query: Query) -> Compiled:
 
 
 def _compiled(request: Request, query: Query) -> Compiled:
-    source = expand(request.text, request.macros, path=request.path, dollars=request.dollars)
-    context = Context(
-        source=source,
+    request = dataclasses.replace(request, naming=request.naming.for_search())
+    context = context_of(request, query)
+    given = given_relation(request.rows, context) if request.rows is not None else None
+    relation = plan_pipeline(parser.parse(context.source), context, given)
+    return Compiled(relation, _statement(relation, request, query), context.annotations, context.outputs)
+
+
+def context_of(request: Request, query: Query) -> Context:
+    """Return what planning a search needs."""
+    return Context(
+        source=expand(request.text, request.macros, path=request.path, dollars=request.dollars),
         now=request.now,
         span=request.span,
-        catalog=StoreCatalog(lambda tree: query(tree, request.limits), summaries=request.summaries),
+        catalog=StoreCatalog(
+            lambda tree: query(tree, request.limits), summaries=request.summaries, naming=request.naming
+        ),
         metric_indexes=request.metric_indexes,
         switches=request.switches,
         timezone=request.timezone,
@@ -158,9 +171,12 @@ def _compiled(request: Request, query: Query) -> Compiled:
         table=lambda relation: _table(relation, request, query),
         profiles=request.profiles,
     )
-    given = given_relation(request.rows, context) if request.rows is not None else None
-    relation = plan_pipeline(parser.parse(source), context, given)
-    return Compiled(relation, compile_relation(relation), context.annotations, context.outputs)
+
+
+def _statement(relation: Relation, request: Request, query: Query) -> exp.Select:
+    made = request.naming.applied(compile_relation(relation), lambda tree: query(tree, request.limits))
+    assert isinstance(made, exp.Select)
+    return made
 
 
 def run_search(request: Request, query: Query) -> Result:
@@ -220,7 +236,7 @@ def _run(relation: Relation, request: Request, query: Query) -> list[Row]:
 
 
 def _table(relation: Relation, request: Request, query: Query) -> pa.Table:
-    statement = compile_relation(relation)
+    statement = _statement(relation, request, query)
     return query(statement, _limits(request, statement))
 
 
@@ -230,11 +246,16 @@ def plan_pipeline(pipeline: Pipeline, context: Context, relation: Relation | Non
     for place, command in enumerate(pipeline.commands):
         _check_place(command, relation, context)
         if command.rereads:
-            before = Pipeline(pipeline.at, pipeline.commands[:place])
-            context.before = Before(before, given, context.source.text[pipeline.at : command.at])
+            context.before = before_of(pipeline, place, given, context)
         relation = commands.module_of(command).plan(command, relation, context)
     assert relation is not None
     return relation
+
+
+def before_of(pipeline: Pipeline, place: int, relation: Relation | None, context: Context) -> Before:
+    """Return what leads to a command of a pipeline; ``relation`` is what enters the first one."""
+    text = context.source.text[pipeline.at : pipeline.commands[place].at]
+    return Before(Pipeline(pipeline.at, pipeline.commands[:place]), relation, text)
 
 
 def _check_place(command: Command, relation: Relation | None, context: Context) -> None:
