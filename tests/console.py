@@ -77,8 +77,12 @@ def fill(store: Store) -> None:
 
 
 def open_findings(store: Store, content: Content) -> None:
-    """Open a finding and its incident by the code that does it live; what it says is hostile."""
-    found = [(DETECTION, "T1048"), ("Another detection", "T1496"), ("A third one", "T1059")]
+    """Open a finding and its incident by the code that does it live; some of what it says is hostile."""
+    found = [
+        (DETECTION, "T1048", "node in api (pay) sends up to 33 bytes in five minutes, usually 12"),
+        ("Steady computing by a new program", "T1496", "a new program in api (pay) computes without a pause"),
+        ("Shell in a running container", "T1059", f"{HOSTILE[0]} runs in api (pay)"),
+    ]
     events = [
         RiskEvent(
             id=f"pay-{n}",
@@ -89,20 +93,20 @@ def open_findings(store: Store, content: Content) -> None:
             risk_score=60.0,
             fields={
                 "entity": "workload:prod/pay/api",
-                "risk_message": f"{name}: {HOSTILE[0]}",
+                "risk_message": message,
                 "info_min_time": NOW / 1e9 - 3600,
                 "info_max_time": NOW / 1e9,
                 "annotations.mitre_attack": [technique],
                 "k8s.cluster.name": "prod",
                 "source.namespace.name": "shop",
                 "source.workload.name": "cart",
-                "tcp.bytes": 5e6,
-                "expected_tcp.bytes": 1e5,
-                "upper_tcp.bytes": 4e5,
+                "tcp.bytes": 33.0,
+                "expected_tcp.bytes": 12.0,
+                "upper_tcp.bytes": 19.5,
                 HOSTILE[1]: HOSTILE[3],
             },
         )
-        for n, (name, technique) in enumerate(found)
+        for n, (name, technique, message) in enumerate(found)
     ]
     around = Circumstances(Directory())
     Ledger(store).record_risk([placed(event, around) for event in events])

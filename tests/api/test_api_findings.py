@@ -94,7 +94,7 @@ def test_the_chart_shows_what_the_search_measured(client, ids):
     layers = {layer["mark"]["type"]: layer["data"]["values"] for layer in spec["layer"]}
     assert max(row["time"] for row in layers["line"]) / 1000 > (NOW - HOUR) / 1e9
     assert all(5 <= row["value"] <= 33 for row in layers["line"])
-    assert layers["rule"] == [{"limit": 4e5, "which": "upper"}]
+    assert layers["rule"] == [{"limit": 19.5, "which": "upper"}]
     assert len(layers["point"]) == 3
     picture = client.get(f"/api/v1/findings/{finding}/chart.png")
     assert picture.headers["content-type"] == "image/png"
