@@ -80,8 +80,8 @@ def open_findings(store: Store, content: Content) -> None:
     """Open a finding and its incident by the code that does it live; some of what it says is hostile."""
     found = [
         (DETECTION, "T1048", "node in api (pay) sends up to 33 bytes in five minutes, usually 12"),
-        ("Steady computing by a new program", "T1496", "a new program in api (pay) computes without a pause"),
-        ("Shell in a running container", "T1059", f"{HOSTILE[0]} runs in api (pay)"),
+        ("Another detection", "T1496", "a new program in api (pay) computes without a pause"),
+        ("A third one", "T1059", f"{HOSTILE[0]} runs in api (pay)"),
     ]
     events = [
         RiskEvent(

@@ -105,7 +105,8 @@ def page(request: pytest.FixtureRequest, browser: Browser, address: str, people:
 
 def shoot(page: Page, name: str) -> None:
     if folder := os.environ.get("SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"{name}-{page.size_name}.png", full_page=True)
+        whole = page.size_name == "phone"
+        page.screenshot(path=Path(folder) / f"{name}-{page.size_name}.png", full_page=whole)
 
 
 def content(page: Page, name: str) -> None:
