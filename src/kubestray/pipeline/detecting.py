@@ -19,6 +19,7 @@ from kubestray.model.errors import ContentError, Diagnostic, UsageError
 from kubestray.model.risk import RiskEvent
 from kubestray.pipeline.setting_up import built_in, events_of, lookups_of
 from kubestray.risk.events import risk_events
+from kubestray.search.kept import Kept
 from kubestray.search.run import Request
 from kubestray.store.store import Store
 
@@ -54,11 +55,12 @@ class Detector:
 
     def __init__(self, store: Store, content: Content, make: Callable[..., Request]) -> None:
         self._store, self._content, self._make = store, content, make
+        self._kept = Kept(store.changes)
 
     def run(self, search: Search, times: Times) -> Run:
         """Run one search; its risk events are in the store when this returns, each once."""
         lookups = lookups_of(self._store, self._content)
-        make = partial(self._make, lookups=lookups, events=events_of(self._store))
+        make = partial(self._make, lookups=lookups, events=events_of(self._store), kept=self._kept)
         outcome = run_once(search, self._content, times, self._store.query, make)
         events: list[RiskEvent] = []
         if isinstance(search, Detection) and outcome.error is None:

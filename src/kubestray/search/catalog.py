@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 from sqlglot import exp
@@ -13,7 +14,9 @@ from kubestray.model.metric import Kind
 from kubestray.search.matching import wildcard
 from kubestray.search.plan import Measure
 from kubestray.search.sources import sources
+from kubestray.store.answers import NONE_KEPT, Answers
 from kubestray.store.coverage import Coverage, expired_days, unanswered
+from kubestray.store.engine import render
 from kubestray.store.points import Span
 from kubestray.store.trees import (
     Tree,
@@ -40,11 +43,45 @@ Query = Callable[[exp.Expr], pa.Table]
 class StoreCatalog:
     """The catalog of a store, read through its query function; ``summaries`` says whether these may serve."""
 
-    def __init__(self, query: Query, *, summaries: bool = True) -> None:
+    def __init__(self, query: Query, *, summaries: bool = True, answers: Answers = NONE_KEPT) -> None:
         self._query, self._summaries = query, summaries
+        self._answers = answers
 
     def metrics(self, patterns: Iterable[str], series: Tree | None, span: Span) -> dict[str, frozenset[Kind]]:
         """Return the metrics that match, with the kinds of their series; at most `MOST_METRICS`."""
+        patterns = tuple(patterns)
+        if self._answers.lasting(("series",)):
+            found = self._extents(patterns, series).during(span)
+            if found is not None:
+                return found
+        return self._metrics(patterns, series, span)
+
+    def _extents(self, patterns: tuple[str, ...], series: Tree | None) -> Extents:
+        """Return when series of the metrics that match were seen, at most `MOST_METRICS`."""
+
+        wanted = [any_of([_matches(p) for p in patterns]), *([] if series is None else [series])]
+
+        def ask() -> Extents:
+            ends = [(end, seen) for seen in ("first_seen", "last_seen") for end in ("min", "max")]
+            tree = (
+                select(
+                    *map(column, ("metric", "kind")),
+                    *(named(call(end, column(seen)), f"{end}_{seen}") for end, seen in ends),
+                )
+                .from_("series")
+                .where(all_of(wanted))
+                .group_by(column("metric"), column("kind"))
+                .order_by(column("metric"))
+                .limit(MOST_METRICS + 1)
+            )
+            return Extents(self._query(tree).to_pylist())
+
+        key = ("extents", patterns, None if series is None else render(series))
+        return self._answers.get(("series",), key, ask)
+
+    def _metrics(
+        self, patterns: tuple[str, ...], series: Tree | None, span: Span
+    ) -> dict[str, frozenset[Kind]]:
         tree = (
             select(column("metric"), named(call("groupUniqArray", column("kind")), "kinds"))
             .from_("series")
@@ -62,11 +99,11 @@ class StoreCatalog:
 
     def sources(self, node: Measure) -> Coverage | None:
         """Return how summaries and points share the work of a step; None where points do all of it."""
-        return sources(node, self._query) if self._summaries else None
+        return sources(node, self._query, self._answers) if self._summaries else None
 
     def expired(self, span: Span, sources: Coverage | None) -> list[int]:
         """Return the days of a range (since the epoch) of which neither points nor summaries are left."""
-        return unanswered(sources, span, expired_days(self._query))
+        return unanswered(sources, span, expired_days(self._query, self._answers))
 
     def attributes(self, metrics: Iterable[str], series: Tree | None, span: Span) -> list[str]:
         """Return the names of the attributes that series of these metrics have, sorted."""
@@ -103,6 +140,28 @@ class StoreCatalog:
             Dimensions(row["metric"], row["names"], {n: row[f"v{i}"] for i, n in enumerate(names)})
             for row in rows
         ]
+
+
+class Extents:
+    """When the series of metrics were seen, by metric and kind: the least and the latest of each end."""
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self._rows = rows
+
+    def during(self, span: Span) -> dict[str, frozenset[Kind]] | None:
+        """Return the metrics with series seen in the range, see `seen`; None where the ends do not tell."""
+        if len(self._rows) > MOST_METRICS:
+            return None
+        after = max(0, span.earliest - _HOUR_NS) if span.earliest > _HOUR_NS else 0
+        found: dict[str, set[Kind]] = {}
+        for row in self._rows:
+            end = row["max_last_seen"] + 1 if span.latest is None else span.latest
+            if row["min_first_seen"] >= end or row["max_last_seen"] < after:
+                continue
+            if row["max_first_seen"] >= end and row["min_last_seen"] < after:
+                return None  # one series may have come too late, and all others have gone too early
+            found.setdefault(row["metric"], set()).add(Kind(row["kind"]))
+        return {metric: frozenset(kinds) for metric, kinds in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from kubestray.search import measures
 from kubestray.search.columns import nothing
+from kubestray.search.dense_bins import FINE_NS, Bins, bins_of, merged_columns, rows, series_states
 from kubestray.search.measures import METRIC, CalendarMeasure
 from kubestray.search.plan import Attribute, Column, Measure, MetricAggregate, Received
 from kubestray.store.coverage import Stretch
@@ -31,9 +32,6 @@ from kubestray.store.trees import (
     unsigned,
 )
 
-_FINE_NS = 30 * 10**9
-"""Bins up to this long mostly hold a point or two of a series: to aggregate by series first is in vain."""
-
 
 def measure(node: Measure) -> exp.Query:
     """Aggregate by series and bin, join the few results to their attributes, then merge by attributes."""
@@ -42,27 +40,46 @@ def measure(node: Measure) -> exp.Query:
     carries = [_carries(a) for a in node.by if a.fallback is None and a.name != METRIC]
     series = [*carries, *([node.series] if node.series is not None else [])]
     chosen = Selection(node.metrics, node.kinds, all_of(series) if series else None, node.span)
+    if dense := bins_of(node):
+        return _densely(node, chosen, dense)
     bins = [named(_bin_start(node), node.bin.name)] if node.bin else []
     source = _points(node, chosen) if _is_fine(node) else _all_states(node, chosen)
     merge = measures.of_points if _is_fine(node) else measures.merged
     values = [_aggregate(node, aggregate, merge) for aggregate in node.aggregates]
     query = select(*(column(a.column.name) for a in node.by), *bins, *values)
     query = query.from_(table(source, "states"))
-    if node.by:
-        on = exp.EQ(
-            this=exp.column("series_id", table="states"), expression=exp.column("series_id", table="names")
-        )
-        query = query.join(table(_all_names(node, chosen), "names"), on=on, join_type="inner", copy=False)
+    query = _with_names(query, node, chosen)
     groups = [column(a.column.name) for a in node.by] + ([column("bin")] if node.bin else [])
     if groups:
         return query.group_by(*groups)
     return query.having(call("greater", call("count"), number(0)))
 
 
+def _densely(node: Measure, chosen: Selection, bins: Bins) -> exp.Query:
+    """Aggregate by series to arrays of all bins, merge these by attributes, then make rows of them."""
+    states = series_states(node, _points(node, chosen), bins)
+    by = [column(a.column.name) for a in node.by]
+    merging = select(*by, *merged_columns(node, bins)).from_(table(states, "states"))
+    merging = _with_names(merging, node, chosen)
+    if by:
+        merging = merging.group_by(*(key.copy() for key in by), copy=False)
+    return rows(node, merging, bins)
+
+
+def _with_names(query: exp.Select, node: Measure, chosen: Selection) -> exp.Select:
+    """Join states to the BY attributes of their series."""
+    if not node.by:
+        return query
+    on = exp.EQ(
+        this=exp.column("series_id", table="states"), expression=exp.column("series_id", table="names")
+    )
+    return query.join(table(_all_names(node, chosen), "names"), on=on, join_type="inner", copy=False)
+
+
 def _is_fine(node: Measure) -> bool:
     """Tell whether points are aggregated at once, and not by series first."""
     _, of_series = measures.split_states(_needed(node))
-    return node.sources is None and 0 < node.bin_ns <= _FINE_NS and not of_series
+    return node.sources is None and 0 < node.bin_ns <= FINE_NS and not of_series
 
 
 def _points(node: Measure, chosen: Selection) -> exp.Select:

@@ -14,6 +14,7 @@ from kubestray.model.metric import Kind
 from kubestray.search.plan import Assignment, Column, Extend, Filter, Measure, Node, Order
 from kubestray.search.source import Source
 from kubestray.search.syntax import Pipeline
+from kubestray.search.trace import Trace, When
 from kubestray.search.values import Shape, Value, present
 from kubestray.search.zones import UTC
 from kubestray.store.coverage import Coverage
@@ -182,10 +183,7 @@ class Context:
     """What planning needs besides the rows."""
 
     source: Source
-    now: int
-    """Nanoseconds since the epoch."""
-    span: Span
-    """The time range where the text of the search gives none."""
+    when: When
     catalog: Catalog
     metric_indexes: tuple[str, ...]
     switches: Switches = field(default_factory=Switches)
@@ -203,7 +201,20 @@ class Context:
     discover: Callable[[Relation], list[dict[str, Any]]] = lambda _: []
     """Runs a small search of rows that the plan depends on."""
     annotations: list[Annotation] = field(default_factory=list)
+    trace: Trace = field(default_factory=Trace)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
+
+    @property
+    def now(self) -> int:
+        """Nanoseconds since the epoch. Whoever asks makes the plan one of this run, see `search.trace`."""
+        self.trace.own = True
+        return self.when.now
+
+    @property
+    def span(self) -> Span:
+        """The time range where the text of the search gives none; the same holds as for `now`."""
+        self.trace.own = True
+        return self.when.span
 
     def column(self, shape: Shape, delimiter: str = "\n") -> Column:
         """Make a column that no other step has."""
@@ -227,6 +238,7 @@ class Context:
         """Tell the reader if the result lacks what has expired."""
         days = self.catalog.expired(span, sources)
         if days:
+            self.trace.own = True
             first, last = (_date(day) for day in (days[0], days[-1]))
             left = f"the points of {len(days)} days from {first} to {last} have expired"
             self.note(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
-from sqlglot import exp
 
 from kubestray.model.errors import SearchError
 from kubestray.search import commands, parser
@@ -17,21 +16,24 @@ from kubestray.search.catalog import StoreCatalog
 from kubestray.search.compile import compile_relation
 from kubestray.search.given import given_relation
 from kubestray.search.identity import identifying
-from kubestray.search.plan import Measure, nodes, outline
+from kubestray.search.kept import Kept
+from kubestray.search.plan import LookupRows, Measure, Rows, nodes, outline
 from kubestray.search.relation import Annotation, Context, Events, Lookups, Output, Relation, Switches
-from kubestray.search.source import MacroLookup, expand
+from kubestray.search.source import MacroLookup, Source, expand
 from kubestray.search.sources import rows_read
 from kubestray.search.syntax import Command, Pipeline, Place
+from kubestray.search.trace import Trace, Watched, When
 from kubestray.search.values import Shape
 from kubestray.search.zones import UTC
-from kubestray.store.engine import UNLIMITED, Limits, render
+from kubestray.store.answers import NONE_KEPT
+from kubestray.store.engine import UNLIMITED, Limits, Statement, render
 from kubestray.store.points import Span
 from kubestray.store.stream import Stream
 
-Query = Callable[[exp.Expr, Limits], pa.Table]
+Query = Callable[[Statement, Limits], pa.Table]
 """Runs a tree in the store: `Store.query`."""
 
-Streaming = Callable[[exp.Expr, Limits], Stream]
+Streaming = Callable[[Statement, Limits], Stream]
 """Runs a tree whose rows are read as they come: `Store.stream`."""
 
 Row = dict[str, Any]
@@ -63,6 +65,8 @@ class Request:
     """Whether summaries may serve where they say the same as the points."""
     dollars: bool = False
     """Whether ``$$`` in the text is ``$``, as in content files."""
+    kept: Kept | None = None
+    """Plans of earlier runs, for searches that are run again and again over the same store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +100,11 @@ class Compiled:
     """A search that is ready to run."""
 
     relation: Relation
-    statement: exp.Select
+    statement: Statement
     annotations: list[Annotation]
     outputs: list[Output]
+    steps: int
+    """How many steps the statement has."""
 
     def explain(self, query: Query) -> str:
         """Return the plan, the rows that it reads, and the statement, for people."""
@@ -131,24 +137,61 @@ def compile_search(request: Request, query: Query) -> Compiled:
 
 def _compiled(request: Request, query: Query) -> Compiled:
     source = expand(request.text, request.macros, path=request.path, dollars=request.dollars)
+    when = When(request.now, request.span)
+    catalog = StoreCatalog(
+        lambda tree: query(tree, request.limits),
+        summaries=request.summaries,
+        answers=request.kept.answers if request.kept else NONE_KEPT,
+    )
+    key = _key(request, source)
+    plan = request.kept.find(key) if request.kept else None
+    if plan and (ready := plan.again(when, catalog, request.lookups)):
+        return Compiled(plan.relation, ready, list(plan.annotations), [], plan.steps)
+    trace = Trace()
     context = Context(
         source=source,
-        now=request.now,
-        span=request.span,
-        catalog=StoreCatalog(lambda tree: query(tree, request.limits), summaries=request.summaries),
+        when=when,
+        catalog=Watched(catalog, trace, free=("metrics", "sources", "expired")),
         metric_indexes=request.metric_indexes,
         switches=request.switches,
         timezone=request.timezone,
         indexes=request.indexes,
-        lookups=request.lookups,
-        events=request.events,
+        lookups=request.lookups and Watched(request.lookups, trace, lasting=("find", "listed_fields")),
+        events=request.events and Watched(request.events, trace),
         plan_pipeline=plan_pipeline,
         read=parser.parse,
-        discover=lambda relation: _run(relation, request, query),
+        discover=lambda relation: _discovered(relation, request, query, trace),
+        trace=trace,
     )
     given = given_relation(request.rows, context) if request.rows is not None else None
     relation = plan_pipeline(parser.parse(source), context, given)
-    return Compiled(relation, compile_relation(relation), context.annotations, context.outputs)
+    if request.kept and key is not None:
+        trace.own |= bool(context.outputs)
+        request.kept.keep(key, relation, context.annotations, trace)
+    statement = compile_relation(relation)
+    return Compiled(relation, statement, context.annotations, context.outputs, len(statement.ctes))
+
+
+def _key(request: Request, source: Source) -> Hashable:
+    """Return what tells the plan of a search from that of another one; None if it is not to be kept."""
+    if request.kept is None or request.rows is not None or request.indexes:
+        return None
+    services = request.lookups is None, request.events is None
+    return (
+        source.text,
+        request.metric_indexes,
+        request.switches,
+        request.timezone,
+        request.summaries,
+        services,
+    )
+
+
+def _discovered(relation: Relation, request: Request, query: Query, trace: Trace) -> list[Row]:
+    """Run a small search that the plan depends on; a lookup's rows stay the same, as they have a version."""
+    lasting = all(node.inputs or isinstance(node, LookupRows | Rows) for node in nodes(relation.node))
+    trace.own |= not lasting
+    return _run(relation, request, query)
 
 
 def run_search(request: Request, query: Query) -> Result:
@@ -166,7 +209,7 @@ def stream_search(request: Request, query: Query, stream: Streaming) -> Streamed
     if compiled.outputs:
         found = _complete(compiled, request, query)
         return Streamed(found.fields, _in_parts(found.rows), found.annotations)
-    batches = stream(compiled.statement, _limits(request, compiled.statement))
+    batches = stream(compiled.statement, _limits(request, compiled.steps))
     fields = list(compiled.relation.fields)
     return Streamed(fields, _as_they_come(batches, compiled.relation), compiled.annotations)
 
@@ -187,7 +230,7 @@ def _in_parts(rows: list[Row]) -> Generator[list[Row], None, None]:
 
 
 def _complete(compiled: Compiled, request: Request, query: Query) -> Result:
-    rows = rows_of(query(compiled.statement, _limits(request, compiled.statement)), compiled.relation)
+    rows = rows_of(query(compiled.statement, _limits(request, compiled.steps)), compiled.relation)
     for output in compiled.outputs:
         same = output.relation == compiled.relation
         written = rows if same else _run(output.relation, request, query)
@@ -199,13 +242,13 @@ def _complete(compiled: Compiled, request: Request, query: Query) -> Result:
 _MANY_STEPS = 24
 
 
-def _limits(request: Request, statement: exp.Select) -> Limits:
-    return dataclasses.replace(request.limits, many_steps=len(statement.ctes) > _MANY_STEPS)
+def _limits(request: Request, steps: int) -> Limits:
+    return dataclasses.replace(request.limits, many_steps=steps > _MANY_STEPS)
 
 
 def _run(relation: Relation, request: Request, query: Query) -> list[Row]:
     statement = compile_relation(relation)
-    return rows_of(query(statement, _limits(request, statement)), relation)
+    return rows_of(query(statement, _limits(request, len(statement.ctes))), relation)
 
 
 def plan_pipeline(pipeline: Pipeline, context: Context, relation: Relation | None) -> Relation:

@@ -9,20 +9,31 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Generator, Iterator
+from collections import Counter
+from collections.abc import Collection, Generator, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from sqlglot import exp
 
 from kubestray.model.errors import KubestrayError, StoreError
 from kubestray.store import directory as directory_lock
-from kubestray.store.engine import READ_SETTINGS, UNLIMITED, Limits, kill, new_tag, reading, render
+from kubestray.store.engine import (
+    READ_SETTINGS,
+    UNLIMITED,
+    Limits,
+    Statement,
+    kill,
+    new_tag,
+    reading,
+    render,
+)
 from kubestray.store.failures import failure
 from kubestray.store.stream import CANCEL_AGAIN, Stream
+
+_ANY_TABLE = ""  # what counts statements that may have changed any table
 
 
 class EmbeddedEngine:
@@ -34,6 +45,7 @@ class EmbeddedEngine:
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._open: list[Any] = []
         self._closed = False
+        self._changes: Counter[str] = Counter()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="query")
         directory_lock.take(directory)
         try:
@@ -49,7 +61,7 @@ class EmbeddedEngine:
         """The directory as a store URL."""
         return f"chdb://{self._directory}"
 
-    def query(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> pa.Table:
+    def query(self, tree: Statement, limits: Limits = UNLIMITED) -> pa.Table:
         """Run a SELECT and return its Arrow table."""
         return pa.ipc.open_stream(pa.BufferReader(self.query_text(render(tree), limits))).read_all()
 
@@ -69,7 +81,7 @@ class EmbeddedEngine:
                 wait([answer], CANCEL_AGAIN)
             raise
 
-    def stream(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> Stream:
+    def stream(self, tree: Statement, limits: Limits = UNLIMITED) -> Stream:
         """Run a SELECT and return its record batches as they come.
 
         The engine computes a batch when it is asked for one, and holds no more than its sorting and
@@ -93,13 +105,17 @@ class EmbeddedEngine:
                     with suppress(RuntimeError):
                         answer.cancel()  # nothing, if it has ended
 
+    def changes(self, tables: Collection[str]) -> Hashable | None:
+        """Return how often each of these tables was written to: by this process, as no other one can."""
+        return tuple(self._changes[name] for name in (_ANY_TABLE, *tables))
+
     def cancel_all(self) -> None:
         """Stop every query that is running."""
-        self.execute(kill())
+        self._run(kill())
 
     def cancel(self, tag: str) -> None:
         """Stop the query that was tagged so, wherever it runs."""
-        self.execute(kill(tag))
+        self._run(kill(tag))
 
     def _ask(self, sql: str, limits: Limits, tag: str) -> bytes:
         with self._borrow() as connection:
@@ -114,6 +130,12 @@ class EmbeddedEngine:
 
     def execute(self, statement: str) -> None:
         """Run a statement of our own."""
+        try:
+            self._run(statement)
+        finally:
+            self._changes[_ANY_TABLE] += 1
+
+    def _run(self, statement: str) -> None:
         with self._borrow() as connection:
             _run(connection, statement, self.url)
 
@@ -127,11 +149,13 @@ class EmbeddedEngine:
             ):
                 out.write_table(rows)
             columns = ", ".join(rows.schema.names)
-            self.execute(
+            self._run(
                 f"INSERT INTO {table} ({columns}) SELECT {columns} "  # noqa: S608 (names are the schema's)
                 f"FROM file('/proc/self/fd/{descriptor}', 'ArrowStream')"
             )
         finally:
+            # Counted when the rows can be seen, and before anybody hears that they are written.
+            self._changes[table] += 1
             os.close(descriptor)
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from kubestray.model.metric import Batch
 from kubestray.store import lateness
-from kubestray.store.engine import FILL_SETTINGS, UNLIMITED, Engine, Limits, render, with_settings
+from kubestray.store.engine import FILL_SETTINGS, UNLIMITED, Engine, Limits, Statement, render, with_settings
 from kubestray.store.schema import DAY_NS, HOUR_NS, Layout
 from kubestray.store.stream import Stream
 from kubestray.store.trees import call, column, named, select
@@ -41,11 +41,17 @@ class Store:
         for statement in self.layout.statements():
             self.engine.execute(statement)
 
-    def query(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> pa.Table:
+    def changes(self, tables: Collection[str]) -> Hashable | None:
+        """Return a value that differs once these tables have changed; None where nobody can know."""
+        if self.layout.cluster:
+            return None  # rows reach their shards some time after they were written
+        return self.engine.changes([self.layout.write_table(name) for name in tables])
+
+    def query(self, tree: Statement, limits: Limits = UNLIMITED) -> pa.Table:
         """Run a SELECT over the tables of `store.schema`."""
         return self.engine.query(tree, limits)
 
-    def stream(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> Stream:
+    def stream(self, tree: Statement, limits: Limits = UNLIMITED) -> Stream:
         """Run a SELECT whose rows are read as they come."""
         return self.engine.stream(tree, limits)
 
