@@ -14,6 +14,7 @@ from kubestray.model.metric import Kind
 from kubestray.search.matching import wildcard
 from kubestray.search.plan import Measure
 from kubestray.search.sources import sources
+from kubestray.search.trace import Trace
 from kubestray.store.answers import NONE_KEPT, Answers
 from kubestray.store.coverage import Coverage, expired_days, unanswered
 from kubestray.store.engine import render
@@ -43,9 +44,16 @@ Query = Callable[[exp.Expr], pa.Table]
 class StoreCatalog:
     """The catalog of a store, read through its query function; ``summaries`` says whether these may serve."""
 
-    def __init__(self, query: Query, *, summaries: bool = True, answers: Answers = NONE_KEPT) -> None:
-        self._query, self._summaries = query, summaries
-        self._answers = answers
+    def __init__(
+        self,
+        query: Query,
+        *,
+        summaries: bool = True,
+        answers: Answers = NONE_KEPT,
+        trace: Trace | None = None,
+    ) -> None:
+        self._query, self._summaries, self._answers = query, summaries, answers
+        self._trace = trace or Trace()
 
     def metrics(self, patterns: Iterable[str], series: Tree | None, span: Span) -> dict[str, frozenset[Kind]]:
         """Return the metrics that match, with the kinds of their series; at most `MOST_METRICS`."""
@@ -107,6 +115,7 @@ class StoreCatalog:
 
     def attributes(self, metrics: Iterable[str], series: Tree | None, span: Span) -> list[str]:
         """Return the names of the attributes that series of these metrics have, sorted."""
+        self._trace.own = True
         wanted = [one_of(column("metric"), map(text, metrics)), *seen(series, span)]
         names = call("arrayJoin", call("mapKeys", column("attributes")))
         tree = select(named(names, "name")).distinct().from_("series").where(all_of(wanted))
@@ -114,6 +123,7 @@ class StoreCatalog:
 
     def dimensions(self, names: Sequence[str], series: Tree | None, span: Span) -> list[Dimensions]:
         """Return what there is of metrics with values of these attributes, each once; at most `MOST_ROWS`."""
+        self._trace.own = True
         values = [
             either(
                 call("mapContains", column("attributes"), text(name)),

@@ -137,21 +137,21 @@ def compile_search(request: Request, query: Query) -> Compiled:
 
 def _compiled(request: Request, query: Query) -> Compiled:
     source = expand(request.text, request.macros, path=request.path, dollars=request.dollars)
-    when = When(request.now, request.span)
+    when, trace = When(request.now, request.span), Trace()
     catalog = StoreCatalog(
         lambda tree: query(tree, request.limits),
         summaries=request.summaries,
         answers=request.kept.answers if request.kept else NONE_KEPT,
+        trace=trace,
     )
     key = _key(request, source)
     plan = request.kept.find(key) if request.kept else None
     if plan and (ready := plan.again(when, catalog, request.lookups)):
         return Compiled(plan.relation, ready, list(plan.annotations), [], plan.steps)
-    trace = Trace()
     context = Context(
         source=source,
         when=when,
-        catalog=Watched(catalog, trace, free=("metrics", "sources", "expired")),
+        catalog=catalog,
         metric_indexes=request.metric_indexes,
         switches=request.switches,
         timezone=request.timezone,

@@ -50,19 +50,15 @@ class Trace:
 class Watched:
     """Hands on all that is asked of a service, and notes that the plan is one of this run only.
 
-    What is in ``lasting`` is noted with its answer instead; ``free`` is what others note, see `Leaf`.
+    What is in ``lasting`` is noted with its answer instead.
     """
 
-    def __init__(
-        self, service: Any, trace: Trace, *, lasting: Collection[str] = (), free: Collection[str] = ()
-    ) -> None:
-        self._service, self._trace, self._lasting, self._free = service, trace, lasting, free
+    def __init__(self, service: Any, trace: Trace, *, lasting: Collection[str] = ()) -> None:
+        self._service, self._trace, self._lasting = service, trace, lasting
 
     def __getattr__(self, name: str) -> Any:
         """Return what the service has of this name."""
         found = getattr(self._service, name)
-        if name in self._free:
-            return found
         if name not in self._lasting:
             self._trace.own = True
             return found

@@ -14,7 +14,7 @@ from collections.abc import Collection, Generator, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -33,7 +33,33 @@ from kubestray.store.engine import (
 from kubestray.store.failures import failure
 from kubestray.store.stream import CANCEL_AGAIN, Stream
 
-_ANY_TABLE = ""  # what counts statements that may have changed any table
+
+class _Changes:
+    """How often this process has written to the tables of a database: no other process can."""
+
+    ANY = ""
+    """Stands for statements that may have changed any table."""
+
+    _of: ClassVar[dict[tuple[Path, str], _Changes]] = {}
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, directory: Path, database: str) -> _Changes:
+        """Return the one of a database: several engines of a process may write to it."""
+        return cls._of.setdefault((directory, database), cls())
+
+    def count(self, table: str) -> None:
+        """Count a statement once its rows can be seen."""
+        with self._lock:
+            self._counts[table] += 1
+
+    def so_far(self, tables: Collection[str]) -> tuple[int, ...]:
+        """Return how often each of these tables was written to, and how often any may have been."""
+        with self._lock:
+            return tuple(self._counts[name] for name in (self.ANY, *tables))
 
 
 class EmbeddedEngine:
@@ -45,7 +71,7 @@ class EmbeddedEngine:
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._open: list[Any] = []
         self._closed = False
-        self._changes: Counter[str] = Counter()
+        self._changes = _Changes.of(directory, database)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="query")
         directory_lock.take(directory)
         try:
@@ -107,7 +133,7 @@ class EmbeddedEngine:
 
     def changes(self, tables: Collection[str]) -> Hashable | None:
         """Return how often each of these tables was written to: by this process, as no other one can."""
-        return tuple(self._changes[name] for name in (_ANY_TABLE, *tables))
+        return self._changes.so_far(tables)
 
     def cancel_all(self) -> None:
         """Stop every query that is running."""
@@ -133,7 +159,7 @@ class EmbeddedEngine:
         try:
             self._run(statement)
         finally:
-            self._changes[_ANY_TABLE] += 1
+            self._changes.count(_Changes.ANY)
 
     def _run(self, statement: str) -> None:
         with self._borrow() as connection:
@@ -155,7 +181,7 @@ class EmbeddedEngine:
             )
         finally:
             # Counted when the rows can be seen, and before anybody hears that they are written.
-            self._changes[table] += 1
+            self._changes.count(table)
             os.close(descriptor)
 
     def close(self) -> None:
