@@ -77,7 +77,7 @@ def request(store: Store, text: str, now: int, kept: Kept | None, definition: st
 def is_used(store: Store, text: str, now: int, kept: Kept, definition: str = "search *") -> bool:
     """Whether a kept plan served; its statement is compared with that of a new plan."""
     ours = compile_search(request(store, text, now, kept, definition), store.query)
-    fresh = compile_search(request(store, text, now, None, definition), store.query)
+    fresh = compile_search(request(store, text, now, Kept(store.changes), definition), store.query)
     assert render(ours.statement) == render(fresh.statement)
     assert ours.annotations == fresh.annotations
     assert list(ours.relation.fields) == list(fresh.relation.fields)

@@ -12,6 +12,7 @@ from sqlglot import exp
 from kubestray.model.errors import LimitExceeded
 from kubestray.model.metric import Kind
 from kubestray.search.matching import wildcard
+from kubestray.search.metric_points import chosen_series
 from kubestray.search.plan import Measure
 from kubestray.search.sources import sources
 from kubestray.search.trace import Trace
@@ -104,6 +105,20 @@ class StoreCatalog:
                 f"the wildcards match more than {MOST_METRICS} metrics; name them more narrowly"
             )
         return {row["metric"]: frozenset(map(Kind, row["kinds"])) for row in rows}
+
+    def narrows(self, node: Measure) -> bool:
+        """Tell whether a step is about fewer than half of the series of its metrics, if that is known."""
+        condition = chosen_series(node)
+        if condition is None or not self._answers.lasting(("series",)):
+            return True
+
+        def ask() -> bool:
+            counts = [named(call("countIf", condition), "chosen"), named(call("count"), "every")]
+            named_so = one_of(column("metric"), map(text, node.metrics))
+            found = self._query(select(*counts).from_("series").where(named_so)).to_pylist()[0]
+            return bool(2 * found["chosen"] < found["every"])
+
+        return self._answers.get(("series",), ("narrows", node.metrics, render(condition)), ask)
 
     def sources(self, node: Measure) -> Coverage | None:
         """Return how summaries and points share the work of a step; None where points do all of it."""

@@ -79,6 +79,8 @@ class Plan:
                 return None
             node = dataclasses.replace(leaf.node, span=span)
             node = dataclasses.replace(node, sources=catalog.sources(node))
+            if catalog.narrows(node) != leaf.node.narrow:
+                return None
             if _way(node) != way or catalog.expired(span, node.sources):
                 return None
             values += _times(node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 from sqlglot import exp
@@ -37,13 +38,13 @@ def measure(node: Measure) -> exp.Query:
     """Aggregate by series and bin, join the few results to their attributes, then merge by attributes."""
     if not node.kinds:
         return nothing([*_keys(node), *(a.column for a in node.aggregates)])
-    carries = [_carries(a) for a in node.by if a.fallback is None and a.name != METRIC]
-    series = [*carries, *([node.series] if node.series is not None else [])]
-    chosen = Selection(node.metrics, node.kinds, all_of(series) if series else None, node.span)
+    chosen = Selection(node.metrics, node.kinds, chosen_series(node), node.span)
+    # Names are joined by series: those that are left out have none.
+    read = chosen if node.narrow or not node.by else dataclasses.replace(chosen, series=None)
     if dense := bins_of(node):
-        return _densely(node, chosen, dense)
+        return _densely(node, chosen, read, dense)
     bins = [named(_bin_start(node), node.bin.name)] if node.bin else []
-    source = _points(node, chosen) if _is_fine(node) else _all_states(node, chosen)
+    source = _points(node, read) if _is_fine(node) else _all_states(node, read)
     merge = measures.of_points if _is_fine(node) else measures.merged
     values = [_aggregate(node, aggregate, merge) for aggregate in node.aggregates]
     query = select(*(column(a.column.name) for a in node.by), *bins, *values)
@@ -55,9 +56,16 @@ def measure(node: Measure) -> exp.Query:
     return query.having(call("greater", call("count"), number(0)))
 
 
-def _densely(node: Measure, chosen: Selection, bins: Bins) -> exp.Query:
+def chosen_series(node: Measure) -> Tree | None:
+    """Return the condition on the series that a step is about; None: all series of its metrics."""
+    carries = [_carries(a) for a in node.by if a.fallback is None and a.name != METRIC]
+    series = [*carries, *([node.series] if node.series is not None else [])]
+    return all_of(series) if series else None
+
+
+def _densely(node: Measure, chosen: Selection, read: Selection, bins: Bins) -> exp.Query:
     """Aggregate by series to arrays of all bins, merge these by attributes, then make rows of them."""
-    states = series_states(node, _points(node, chosen), bins)
+    states = series_states(node, _points(node, read), bins)
     by = [column(a.column.name) for a in node.by]
     merging = select(*by, *merged_columns(node, bins)).from_(table(states, "states"))
     merging = _with_names(merging, node, chosen)

@@ -101,6 +101,8 @@ class Measure(Node):
     stdev_single: float | None = 0.0
     sources: Coverage | None = None
     """What of the range is answered from summaries; None: all of it from points."""
+    narrow: bool = True
+    """Whether it is about few of the series of its metrics: then it pays to look for their points only."""
 
     def describe(self) -> str:
         """Say in one line what the step does."""

@@ -90,6 +90,10 @@ class Catalog(Protocol):
         """Return the names of attributes that series of these metrics have."""
         ...
 
+    def narrows(self, node: Measure) -> bool:
+        """Tell whether a step is about few of the series of its metrics."""
+        ...
+
     def sources(self, node: Measure) -> Coverage | None:
         """Return how summaries and points share the work of a step; None where points do all of it."""
         ...

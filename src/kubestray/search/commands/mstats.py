@@ -179,6 +179,7 @@ def _node(
         single,
         calendar=None if fixed else span,
     )
+    measure = dataclasses.replace(measure, narrow=context.catalog.narrows(measure))
     context.trace.leaves.append(Leaf(selected.ranged, wanted, selected.series, known, measure))
     sources = context.catalog.sources(measure)
     context.note_expired(measure.span, sources)
