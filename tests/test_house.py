@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from kubestray import config
+from kubestray.detect import manual as detections
+from kubestray.pipeline.setting_up import built_in
 from kubestray.search import compatibility, manual
+from kubestray.simulate import manual as simulator
 
 ROOT = Path(__file__).parent.parent
 ROOTS = ("src", "content", "docs", "tests", "bench", "tools")
@@ -23,6 +26,8 @@ SOURCES = sorted((ROOT / "src").rglob("*.py"))
         ("settings.md", config.manual),
         ("spl.md", manual.manual),
         ("compatibility.md", compatibility.compatibility),
+        ("simulator.md", simulator.manual),
+        ("detections.md", lambda: detections.manual(built_in())),
     ],
 )
 def test_pages_made_from_code_are_current(page, make):

@@ -3,7 +3,10 @@
 from pathlib import Path
 
 from kubestray import config
+from kubestray.detect import manual as detections
+from kubestray.pipeline.setting_up import built_in
 from kubestray.search import compatibility, manual
+from kubestray.simulate import manual as simulator
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -11,6 +14,8 @@ PAGES = {
     "settings.md": config.manual,
     "spl.md": manual.manual,
     "compatibility.md": compatibility.compatibility,
+    "simulator.md": simulator.manual,
+    "detections.md": lambda: detections.manual(built_in()),
 }
 
 

@@ -67,7 +67,9 @@ def rows(table, *names):
     return store.query(select(*map(column, names)).from_(table)).to_pylist()
 
 
-runs, risk = rows("runs", "scheduled", "rows", "error"), rows("risk", "id", "time", "fields")
+runs = rows("runs", "detection", "scheduled", "rows", "error")
+runs = [run for run in runs if run["detection"] != "findings"]
+risk = rows("risk", "id", "time", "fields")
 store.close()
 print(json.dumps({"counts": counts, "runs": runs, "risk": risk}))
 """

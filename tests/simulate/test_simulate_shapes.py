@@ -48,6 +48,7 @@ PROCESS = {
     "process.command",
     "process.command_line",
     "process.owner",
+    "process.cgroup",
     "host.name",
     "k8s.node.name",
     "k8s.cluster.name",

@@ -20,11 +20,16 @@ ALL = slice(None)
 class Arrays:
     """A part of the state: every attribute that ``fields`` names is an array whose last axis is rows.
 
-    ``rows_first`` names those whose first axis is rows.
+    ``rows_first`` names those whose first axis is rows, ``shared`` those that are of the fleet as a whole,
+    and ``of_entities`` those whose rows are entities in a part whose rows are metrics. ``copies`` says how
+    many streams each row has, one copy of all rows after the other.
     """
 
     fields: tuple[str, ...] = ()
     rows_first: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
+    of_entities: tuple[str, ...] = ()
+    copies = 1
 
     def dump(self) -> dict[str, NDArray[Any]]:
         """Return copies of the arrays by name."""

@@ -17,13 +17,16 @@ from kubestray.baseline.stray import Stray
 _STEADY = (0, 1, 4)
 """The numbers of the views that limits are made from."""
 _LEAST_RARITY = 0.3
-_ROUNDS = 60
+_ROUNDS = 40
 _OCTAVES = (-10.0, 40.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """For each row, in the metric's unit: what is expected, and the limits. NaN while nothing is known."""
+    """For each row, in the metric's unit: what is expected, and the limits. NaN while nothing is known.
+
+    Where one direction alone counts there is no limit in the other: NaN.
+    """
 
     expected: Floats
     lower: Floats
@@ -32,10 +35,33 @@ class Bands:
 
 def bands(fleet: Stray, rows: Ints, times: Floats) -> Bands:
     """Return what is expected of rows at ``times`` (rows, seconds since 1970) from what was seen so far."""
-    location, scale, known = _views(fleet, rows, times)
-    trust = known / (scale * scale)
-    total = trust.sum(axis=0)
-    expected = np.where(total > 0, (trust * location).sum(axis=0) / np.maximum(total, 1e-300), np.nan)
+    return limits(fleet, rows, steady(fleet, rows, times))
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """Location, scale and if it is known for each steady view, shape (3, rows): what limits are made from."""
+
+    location: Floats
+    scale: Floats
+    known: Flags
+
+    def of(self, chosen: Ints | Flags) -> Steady:
+        """Return some of the rows."""
+        return Steady(self.location[:, chosen], self.scale[:, chosen], self.known[:, chosen])
+
+    def expected(self) -> Floats:
+        """Return what is expected of each row, NaN while nothing is known."""
+        trust = self.known / (self.scale * self.scale)
+        total = trust.sum(axis=0)
+        mean = (trust * self.location).sum(axis=0) / np.maximum(total, 1e-300)
+        return np.where(total > 0, mean, np.nan)
+
+
+def limits(fleet: Stray, rows: Ints, views: Steady) -> Bands:
+    """Return the limits of rows, given what their views expected."""
+    location, scale, known = views.location, views.scale, views.known
+    expected = views.expected()
     rarity = _rarity_of_alarm(fleet)[fleet.entity[rows]]
     streams = (np.array(_STEADY)[:, None] * len(fleet.entity) + rows).ravel()
     unit = np.where(known, scale, np.inf).min(axis=0)
@@ -44,18 +70,21 @@ def bands(fleet: Stray, rows: Ints, times: Floats) -> Bands:
         low, high = np.full(len(rows), _OCTAVES[0]), np.full(len(rows), _OCTAVES[1])
         for _ in range(_ROUNDS):
             middle = (low + high) / 2
-            away = np.abs(expected + side * unit * np.exp2(middle) - location) / scale
+            away = side * (expected + side * unit * np.exp2(middle) - location) / scale
+            away = np.abs(away) if fleet.direction == "both" else np.maximum(away, 0.0)
             score = fleet.views.score(streams, np.nan_to_num(away).ravel()).reshape(away.shape)
             over = (score * known).sum(axis=0) / np.maximum(known.sum(axis=0), 1) > rarity
             low, high = np.where(over, low, middle), np.where(over, middle, high)
         return np.asarray(expected + side * unit * np.exp2(high))
 
     with np.errstate(invalid="ignore"):
-        return Bands(expected, limit(-1.0), limit(1.0))
+        lower = limit(-1.0) if fleet.direction != "up" else np.full(len(rows), np.nan)
+        upper = limit(1.0) if fleet.direction != "down" else np.full(len(rows), np.nan)
+    return Bands(expected, lower, upper)
 
 
-def _views(fleet: Stray, rows: Ints, times: Floats) -> tuple[Floats, Floats, Flags]:
-    """Return location, scale and if it is known for each steady view, shape (3, rows)."""
+def steady(fleet: Stray, rows: Ints, times: Floats) -> Steady:
+    """Return what the steady views of rows expect at ``times``."""
     state = fleet.residuals
     floor = state.floor(rows)
     now = state.bin_at(rows, times)
@@ -71,7 +100,7 @@ def _views(fleet: Stray, rows: Ints, times: Floats) -> tuple[Floats, Floats, Fla
     )
     lived = state.count[rows] > 5
     season = (state.profile_count[rows, now] >= 2) & (state.seasonal_count[rows] > 20)
-    return location, scale, np.stack([lived, lived, season])
+    return Steady(location, scale, np.stack([lived, lived, season]))
 
 
 def _rarity_of_alarm(fleet: Stray) -> Floats:

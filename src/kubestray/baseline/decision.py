@@ -42,6 +42,7 @@ class FleetBudget(Arrays):
     """
 
     fields = ("histogram", "peak", "clock", "threshold")
+    shared = ("histogram", "clock", "threshold")
 
     def __init__(self, entities: int, per_day: float) -> None:
         self.per_day = per_day

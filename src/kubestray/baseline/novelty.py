@@ -60,10 +60,10 @@ class Novelty:
         while known.recent and known.recent[0] <= time - WINDOW:
             known.recent.popleft()
         known.recent.append(time)
-        score = -_ln_at_least(len(known.recent), self._rate(known) * WINDOW) / _LN10
+        score = rarity(len(known.recent), self._rate(known))
         known.news += 1.0
         self._all.news += 1.0
-        return min(score, HIGHEST)
+        return score
 
     def first_seen(self, scope: Hashable) -> float | None:
         """Return when a scope was seen first, None if it was not."""
@@ -76,9 +76,30 @@ class Novelty:
         What came in the last ten minutes is left out: a burst must not explain itself.
         """
         news = max(0.0, scope.news - (len(scope.recent) - 1))
-        scopes = len(self._scopes)
-        average = (self._all.news + 0.5) / (scopes * (self._all.seconds + PRIOR_SECONDS))
-        return (news + average * PRIOR_SECONDS) / (scope.seconds + PRIOR_SECONDS)
+        average = usual_rate(self._all.news, self._all.seconds, len(self._scopes))
+        return own_rate(news, scope.seconds, average)
+
+
+def usual_rate(news: float, seconds: float, scopes: int) -> float:
+    """Return new keys a second that a scope meets on average, where ``scopes`` together met ``news`` in as
+    many seconds each.
+    """
+    return (news + 0.5) / (scopes * (seconds + PRIOR_SECONDS))
+
+
+def own_rate(news: float, seconds: float, usual: float) -> float:
+    """Return new keys a second of a scope that met ``news`` in some seconds, drawn to the usual rate."""
+    return (news + usual * PRIOR_SECONDS) / (seconds + PRIOR_SECONDS)
+
+
+def remembered(seconds: float) -> float:
+    """Return how long a stretch of time up to now is, of which half is forgotten in `HALF_LIFE`."""
+    return HALF_LIFE / math.log(2.0) * (1.0 - math.exp2(-max(0.0, seconds) / HALF_LIFE))
+
+
+def rarity(count: int, rate: float) -> float:
+    """Return -log10 of the probability of ``count`` or more new keys in `WINDOW`, at a rate a second."""
+    return min(-_ln_at_least(count, rate * WINDOW) / _LN10, HIGHEST)
 
 
 def _pass(scope: _Scope, time: float) -> None:

@@ -34,6 +34,7 @@ class Ramps(Arrays):
 
     fields = ("day", "total", "count", "usual", "compared", "told")
     rows_first = ("means", "days", "rises", "bases")
+    of_entities = ("told",)
 
     def __init__(self, step: Floats, entity: Ints, entities: int) -> None:
         n = len(step)

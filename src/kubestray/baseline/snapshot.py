@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import io
 import zipfile
+from typing import cast
 
 import numpy as np
 
 from kubestray.baseline.arrays import Flags
 from kubestray.baseline.ramps import Ramps
 from kubestray.baseline.residuals import Residuals
-from kubestray.baseline.stray import Stray
+from kubestray.baseline.stray import Direction, Stray
 from kubestray.baseline.tails import HALF_LIFE, Tails
 from kubestray.model.errors import KubestrayError
 
-VERSION = 1
+VERSION = 2
+"""1 had no phases, no direction.
+"""
 
 
 def dump(fleet: Stray) -> bytes:
@@ -35,6 +38,7 @@ def dump(fleet: Stray) -> bytes:
         entity=fleet.entity,
         step=fleet.step,
         per_day=np.float64(fleet.budget.per_day),
+        direction=np.str_(fleet.direction),
         **arrays,  # type: ignore[arg-type]
     )
     return written.getvalue()
@@ -53,7 +57,8 @@ def load(state: bytes) -> Stray:
         raise KubestrayError(
             f"the state of a baseline has version {version}, this program reads {VERSION}; let it learn anew"
         )
-    fleet = Stray(arrays["entity"], arrays["step"], float(arrays["per_day"]))
+    direction = cast(Direction, str(arrays["direction"]))
+    fleet = Stray(arrays["entity"], arrays["step"], float(arrays["per_day"]), direction)
     for part, into in fleet.parts().items():
         into.load({name: arrays[f"{part}.{name}"] for name in into.fields + into.rows_first})
     return fleet

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -15,18 +16,23 @@ from kubestray.baseline.tails import Prior, Tails
 VIEW_PRIOR = Prior(ln_u=float(np.log(4.0)), ln_u_blocks=100, xi=0.5, xi_blocks=20, decades=1.7)
 ENTITY_PRIOR = Prior(ln_u=0.0, ln_u_blocks=150, xi=0.75, xi_blocks=30, decades=3.0)
 
+Direction = Literal["up", "down", "both"]
+"""Which way from what is expected counts."""
+
 LEARNING, READY, STALE = "learning", "ready", "stale"
 LEARNING_SECONDS = 3600.0
 """An entity raises no alarm on its own account before it was seen for this long."""
 STALE_SECONDS = 86400.0
 _LINGER_SECONDS = 900.0
 _HIGHEST = 100.0
+_NEAR = 2.0**-5
+"""A distance the other way is learned as hardly any: it is known, and not rare."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
     """What one step gave: ``entities`` by number, in ascending order, and for each its score and if it is
-    an alarm.
+    an alarm. ``score`` lingers (`Lingering`), ``moment`` is that of the step alone, which decides.
 
     ``metrics`` (rows of the step) is the rarity of each metric, the mean of its ``parts`` (5, rows), one a
     view, each -log10 of a probability. ``rising`` are
@@ -35,6 +41,7 @@ class Scores:
 
     entities: Ints
     score: Floats
+    moment: Floats
     alert: Flags
     metrics: Floats
     parts: Floats
@@ -45,18 +52,28 @@ class Stray:
     """What is known of a fleet: ``entity`` (rows) numbers the entity of each metric, ``step`` (rows) is in
     seconds.
 
-    ``per_day`` is the rate of false findings per entity-day that is asked for.
+    ``per_day`` is the rate of false findings per entity-day that is asked for. ``phase`` (entities) spreads
+    the work of an hour, see `Tails`.
     """
 
-    def __init__(self, entity: Ints, step: Floats, per_day: float = 1 / 30) -> None:
+    def __init__(
+        self,
+        entity: Ints,
+        step: Floats,
+        per_day: float = 1 / 30,
+        direction: Direction = "both",
+        phase: Ints | None = None,
+    ) -> None:
+        self.direction = direction
         self.entity = np.asarray(entity, dtype=np.int64)
         self.step = np.asarray(step, dtype=np.float64)
         self.entities = int(self.entity.max()) + 1 if len(self.entity) else 0
         entity_step = np.ones(self.entities)
         np.maximum.at(entity_step, self.entity, self.step)
         self.residuals = Residuals(self.step)
-        self.views = Tails(self.step, VIEW_PRIOR, copies=len(VIEWS))
-        self.whole = Tails(entity_step, ENTITY_PRIOR)
+        of_metrics = None if phase is None else phase[self.entity]
+        self.views = Tails(self.step, VIEW_PRIOR, copies=len(VIEWS), phase=of_metrics)
+        self.whole = Tails(entity_step, ENTITY_PRIOR, phase=phase)
         self.budget = FleetBudget(self.entities, per_day)
         self.seen = Seen(self.entities)
         self.lingering = Lingering(entity_step)
@@ -75,7 +92,7 @@ class Stray:
         ``rows`` ascend and name a row once; ``times`` are seconds since 1970 and never fall; values are
         finite. A score depends on no later point. The cost does not depend on how much was seen before.
         """
-        away = np.abs(self.residuals.advance(rows, times, values))
+        away = self._away(self.residuals.advance(rows, times, values))
         self.views.close(rows, times)
         streams = self.views.streams(rows)
         flat = away.ravel()
@@ -84,7 +101,16 @@ class Stray:
             self.views.observe(streams, np.log(flat))
         metrics = parts.mean(axis=0)
         rising = self.ramps.advance(rows, times, values)
+        if self.direction == "down":
+            rising = rising[:0]
         return self._fused(self.entity[rows], times, metrics, parts, rising)
+
+    def _away(self, z: Floats) -> Floats:
+        """Return how far values are from what each view expected, in the direction that counts."""
+        if self.direction == "both":
+            return np.abs(z)
+        far = z if self.direction == "up" else -z
+        return np.where(z == 0.0, 0.0, np.maximum(far, _NEAR))
 
     def _fused(self, whose: Ints, times: Floats, metrics: Floats, parts: Floats, rising: Ints) -> Scores:
         """Put the metrics of each entity together, measure the result against the entity's own past,
@@ -103,7 +129,8 @@ class Stray:
         old = self.seen.advance(at, moment) >= LEARNING_SECONDS
         alert = self.budget.advance(at, moment, score) & old
         alert |= np.isin(present, rising)
-        return Scores(present, self.lingering.advance(at, score), alert, metrics, parts, rising)
+        lingering = self.lingering.advance(at, score)
+        return Scores(present, lingering, score, alert, metrics, parts, rising)
 
     def state(self, now: float) -> list[str]:
         """Tell for each entity if it is learning, ready or stale at a time in seconds since 1970."""

@@ -17,6 +17,7 @@ BLOCK = 600.0
 """Seconds of a block."""
 HALF_LIFE = 30 * 86400.0
 TAIL_SHARE = 0.1
+PHASES = 6
 PER_OCTAVE = 4
 LOWEST_OCTAVE, HIGHEST_OCTAVE = -4, 16
 BINS = PER_OCTAVE * (HIGHEST_OCTAVE - LOWEST_OCTAVE)
@@ -47,12 +48,14 @@ class Tails(Arrays):
     """
 
     fields = (
-        "ln_u", "xi", "slope", "per_decade", "cap", "peak", "block", "refreshed", "weight", "blocks",
+        "ln_u", "xi", "slope", "per_decade", "cap", "peak", "block", "refreshed", "weight", "blocks", "phase",
     )  # fmt: skip
     rows_first = ("histogram",)
 
-    def __init__(self, step: Floats, prior: Prior, copies: int = 1) -> None:
+    def __init__(self, step: Floats, prior: Prior, copies: int = 1, phase: Ints | None = None) -> None:
+        """``phase`` (rows, 0 to 5) tells in which ten minutes of an hour a row is worked out anew."""
         n = len(step) * copies
+        self.copies = copies
         self.prior = prior
         self._rows = len(step)
         self._copies = np.arange(copies)[:, None] * len(step)
@@ -68,7 +71,8 @@ class Tails(Arrays):
         self.blocks = np.zeros(n)
         self.histogram = np.zeros((n, BINS), dtype=np.float32)
         # Rows refresh at different blocks of an hour: the work of an hour is spread over them.
-        self._phase = np.tile(np.arange(len(step)), copies) % 6 * BLOCK
+        phase = np.arange(len(step)) if phase is None else phase
+        self.phase = np.tile(phase % PHASES, copies)
 
     def streams(self, rows: Rows) -> Rows:
         """Return the streams of rows, copy by copy."""
@@ -84,7 +88,7 @@ class Tails(Arrays):
         copies = len(self._copies)
         at = (self._copies + np.arange(self._rows)[rows][ended]).ravel()
         self._end(at, np.tile(block[ended], copies))
-        hour = ((np.tile(times[ended], copies) + self._phase[at]) // 3600).astype(np.int64)
+        hour = ((np.tile(times[ended], copies) + self.phase[at] * BLOCK) // 3600).astype(np.int64)
         due = (self.blocks[at] >= _REFRESH_FROM) & (hour != self.refreshed[at])
         if not due.any():
             return False

@@ -1,14 +1,17 @@
-"""``kubestray content check|list|show PATH...``."""
+"""``kubestray content check|list|show|test PATH...``."""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
 
 from kubestray.cli import options, output
 from kubestray.model.errors import Diagnostic, UsageError
+
+_TAKES = {"show": "NAME", "test": "NAME|PATH"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,24 +21,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         ("check", "tell every problem of content files and their searches, as path:line:column: message"),
         ("list", "list detections and baselines"),
         ("show", "show one detection or baseline"),
+        ("test", "run the tests that detections bring; without NAME or PATH those of the built-in ones"),
     ):
         action = actions.add_parser(name, help=summary)
-        action.add_argument("paths", nargs="*", metavar="NAME" if name == "show" else "PATH")
+        action.add_argument("paths", nargs="*", metavar=_TAKES.get(name, "PATH"))
         if name == "list":
             action.add_argument("--format", choices=output.FORMATS)
-        elif name == "check":
+        elif name in ("check", "test"):
             action.add_argument(
                 "--format",
                 choices=("text", "json"),
                 default="text",
-                help="a line or an object for each problem [text]",
+                help="a line or an object for each problem, or test [text]",
             )
         options.settings(action, "content", "metric_index")
 
 
 def run(parsed: argparse.Namespace) -> int:
     """Do what the action says."""
-    return {"check": _check, "list": _list, "show": _show}[parsed.action](parsed)
+    return {"check": _check, "list": _list, "show": _show, "test": _test}[parsed.action](parsed)
 
 
 def _check(parsed: argparse.Namespace) -> int:
@@ -98,6 +102,36 @@ def _list(parsed: argparse.Namespace) -> int:
         rows, ["name", "type", "status", "version", "schedule", "path"], output.chosen_format(parsed.format)
     )
     return 0
+
+
+def _test(parsed: argparse.Namespace) -> int:
+    from kubestray.model.content import Baseline, Detection
+    from kubestray.pipeline import setting_up
+    from kubestray.pipeline.detecting import wanted_searches
+    from kubestray.pipeline.testing import run_tests
+
+    config = options.configure(parsed)
+    content = setting_up.content_of(config)
+    wanted = [
+        search
+        for search in wanted_searches(content, parsed.paths)
+        if isinstance(search, Detection | Baseline)
+    ]
+    verdicts = []
+    for verdict in run_tests(config, content, wanted):
+        verdicts.append(verdict)
+        if parsed.format == "text":
+            print(
+                _printable(f"{'ok  ' if verdict.passed else 'FAIL'} {verdict.detection}: {verdict.test}"),
+                flush=True,
+            )
+            for wrong in verdict.wrong:
+                print(_printable(f"  {verdict.path}: {wrong}"))
+    if parsed.format == "json":
+        output.print_json([{**dataclasses.asdict(one), "passed": one.passed} for one in verdicts])
+    failed = sum(not one.passed for one in verdicts)
+    output.note(f"{len(verdicts)} tests of {len(wanted)} searches: {failed or 'none'} failed")
+    return 1 if failed else 0
 
 
 def _show(parsed: argparse.Namespace) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from typing import Any
 
 from kubestray.cli import options, output
@@ -48,13 +47,12 @@ def run(parsed: argparse.Namespace) -> int:
 
 def _per_day(text: str) -> float:
     """Return findings a day of a budget such as ``1/30d``."""
-    from kubestray.search.times import parse_duration
+    from kubestray.search.times import per_day
 
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)/(\d*)([a-zA-Z]+)", text.strip())
-    length = parse_duration(f"{found[2] or 1}{found[3]}") if found else None
-    if not found or not length or not float(found[1]):
+    found = per_day(text)
+    if found is None:
         raise UsageError(f"--budget {text}: expected findings per time, for example 1/30d or 0.2/1d")
-    return float(found[1]) * 86400e9 / length
+    return found
 
 
 _COLUMNS = {

@@ -82,6 +82,7 @@ def run(parsed: argparse.Namespace) -> int:
             indexes=indexes,
             lookups=lookups,
             events=setting_up.events_of(store),
+            profiles=setting_up.profiles_of(store),
         )
         if parsed.explain:
             print(compile_search(request, store.query).explain(store.query))

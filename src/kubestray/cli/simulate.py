@@ -23,6 +23,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--to", dest="end", default="now", metavar="T", help="where the data ends [now]")
     parser.add_argument("--step", default="10s", help="the time between two points of a series [10s]")
+    parser.add_argument(
+        "--size",
+        type=float,
+        metavar="N",
+        help="attacks N times as large as the smallest that the built-in detections promise to find",
+    )
     parser.add_argument("--nodes", type=int, default=3, help="how many nodes [3]")
     parser.add_argument("--processes", type=int, default=20, help="how many processes run on a node [20]")
     options.settings(parser)
@@ -39,7 +45,7 @@ def run(parsed: argparse.Namespace) -> int:
     options.configure(parsed)
     if parsed.list:
         for name, scenario in SCENARIOS.items():
-            print(f"{name:<16} {scenario.summary}")
+            print(f"{name:<18} {scenario.summary}")
         return 0
     if not parsed.out:
         raise UsageError("simulate needs --out DIR, a folder to write into")
@@ -56,6 +62,7 @@ def run(parsed: argparse.Namespace) -> int:
         scenario=parsed.scenario,
         nodes=parsed.nodes,
         processes=parsed.processes,
+        size=parsed.size,
         window_s=10 if seconds % 10 == 0 else seconds,
     )
     files = simulate(config).write(Path(parsed.out), start, end, seconds)

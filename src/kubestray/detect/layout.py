@@ -120,7 +120,7 @@ _SEARCH: dict[str, Form] = {
     **_HEAD,
     **_ANNOTATIONS,
     **dict.fromkeys(("type", "search", "how_to_implement", "known_false_positives"), TEXT),
-    **dict.fromkeys(("data_source", "blind_spots"), TEXTS),
+    **dict.fromkeys(("data_source", "blind_spots", "response"), TEXTS),
     **dict.fromkeys(("datamodel", "tests", "parameters", "nes_fields", "baselines"), ANY),
     **dict.fromkeys(("enabled", "enabled_by_default", "check_references"), FLAG),
     "tags": _table(_TAGS),
@@ -168,6 +168,25 @@ LAYOUT: dict[str, Form] = {
     ),
     "story": _table(
         {**_HEAD, **_ANNOTATIONS, "narrative": TEXT, "tags": _table(_TAGS)}, "name", "id", "narrative"
+    ),
+    "risk_factor": _table(
+        {**_HEAD, "risk_factor": _table({"match": ANY, "multiply": NUMBER}, "match", "multiply")},
+        "name",
+        "risk_factor",
+    ),
+    "risk_scoring": _table(
+        {
+            **_HEAD,
+            "risk_scoring": _table(
+                {
+                    **dict.fromkeys(("half_life", "window", "ramp", "quiet", "related"), TEXT),
+                    **dict.fromkeys(("cap", "threshold"), NUMBER),
+                    **dict.fromkeys(("thresholds", "shares"), ANY),
+                }
+            ),
+        },
+        "name",
+        "risk_scoring",
     ),
     "deployment": _table(
         {

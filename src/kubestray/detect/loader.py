@@ -6,6 +6,7 @@ What a file is shows in its keys, not in its folder, so a single file can be giv
 * ``collection``, ``filename``, ``lookup_type`` or ``fields_list`` a lookup
 * ``search`` with ``type: Baseline`` a baseline, any other ``search`` a detection
 * ``scheduling`` without a search: the deployment of a type
+* ``risk_factor`` and ``risk_scoring``: how risk adds up
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 from cronsim import CronSim, CronSimError
 
 from kubestray.detect.layout import no_score, shown
+from kubestray.detect.risk_content import risk_factor, risk_scoring
 from kubestray.detect.yaml_file import YamlFile, read_yaml
 from kubestray.model.content import (
     Baseline,
@@ -28,6 +30,7 @@ from kubestray.model.content import (
     Item,
     Lookup,
     MacroDefinition,
+    Parameter,
     RiskObject,
     Schedule,
     Story,
@@ -40,7 +43,8 @@ from kubestray.search.times import BadTime, parse_time
 _SYSTEM_TYPES = {"hostname", "endpoint", "ip address", "system"}
 _ATTACKERS = {"attacker"}
 _OF_A_LOOKUP = {"fields_list", "collection", "filename", "lookup_type"}
-_TELLING = ("search", "definition", "narrative", "scheduling", *sorted(_OF_A_LOOKUP))
+_RISK = ("risk_factor", "risk_scoring")
+_TELLING = ("search", "definition", "narrative", "scheduling", *_RISK, *sorted(_OF_A_LOOKUP))
 # What the newest published form has beside the search and not below tags.
 _ANNOTATIONS = ("analytic_story", "mitre_attack_id", "security_domain")
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
@@ -95,6 +99,10 @@ def item_of(file: YamlFile) -> Item | None:
             schedule = _schedule(file, "scheduling", file.values["scheduling"])
             kind = file.text("type", required=True)
             return Deployment(kind, schedule, file.path) if schedule else None
+        case "risk_factor":
+            return risk_factor(file)
+        case "risk_scoring":
+            return risk_scoring(file)
     told = "search, definition, narrative, scheduling or fields_list"
     hints = (nearest(str(key), _TELLING) for key in file.values)
     problem = Diagnostic(
@@ -113,6 +121,7 @@ def kind_of(values: dict[str, Any]) -> str:
     if values.keys() & _OF_A_LOOKUP:
         return "lookup"
     kinds = {"definition": "macro", "narrative": "story", "scheduling": "deployment"}
+    kinds |= {name: name for name in _RISK}
     return next((kind for key, kind in kinds.items() if key in values), "")
 
 
@@ -146,6 +155,7 @@ def _search(file: YamlFile) -> Detection | Baseline:
         "schedule": _own_schedule(file),
         "raw": file.values,
         "where": file.where("search"),
+        "parameters": _parameters(file),
     }
     if common["type"].lower() == "baseline":
         return Baseline(**common)
@@ -161,7 +171,24 @@ def _search(file: YamlFile) -> Detection | Baseline:
         stories=tuple(map(str, _list(file, "tags.analytic_story", tags.get("analytic_story")))),
         security_domain=str(tags.get("security_domain") or ""),
         enabled=file.values.get("enabled", True) is not False,
+        direct="finding" in file.values or common["type"].lower() == "ttp",
+        response=tuple(map(str, _list(file, "response", file.values.get("response")))),
     )
+
+
+def _parameters(file: YamlFile) -> tuple[Parameter, ...]:
+    """Read ``parameters``: a mapping of names to a ``default``, and what it means."""
+    found = []
+    for name, told in file.table("parameters").items():
+        key = f"parameters.{name}"
+        if not re.fullmatch(r"[a-z]\w*", str(name)):
+            file.problem(key, "a parameter is used as a macro: its name is letters, digits and _")
+        elif not isinstance(told, dict) or told.get("default") is None:
+            file.problem(key, "needs a default", f"write {name}: {{default: 10, description: …}}")
+        else:
+            description, unit = str(told.get("description") or ""), str(told.get("unit") or "")
+            found.append(Parameter(str(name), str(told["default"]), description, unit))
+    return tuple(found)
 
 
 def _version(file: YamlFile) -> int:

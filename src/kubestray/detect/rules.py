@@ -24,6 +24,8 @@ _SHELVES = {
     "lookups": "lookup",
     "stories": "story",
     "deployments": "deployment",
+    "risk_factors": "risk_factor",
+    "risk_scoring": "risk_scoring",
 }
 _TYPES = ("Anomaly", "TTP", "Hunting", "Correlation", "Baseline", "Finding-based detection")
 _STATES = ("production", "experimental", "validation", "deprecated", "removed")

@@ -77,13 +77,18 @@ def window_of(schedule: Schedule | None, times: Times, zone: str) -> tuple[int, 
 
 
 def macros_of(content: Content) -> KnownMacros:
-    """Return the macro look-up of a content."""
-    return KnownMacros(
-        {
-            key: Macro(found.name, found.definition, found.arguments, found.path, found.where)
-            for key, found in content.macros.items()
-        }
-    )
+    """Return the macro look-up of a content: its macros, and parameters that none replaces."""
+    searches = (*content.baselines.values(), *content.detections.values())
+    known = {
+        (one.name, 0): Macro(one.name, one.default, path=search.path)
+        for search in searches
+        for one in search.parameters
+    }
+    known |= {
+        key: Macro(found.name, found.definition, found.arguments, found.path, found.where)
+        for key, found in content.macros.items()
+    }
+    return KnownMacros(known)
 
 
 def _in_file(error: SearchError, search: Search) -> SearchError:

@@ -35,6 +35,16 @@ class ThreatObject:
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """A number or word of a search that users may change, by a macro of that name in a folder of theirs."""
+
+    name: str
+    default: str
+    description: str = ""
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """What detections and baselines have in common."""
 
@@ -53,6 +63,7 @@ class Search:
     raw: dict[str, Any] = field(repr=False)
     where: Where | None = field(default=None, repr=False, compare=False)
     """Tells where each character of the search stands in the file."""
+    parameters: tuple[Parameter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,10 @@ class Detection(Search):
     stories: tuple[str, ...] = ()
     security_domain: str = ""
     enabled: bool = True
+    direct: bool = False
+    """Whether one row is enough for a finding."""
+    response: tuple[str, ...] = ()
+    """What to do about what it finds, step by step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +131,47 @@ class Deployment:
     path: str
 
 
-Item = Detection | Baseline | MacroDefinition | Lookup | Story | Deployment
+@dataclass(frozen=True, slots=True)
+class RiskFactor:
+    """Something about an entity or an event that makes its risk larger or smaller.
+
+    ``match``: for each field of a risk event (or ``entity``) the wildcards of which one has to fit; all
+    fields have to.
+    """
+
+    name: str
+    description: str
+    match: tuple[tuple[str, tuple[str, ...]], ...]
+    multiply: float
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class RiskScoring:
+    """How risk adds up, and when it is enough for a finding. Times in nanoseconds.
+
+    ``half_life``: after it, an event counts half. ``window``: after it, it does not count. ``ramp``: what
+    goes on for that long counts half as much again, and at most twice. ``cap``: the most that one detection
+    counts, in times of its largest event. ``shares``: what part of its risk an entity passes on to what it
+    is part of, by the kind of that. ``threshold``: from which a finding opens, and ``thresholds`` by kind.
+    ``quiet``: without a new event for that long a finding closes. ``related``: how far apart the steps of an
+    incident may be.
+    """
+
+    name: str
+    half_life: int
+    window: int
+    ramp: int
+    cap: float
+    threshold: float
+    thresholds: tuple[tuple[str, float], ...]
+    shares: tuple[tuple[str, float], ...]
+    quiet: int
+    related: int
+    path: str
+
+
+Item = Detection | Baseline | MacroDefinition | Lookup | Story | Deployment | RiskFactor | RiskScoring
 
 
 @dataclass(slots=True)
@@ -129,6 +184,8 @@ class Content:
     lookups: dict[str, Lookup] = field(default_factory=dict)
     stories: dict[str, Story] = field(default_factory=dict)
     deployments: dict[str, Deployment] = field(default_factory=dict)
+    factors: dict[str, RiskFactor] = field(default_factory=dict)
+    scoring: dict[str, RiskScoring] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
     def add(self, item: Item) -> None:
@@ -159,6 +216,10 @@ class Content:
                 return self.stories, item.name
             case Deployment():
                 return self.deployments, item.type.lower()
+            case RiskFactor():
+                return self.factors, item.name
+            case RiskScoring():
+                return self.scoring, ""  # there is one; a later file replaces it
 
 
 def item_name(item: Item) -> str:

@@ -22,9 +22,6 @@ SEVERITIES = ("informational", "low", "medium", "high", "critical")
 OPENED, UPDATED, CLOSED, MERGED = "opened", "updated", "closed", "merged"
 """What can become of a finding or incident by itself."""
 
-DECIDED = "decided"
-"""A person decided something about it: the document's ``state`` tells what that made of it."""
-
 STATES = ("new", "acknowledged", "suppressed", "resolved", "closed")
 """``closed`` is what became quiet by itself, ``resolved`` what a person has done with."""
 

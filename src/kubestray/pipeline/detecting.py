@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from kubestray.detect.loader import content_files, load_item
 from kubestray.detect.runner import Outcome, Times, run_once
 from kubestray.model.content import Baseline, Content, Detection, Search
 from kubestray.model.errors import ContentError, Diagnostic, UsageError
 from kubestray.model.risk import RiskEvent
-from kubestray.pipeline.setting_up import built_in, events_of, lookups_of
+from kubestray.pipeline.assessing import hits_of, is_rule
+from kubestray.pipeline.setting_up import built_in, events_of, lookups_of, profiles_of
+from kubestray.pipeline.surroundings import Surroundings
 from kubestray.risk.events import risk_events
+from kubestray.risk.findings import Hit
+from kubestray.risk.placing import placed
 from kubestray.search.kept import Kept
 from kubestray.search.run import Request
+from kubestray.store.ledger import Ledger
+from kubestray.store.scratch import Scratch
 from kubestray.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run of a detection or baseline, and the risk events it gave."""
+    """A run of a detection or baseline, and the risk events it gave; ``hits`` are the rows of a rule."""
 
     outcome: Outcome
     events: list[RiskEvent]
+    hits: list[Hit] = field(default_factory=list)
 
     @property
     def is_baseline(self) -> bool:
@@ -55,32 +58,30 @@ class Detector:
 
     def __init__(self, store: Store, content: Content, make: Callable[..., Request]) -> None:
         self._store, self._content, self._make = store, content, make
-        self._kept = Kept(store.changes)
+        # A plan that is kept is text: it names the tables of the store itself, not those of a trial.
+        self._kept = None if isinstance(store, Scratch) else Kept(store.changes)
+        self._ledger, self._surroundings = Ledger(store), Surroundings(store, content)
+        self._profiles = profiles_of(store, keep=True)
 
     def run(self, search: Search, times: Times) -> Run:
-        """Run one search; its risk events are in the store when this returns, each once."""
+        """Run one search; its risk events are in the store when this returns, each once.
+
+        A rule gives none: what its rows say becomes findings.
+        """
         lookups = lookups_of(self._store, self._content)
-        make = partial(self._make, lookups=lookups, events=events_of(self._store), kept=self._kept)
+        events_read = events_of(self._store)
+        make = partial(self._make, lookups=lookups, events=events_read, profiles=self._profiles)
+        make = partial(make, kept=self._kept)
         outcome = run_once(search, self._content, times, self._store.query, make)
-        events: list[RiskEvent] = []
-        if isinstance(search, Detection) and outcome.error is None:
-            events = risk_events(search, outcome.rows, outcome.window, outcome.now, outcome.keys)
-            self._store.record("risk", _risk_table(events))
+        if not isinstance(search, Detection) or outcome.error is not None or not outcome.rows:
+            return Run(outcome, [])
+        around = self._surroundings.now()
+        if is_rule(search):
+            return Run(outcome, [], hits_of(search, outcome.rows, outcome.now, around))
+        found = risk_events(search, outcome.rows, outcome.window, outcome.now, outcome.keys)
+        events = [placed(event, around) for event in found]
+        self._ledger.record_risk(events)
         return Run(outcome, events)
-
-
-def _risk_table(events: list[RiskEvent]) -> pa.Table:
-    columns = {
-        "id": pa.array([e.id for e in events], pa.string()),
-        "time": pa.array([e.time for e in events], pa.uint64()),
-        "detection": pa.array([e.detection for e in events], pa.string()),
-        "risk_object": pa.array([e.risk_object for e in events], pa.string()),
-        "risk_object_type": pa.array([e.risk_object_type for e in events], pa.string()),
-        "risk_score": pa.array([e.risk_score for e in events], pa.float64()),
-        "fields": pa.array([json.dumps(e.fields, sort_keys=True) for e in events], pa.string()),
-        "recorded": pa.array([time.time_ns()] * len(events), pa.uint64()),
-    }
-    return pa.table(columns)
 
 
 def wanted_searches(content: Content, wanted: Sequence[str]) -> list[Search]:

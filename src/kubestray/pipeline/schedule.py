@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
@@ -13,9 +14,12 @@ from sqlglot import exp
 
 from kubestray.detect.runner import Times
 from kubestray.detect.scheduler import SECOND_NS, Patience, due, resume_point, watermark
-from kubestray.model.content import Content, Search
+from kubestray.model.content import Content, Detection, Search
 from kubestray.model.errors import KubestrayError
+from kubestray.model.finding import UPDATED
+from kubestray.pipeline.assessing import ASSESSED, Assessment, is_rule
 from kubestray.pipeline.detecting import Detector
+from kubestray.risk.findings import Hit
 from kubestray.store.store import Store
 from kubestray.store.trees import call, column, named, select
 
@@ -27,7 +31,8 @@ _LOOK_EVERY = 1.0  # seconds
 class Scheduler:
     """Every enabled detection of a content, run when it is due.
 
-    ``newest`` gives the time of the newest stored point (ns).
+    ``newest`` gives the time of the newest stored point (ns); ``changed`` is called when findings have
+    changed.
     """
 
     def __init__(
@@ -37,19 +42,21 @@ class Scheduler:
         detector: Detector,
         patience: Patience,
         newest: Callable[[], int],
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._store, self._content, self._detector = store, content, detector
-        self._patience, self._newest = patience, newest
+        self._patience, self._newest, self._changed = patience, newest, changed
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="scheduler", daemon=True)
         self._runner = ThreadPoolExecutor(1, thread_name_prefix="detection")
         self._reached: dict[str, int] = {}
+        self._assessment: Assessment | None = None
 
     def start(self) -> None:
         """Go on where the last server of this store left off."""
         clock = time.time_ns()
         last = last_runs(self._store)
-        for search in self._scheduled():
+        for search in scheduled(self._content):
             self._reached[search.id], lost = resume_point(last.get(search.id), clock, clock, self._patience)
             if lost:
                 logger.warning(
@@ -68,33 +75,42 @@ class Scheduler:
     def pass_once(self, clock: int) -> int:
         """Run everything that is due at this time of the clock (ns); return how many runs there were."""
         until = watermark(self._newest(), clock, self._patience)
-        pending: list[tuple[int, str, Search]] = []
-        for search in self._scheduled():
-            schedule = self._content.schedule_of(search)
-            assert schedule
-            reached = self._reached.setdefault(search.id, clock)
-            pending += [(when, search.name, search) for when in due(schedule.cron, reached, until)]
-        for when, _, search in sorted(pending, key=lambda item: item[:2]):
+        pending = due_runs(self._content, lambda search: self._reached.setdefault(search.id, clock), until)
+        for when, searches in pending:
             if self._stopping.is_set():
                 break
-            self._run(search, when)
-        return len(pending)
+            self._run_all(searches, when)
+        return sum(len(searches) for _, searches in pending)
 
-    def _scheduled(self) -> list[Search]:
-        enabled = [d for d in self._content.detections.values() if d.enabled]
-        return [s for s in (*enabled, *self._content.baselines.values()) if self._content.schedule_of(s)]
+    def _run_all(self, searches: list[Search], when: int) -> None:
+        """Run what is due at a time, see to findings, and take note of it: all of it or, if stopped, none."""
+        rows, hits = [], []
+        for search in searches:
+            count, error, found = self._outcome(search, when)
+            if error and self._stopping.is_set():
+                return  # cancelled because the server stops: it is due again when one starts
+            if error:
+                logger.error("%s at %d: %s", search.name, when // SECOND_NS, error)
+            hits += found
+            rows.append((search.id, count, error))
+        changes = self._findings(when).advance(when, hits)
+        self._store.record("runs", _run_rows([*rows, (ASSESSED, len(changes), "")], when))
+        self._reached |= {search.id: when for search in searches}
+        for change in changes:
+            if change.change != UPDATED:
+                logger.info("%s %s: %s", change.kind, change.change, change.document["title"])
+        if changes:
+            self._changed()
 
-    def _run(self, search: Search, when: int) -> None:
-        rows, error = self._outcome(search, when)
-        if error and self._stopping.is_set():
-            return  # cancelled because the server stops: it is due again when one starts
-        self._reached[search.id] = when
-        if error:
-            logger.error("%s at %d: %s", search.name, when // SECOND_NS, error)
-        self._store.record("runs", _run_row(search, when, rows, error))
+    def _findings(self, when: int) -> Assessment:
+        """Return the findings from where they were left; in a store without, they begin just before."""
+        if self._assessment is None:
+            reached = last_runs(self._store).get(ASSESSED, when - 1)
+            self._assessment = Assessment(self._store, self._content, reached)
+        return self._assessment
 
-    def _outcome(self, search: Search, when: int) -> tuple[int, str]:
-        """Run a search; return how many rows it gave, and what went wrong.
+    def _outcome(self, search: Search, when: int) -> tuple[int, str, list[Hit]]:
+        """Run a search; return how many rows it gave, what went wrong, and what a rule says.
 
         It runs in a thread of its own, whose future keeps whatever it raises: a fault in one detection
         must not end the schedule of all others.
@@ -103,11 +119,11 @@ class Scheduler:
         fault = future.exception()
         if fault is not None:
             logger.error("%s at %d failed", search.name, when // SECOND_NS, exc_info=fault)
-            return 0, f"{type(fault).__name__}: {fault}"
+            return 0, f"{type(fault).__name__}: {fault}", []
         run = future.result()
         if run.events:
             logger.info("%s: %d rows, %d risk events", search.name, len(run.outcome.rows), len(run.events))
-        return len(run.outcome.rows), run.outcome.error or ""
+        return len(run.outcome.rows), run.outcome.error or "", run.hits
 
     def _loop(self) -> None:
         while not self._stopping.wait(_LOOK_EVERY):
@@ -128,13 +144,35 @@ def last_runs(store: Store) -> dict[str, int]:
     return {row["detection"]: row["last"] for row in store.query(tree).to_pylist()}
 
 
-def _run_row(search: Search, when: int, rows: int, error: str) -> pa.Table:
+def scheduled(content: Content) -> list[Search]:
+    """Return the searches that run by themselves: enabled detections, and baselines, with a schedule."""
+    enabled = [d for d in content.detections.values() if d.enabled]
+    return [s for s in (*enabled, *content.baselines.values()) if content.schedule_of(s)]
+
+
+def due_runs(content: Content, after: Callable[[Search], int], until: int) -> list[tuple[int, list[Search]]]:
+    """Return what is due in ``(after, until]`` (ns) by time; rules last, as they look at what others gave."""
+    pending: dict[int, list[Search]] = defaultdict(list)
+    for search in scheduled(content):
+        schedule = content.schedule_of(search)
+        assert schedule
+        for when in due(schedule.cron, after(search), until):
+            pending[when].append(search)
+    return [(when, sorted(pending[when], key=_turn)) for when in sorted(pending)]
+
+
+def _turn(search: Search) -> tuple[bool, str]:
+    return isinstance(search, Detection) and is_rule(search), search.name
+
+
+def _run_rows(runs: Sequence[tuple[str, int, str]], when: int) -> pa.Table:
+    """Return rows of the ledger of runs: a search's id, how many rows it gave, what went wrong."""
     return pa.table(
         {
-            "detection": [search.id],
-            "scheduled": pa.array([when], pa.uint64()),
-            "finished": pa.array([time.time_ns()], pa.uint64()),
-            "rows": pa.array([rows], pa.uint64()),
-            "error": [error],
+            "detection": [identity for identity, _, _ in runs],
+            "scheduled": pa.array([when] * len(runs), pa.uint64()),
+            "finished": pa.array([time.time_ns()] * len(runs), pa.uint64()),
+            "rows": pa.array([rows for _, rows, _ in runs], pa.uint64()),
+            "error": [error for _, _, error in runs],
         }
     )

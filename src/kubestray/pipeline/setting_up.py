@@ -14,6 +14,7 @@ from kubestray.model.content import Content
 from kubestray.model.errors import UsageError
 from kubestray.search.events import StoredEvents
 from kubestray.search.lookup_store import StoreLookups
+from kubestray.search.profile_store import StoreProfiles
 from kubestray.search.relation import Switches
 from kubestray.search.run import Request
 from kubestray.search.times import BadTime, parse_time
@@ -82,6 +83,11 @@ def lookups_of(
 def events_of(store: Store) -> StoredEvents:
     """Return the events of a store: risk events, and what searches have collected."""
     return StoredEvents(store.query, store.record)
+
+
+def profiles_of(store: Store, *, keep: bool = False) -> StoreProfiles:
+    """Return what searches of a store have learned; with ``keep`` what they learn now is written there."""
+    return StoreProfiles(store.query, store.record, keep_in_store=keep)
 
 
 def moment(text: str, flag: str, now: int | None = None, zone: str = UTC) -> int:

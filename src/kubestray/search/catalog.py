@@ -124,6 +124,13 @@ class StoreCatalog:
         """Return how summaries and points share the work of a step; None where points do all of it."""
         return sources(node, self._query, self._answers) if self._summaries else None
 
+    def first_seen(self) -> int | None:
+        """Return when the first point of all was seen, in nanoseconds; None without any."""
+        self._trace.own = True
+        tree = select(named(call("min", column("first_seen")), "first"), named(call("count"), "n"))
+        found = self._query(tree.from_("series")).to_pylist()[0]
+        return int(found["first"]) if found["n"] else None
+
     def expired(self, span: Span, sources: Coverage | None) -> list[int]:
         """Return the days of a range (since the epoch) of which neither points nor summaries are left."""
         return unanswered(sources, span, expired_days(self._query, self._answers))

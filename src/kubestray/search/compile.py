@@ -6,8 +6,9 @@ from sqlglot import exp
 
 from kubestray.search.columns import TYPES, nothing, some
 from kubestray.search.events import chosen, field_of
-from kubestray.search.metric_points import measure, received
+from kubestray.search.metric_points import catalogued, measure, received
 from kubestray.search.plan import (
+    Catalogued,
     Column,
     Events,
     Extend,
@@ -80,6 +81,8 @@ class _Steps:
                 return measure(node)
             case Received():
                 return received(node)
+            case Catalogued():
+                return catalogued(node)
             case Rows():
                 return _rows(node)
             case Extend():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubestray.search.plan import Column, Extend, Filter, Grouped, Limited, Measure, Node
+from kubestray.search.plan import Column, Extend, Filter, Grouped, Joined, Limited, Measure, Node, Rows
 from kubestray.search.relation import Relation
 
 
@@ -31,9 +31,16 @@ def steady(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _keys(node: Node) -> list[Column] | None:
-    while isinstance(node, Extend | Filter | Limited):
-        node = node.source
+    while True:
+        if isinstance(node, Extend | Filter | Limited):
+            node = node.source
+        elif isinstance(node, Joined) and isinstance(node.right, Limited) and node.right.count == 1:
+            node = node.left  # with its first match, a row stays one
+        else:
+            break
     match node:
+        case Rows() if node.keys:
+            return list(node.keys)
         case Grouped():
             return [column for column, _ in node.groups]
         case Measure():

@@ -11,7 +11,8 @@ from kubestray.search import measures
 from kubestray.search.columns import nothing
 from kubestray.search.dense_bins import FINE_NS, Bins, bins_of, merged_columns, rows, series_states
 from kubestray.search.measures import METRIC, CalendarMeasure
-from kubestray.search.plan import Attribute, Column, Measure, MetricAggregate, Received
+from kubestray.search.plan import Attribute, Catalogued, Column, Measure, MetricAggregate, Received
+from kubestray.search.values import NULL_NUMBER
 from kubestray.store.coverage import Stretch
 from kubestray.store.points import Selection, as_received, measured
 from kubestray.store.schema import HOUR_NS
@@ -192,14 +193,12 @@ def _names(
     by: tuple[Attribute, ...], chosen: Selection, *, of: str = "series", key: str = "series_id"
 ) -> exp.Select:
     """Select the BY attributes of each series, or of each group."""
-    shown = [
-        named(
-            call("toNullable", column("metric") if a.name == METRIC else _attribute(a.name, a.fallback)),
-            a.column.name,
-        )
-        for a in by
-    ]
+    shown = [named(_by_value(a), a.column.name) for a in by]
     return select(named(column(key), "series_id"), *shown).from_(of).where(chosen.catalog())
+
+
+def _by_value(one: Attribute) -> Tree:
+    return call("toNullable", column("metric") if one.name == METRIC else _attribute(one.name, one.fallback))
 
 
 def _attribute(name: str, fallback: str | None) -> Tree:
@@ -231,6 +230,24 @@ def _aggregate(node: Measure, aggregate: MetricAggregate, merge: Callable[[str, 
     is_it = call("equals", column("metric"), text(aggregate.metric)) if aggregate.metric else exp.true()
     finish = measures.function_of(aggregate.function).finish
     return named(finish(lambda state: merge(state, is_it), node.stdev_single), aggregate.column.name)
+
+
+def catalogued(node: Catalogued) -> exp.Query:
+    """Select when series were first seen, with the attributes that a `Measure` of them has."""
+    by = node.measure.by
+    if not node.measure.kinds:
+        return nothing([*(a.column for a in by), node.first, *node.unknown])
+    carries = [_carries(a) for a in by if a.fallback is None and a.name != METRIC]
+    wanted = [
+        one_of(column("metric"), [text(name) for name in node.measure.metrics]),
+        exp.GTE(this=column("last_seen"), expression=unsigned(node.since)),
+        *([node.measure.series] if node.measure.series is not None else []),
+        *carries,
+    ]
+    first = call("toNullable", call("divide", call("toFloat64", column("first_seen")), number(1e9)))
+    lacking = [named(NULL_NUMBER.tree.copy(), made.name) for made in node.unknown]
+    shown = [named(_by_value(a), a.column.name) for a in by]
+    return select(*shown, named(first, node.first.name), *lacking).from_("series").where(all_of(wanted))
 
 
 def received(node: Received) -> exp.Query:

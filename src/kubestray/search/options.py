@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from kubestray.search.cursor import Cursor
+from kubestray.search.times import SECOND_NS, parse_duration
 
 _MOST = 2**31 - 1
 _TRUE, _FALSE = ("true", "t", "1"), ("false", "f", "0")
@@ -53,3 +54,51 @@ def whole(cursor: Cursor, options: dict[str, str], name: str, default: int) -> i
 def row_count(word: str) -> int:
     """Return a number of rows; what is more than the engine counts to is as good as all of them."""
     return min(int(word), _MOST)
+
+
+def read_names(
+    cursor: Cursor, options: dict[str, str], known: tuple[str, ...], purpose: str
+) -> tuple[str, ...]:
+    """Read names of fields with options between them; at least one name."""
+    names: list[str] = []
+    while True:
+        if read_options(cursor, known, options):
+            continue
+        if cursor.peek_word() == "by" or not cursor.at_field():
+            break
+        at = cursor.skip()
+        name = cursor.field(purpose)
+        if "*" in name or name in names or name.startswith("_"):
+            raise cursor.error(f"{name} cannot stand here", at, "name each field once, without wildcards")
+        names.append(name)
+        cursor.take(",")
+    if not names:
+        raise cursor.error(f"expected a field name {purpose}, found {cursor.found()}")
+    return tuple(names)
+
+
+def one_of(cursor: Cursor, at: int, options: Mapping[str, str], name: str, known: tuple[str, ...]) -> str:
+    """Return an option that is one of some words; the first of them where it is not given."""
+    word = options.get(name, known[0]).lower()
+    if word not in known:
+        raise cursor.error(f"{name}={word} is unknown", at, f"write {' or '.join(known)}")
+    return word
+
+
+def amount(cursor: Cursor, at: int, options: Mapping[str, str], name: str, default: float) -> float:
+    """Return an option that is a number, not negative."""
+    try:
+        value = float(options.get(name, default))
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise cursor.error(f"{name}={options[name]} is no number from 0 on", at)
+    return value
+
+
+def length(cursor: Cursor, at: int, options: Mapping[str, str], name: str, default: str) -> float:
+    """Return an option that is a length of time, in seconds."""
+    value = parse_duration(options.get(name, default))
+    if not value:
+        raise cursor.error(f"{name}={options.get(name)} is no length of time", at, f"write {name}=30d")
+    return value / SECOND_NS

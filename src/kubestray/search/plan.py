@@ -113,6 +113,26 @@ class Measure(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Catalogued(Node):
+    """The series that a `Measure` is of, as far as they were last seen at ``since`` (ns) or later: a row
+    each.
+
+    ``first`` is when it was seen first, in seconds; ``unknown`` are the columns that only points have, null
+    here.
+    """
+
+    measure: Measure
+    since: int
+    first: Column
+    unknown: tuple[Column, ...]
+
+    def describe(self) -> str:
+        """Say in one line what the step does."""
+        by = ", ".join(attribute.name for attribute in self.measure.by)
+        return f"series of {sorted(self.measure.metrics)} by ({by}) from the catalog"
+
+
+@dataclass(frozen=True, slots=True)
 class Received(Node):
     """Points as received (``mpreview``): one row a point."""
 
@@ -140,6 +160,8 @@ class Rows(Node):
     columns: tuple[Column, ...]
     json: str
     span: Span | None = None
+    keys: tuple[Column, ...] = ()
+    """Columns that tell the rows apart, where that is known."""
 
     def describe(self) -> str:
         """Say in one line what the step does."""

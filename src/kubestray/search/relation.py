@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Protocol
 
+import pyarrow as pa
+
+from kubestray.baseline.profile import Profile
 from kubestray.model.errors import SearchError
 from kubestray.model.metric import Kind
 from kubestray.search.plan import Assignment, Column, Extend, Filter, Measure, Node, Order
@@ -98,6 +101,10 @@ class Catalog(Protocol):
         """Return how summaries and points share the work of a step; None where points do all of it."""
         ...
 
+    def first_seen(self) -> int | None:
+        """Return when the first point of all was seen, in nanoseconds; None without any."""
+        ...
+
     def expired(self, span: Span, sources: Coverage | None) -> list[int]:
         """Return the days of a range (since the epoch) of which neither points nor summaries are left."""
         ...
@@ -174,12 +181,63 @@ class Events(Protocol):
         ...
 
 
+class Profiles(Protocol):
+    """What searches have learned of what is normal: profiles by the search that they are of."""
+
+    def live(self, of: str) -> Held | None:
+        """Return the profile that the last run of this process left, and what it judged last."""
+        ...
+
+    def nearest(self, of: str, until: float) -> Profile | None:
+        """Return the newest kept profile that has learned nothing from ``until`` (seconds) on."""
+        ...
+
+    def keep(self, of: str, held: Held) -> None:
+        """Go on from this profile the next time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A profile, and the rows that it gave for bins from ``since`` (seconds) on, by the start of their bin.
+
+    ``report`` says what was asked of the rows: other questions have other answers.
+    """
+
+    profile: Profile
+    report: str
+    since: float
+    rows: tuple[tuple[float, dict[str, Any]], ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """Rows that a search writes somewhere, and what writes them when it has run."""
 
     relation: Relation
     write: Callable[[list[dict[str, Any]]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The commands before one, and the rows that enter the first of them (None: it reads them itself).
+
+    ``text`` is how they are written.
+    """
+
+    pipeline: Pipeline
+    relation: Relation | None
+    text: str
+
+    def over(self, span: Span, context: Context) -> Relation:
+        """Return the rows that the commands give where the search is about another range of time.
+
+        What they write (lookups, indexes) is not written again.
+        """
+        assert context.plan_pipeline
+        when = When(context.when.now, span)
+        other = dataclasses.replace(context, when=when, outputs=[], before=None)
+        return context.plan_pipeline(self.pipeline, other, self.relation)
 
 
 @dataclass(slots=True)
@@ -204,6 +262,12 @@ class Context:
     """Reads the text of another search."""
     discover: Callable[[Relation], list[dict[str, Any]]] = lambda _: []
     """Runs a small search of rows that the plan depends on."""
+    table: Callable[[Relation], pa.Table] | None = None
+    """Runs a search whose rows the plan depends on, many of them: its fields are the columns, in order. None
+    where there is no data."""
+    profiles: Profiles | None = None
+    before: Before | None = None
+    """What leads to the rows of the command that is planned, if it asks for it (`Command.rereads`)."""
     annotations: list[Annotation] = field(default_factory=list)
     trace: Trace = field(default_factory=Trace)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)

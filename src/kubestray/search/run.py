@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Generator, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,12 +17,22 @@ from kubestray.search.given import given_relation
 from kubestray.search.identity import identifying
 from kubestray.search.kept import Kept
 from kubestray.search.plan import LookupRows, Measure, Rows, nodes, outline
-from kubestray.search.relation import Annotation, Context, Events, Lookups, Output, Relation, Switches
+from kubestray.search.relation import (
+    Annotation,
+    Before,
+    Context,
+    Events,
+    Lookups,
+    Output,
+    Profiles,
+    Relation,
+    Switches,
+)
+from kubestray.search.results import rows_of
 from kubestray.search.source import MacroLookup, Source, expand
 from kubestray.search.sources import rows_read
 from kubestray.search.syntax import Command, Pipeline, Place
 from kubestray.search.trace import Trace, Watched, When
-from kubestray.search.values import Shape
 from kubestray.search.zones import UTC
 from kubestray.store.answers import NONE_KEPT
 from kubestray.store.engine import UNLIMITED, Limits, Statement, render
@@ -58,6 +67,7 @@ class Request:
     limits: Limits = UNLIMITED
     lookups: Lookups | None = None
     events: Events | None = None
+    profiles: Profiles | None = None
     rows: list[Row] | None = None
     indexes: Mapping[str, list[Row]] = field(default_factory=dict)
     path: str | None = None
@@ -160,7 +170,9 @@ def _compiled(request: Request, query: Query) -> Compiled:
         events=request.events and Watched(request.events, trace),
         plan_pipeline=plan_pipeline,
         read=parser.parse,
-        discover=lambda relation: _discovered(relation, request, query, trace),
+        discover=lambda relation: rows_of(_asked(relation, request, query, trace), relation),
+        table=lambda relation: _asked(relation, request, query, trace),
+        profiles=request.profiles and Watched(request.profiles, trace),
         trace=trace,
     )
     given = given_relation(request.rows, context) if request.rows is not None else None
@@ -187,11 +199,11 @@ def _key(request: Request, source: Source) -> Hashable:
     )
 
 
-def _discovered(relation: Relation, request: Request, query: Query, trace: Trace) -> list[Row]:
+def _asked(relation: Relation, request: Request, query: Query, trace: Trace) -> pa.Table:
     """Run a small search that the plan depends on; a lookup's rows stay the same, as they have a version."""
     lasting = all(node.inputs or isinstance(node, LookupRows | Rows) for node in nodes(relation.node))
     trace.own |= not lasting
-    return _run(relation, request, query)
+    return _table(relation, request, query)
 
 
 def run_search(request: Request, query: Query) -> Result:
@@ -247,14 +259,22 @@ def _limits(request: Request, steps: int) -> Limits:
 
 
 def _run(relation: Relation, request: Request, query: Query) -> list[Row]:
+    return rows_of(_table(relation, request, query), relation)
+
+
+def _table(relation: Relation, request: Request, query: Query) -> pa.Table:
     statement = compile_relation(relation)
-    return rows_of(query(statement, _limits(request, len(statement.ctes))), relation)
+    return query(statement, _limits(request, len(statement.ctes)))
 
 
 def plan_pipeline(pipeline: Pipeline, context: Context, relation: Relation | None) -> Relation:
     """Plan commands in order; the first has no rows before it unless some are given."""
-    for command in pipeline.commands:
+    given = relation
+    for place, command in enumerate(pipeline.commands):
         _check_place(command, relation, context)
+        if command.rereads:
+            before = Pipeline(pipeline.at, pipeline.commands[:place])
+            context.before = Before(before, given, context.source.text[pipeline.at : command.at])
         relation = commands.module_of(command).plan(command, relation, context)
     assert relation is not None
     return relation
@@ -266,42 +286,3 @@ def _check_place(command: Command, relation: Relation | None, context: Context) 
         raise context.error(command.at, f"{name} has no rows to work on", "start the search with | mstats")
     if relation is not None and command.place is Place.FIRST:
         raise context.error(command.at, f"{name} must be the first command of a search")
-
-
-def rows_of(table: pa.Table | pa.RecordBatch, relation: Relation) -> list[Row]:
-    """Return the rows of a result; a null field is absent, several values are a list."""
-    columns = []
-    for index, (name, column) in enumerate(relation.fields.items()):
-        convert = _CONVERT[column.shape]
-        columns.append((name, [convert(value) for value in table.column(f"f{index}").to_pylist()]))
-    if not columns:
-        return [{} for _ in range(table.num_rows)]
-    return [
-        {name: values[i] for name, values in columns if values[i] is not None} for i in range(table.num_rows)
-    ]
-
-
-def _number(value: float | None) -> float | int | None:
-    """Return a whole number as an int; what JSON has no number for is null."""
-    if value is None or not math.isfinite(value):
-        return None
-    return int(value) if value.is_integer() and abs(value) < 2**63 else value
-
-
-def _values(values: list[str]) -> str | list[str] | None:
-    if not values:
-        return None
-    return values[0] if len(values) == 1 else values
-
-
-def _dynamic(value: dict[str, Any]) -> Any:
-    shown, texts = value.values()
-    return _number(shown) if shown is not None else _values(texts)
-
-
-_CONVERT: dict[Shape, Callable[[Any], Any]] = {
-    Shape.NUMBER: _number,
-    Shape.TEXT: lambda value: value,
-    Shape.MULTI: _values,
-    Shape.DYNAMIC: _dynamic,
-}

@@ -88,6 +88,10 @@ class AnyCatalog:
         self.measures.append(node)
         return None
 
+    def first_seen(self) -> int | None:
+        """Return nothing: nothing was seen."""
+        return None
+
     def expired(self, span: Span, sources: Coverage | None) -> list[int]:
         """Return nothing: there is nothing that could expire."""
         del span, sources

@@ -157,6 +157,8 @@ class Command(Node):
     """One command of a pipeline; each command's module derives its own."""
 
     place: ClassVar[Place] = Place.AFTER_ROWS
+    rereads: ClassVar[bool] = False
+    """Whether planning it needs to know what leads to its rows: it may look at another time with it."""
 
 
 @dataclass(frozen=True, slots=True)

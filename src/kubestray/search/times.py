@@ -95,6 +95,13 @@ def parse_duration(text: str) -> int | None:
     return int(Decimal(found[1]) * size) if size else None
 
 
+def per_day(text: str) -> float | None:
+    """Return how many a day a rate such as ``1/30d`` or ``0.2/d`` is; None if it is not one, or is 0."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)/(\d*)([a-zA-Z]+)", text.strip())
+    length = parse_duration(f"{found[2] or 1}{found[3]}") if found else None
+    return float(found[1]) * _DAY_NS / length or None if found and length else None
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One part of a relative time: a shift by ``count`` units, or a snap to the start of one."""

@@ -13,7 +13,7 @@ from kubestray.simulate.rhythm import DAY, HOUR, WEEK, is_weekend
 
 _MONDAY = 4 * DAY  # 5 January 1970
 _ROLLOUT_AT_LEAST = 8  # weeks: images are rebuilt even where nobody changes the code
-_MACHINE_AT_LEAST = 6
+_MACHINE_EVERY = 3
 _CRASHES_A_DAY = 0.02
 
 
@@ -25,16 +25,29 @@ def rollouts(workload: int, churn: float, begin: int, end: int) -> list[int]:
     return _with_last_before(_weekly(workload, churn, _ROLLOUT_AT_LEAST, begin, end, _working_hours), begin)
 
 
-def replacements(machine: int, begin: int, end: int) -> list[int]:
-    """Return when a node slot gets a new machine in [begin, end), and before that the last time before."""
-    return _with_last_before(_weekly(machine, 0.0, _MACHINE_AT_LEAST, begin, end, _any_hour), begin)
+def replacements(machine: int, slot: int, begin: int, end: int) -> list[int]:
+    """Return when a node slot gets a new machine in [begin, end), and before that the last time before.
+
+    Every slot does every third week, one in three each week, in the night to Wednesday.
+    """
+    return _with_last_before(_weekly(machine, 0.0, _MACHINE_EVERY, begin, end, _maintenance, slot), begin)
 
 
-def _weekly(owner: int, churn: float, at_least: int, begin: int, end: int, moment: _Moment) -> Iterator[int]:
+def _weekly(
+    owner: int,
+    churn: float,
+    at_least: int,
+    begin: int,
+    end: int,
+    moment: _Moment,
+    turn: int | None = None,
+) -> Iterator[int]:
+    """Yield the weeks' moments; ``turn`` says which weeks are those that are not left to chance."""
     first = (begin - _MONDAY) // WEEK - at_least
+    due = pick(owner, at_least) if turn is None else turn % at_least
     for week in range(first, (end - _MONDAY) // WEEK + 1):
         drawn = key(owner, "week", week)
-        if chance(drawn) < churn or week % at_least == pick(owner, at_least):
+        if chance(drawn) < churn or week % at_least == due:
             second = _MONDAY + week * WEEK + moment(drawn)
             if second < end:
                 yield second
@@ -43,16 +56,16 @@ def _weekly(owner: int, churn: float, at_least: int, begin: int, end: int, momen
 class _Moment:
     """When in a week, as seconds since Monday 00:00."""
 
-    def __init__(self, days: int, first_hour: float, last_hour: float) -> None:
+    def __init__(self, days: tuple[int, ...], first_hour: float, last_hour: float) -> None:
         self._days, self._first, self._last = days, first_hour, last_hour
 
     def __call__(self, drawn: int) -> int:
-        day = pick(key(drawn, "day"), self._days)
+        day = self._days[pick(key(drawn, "day"), len(self._days))]
         return day * DAY + int(between(key(drawn, "hour"), self._first, self._last) * HOUR)
 
 
-_working_hours = _Moment(4, 8.5, 16.5)
-_any_hour = _Moment(7, 0.0, 24.0)
+_working_hours = _Moment((0, 1, 2, 3), 8.5, 16.5)
+_maintenance = _Moment((2,), 0.5, 4.5)
 
 
 def _with_last_before(times: Iterator[int], begin: int) -> list[int]:
@@ -80,11 +93,18 @@ def surges(slot: int, begin: int, end: int) -> list[tuple[int, int]]:
     return [(first, last) for first, last in spans if last > begin and first < end]
 
 
-def runs(job: int, hour: int, minutes: int, begin: int, end: int) -> list[tuple[int, int]]:
-    """Return when a daily job works: it starts on the hour and takes about ``minutes``."""
+def runs(
+    job: int, hour: int, minutes: int, begin: int, end: int, clocks: int | None = None
+) -> list[tuple[int, int]]:
+    """Return when a daily job works: it starts on the hour and takes about ``minutes``.
+
+    From the second ``clocks`` on, local time is an hour ahead: the job starts an hour earlier.
+    """
     spans = []
     for day in range(begin // DAY - 1, end // DAY + 1):
         first = day * DAY + hour * HOUR + pick(key(job, "late", day), 25)
+        if clocks is not None and first >= clocks:
+            first -= HOUR
         length = between(key(job, "length", day), 0.75, 1.35) * minutes * 60
         spans.append((first, first + int(length)))
     return [(first, last) for first, last in spans if last > begin and first < end]

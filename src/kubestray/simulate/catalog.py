@@ -58,7 +58,8 @@ class Workload:
 class Job:
     """A CronJob that runs every day at ``hour`` for about ``minutes`` and moves ``volume`` bytes a tick.
 
-    ``reads`` is the workload its data comes from, ``sends`` where they go.
+    ``reads`` is the workload its data comes from, ``sends`` where they go. With ``local`` the hour is one of
+    local time, which changes; with ``flat_out`` it keeps that many cores of its program busy all the time.
     """
 
     namespace: str
@@ -71,6 +72,8 @@ class Job:
     reads: str
     sends: str
     volume: float
+    local: bool = False
+    flat_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,10 +229,15 @@ JOBS: Final = (
     Job(
         "shop", "reindex", 4, 15, "registry.example.com/shop/reindex", "1.3.3",
         Program("java", _JAVA, "-jar /app/reindex.jar", "1000", 0.9, 600, (1e5, 1e5), 40),
-        "postgres", "search", 22e6,
+        "postgres", "search", 22e6, local=True,
+    ),
+    Job(
+        "data", "train", 13, 95, "registry.example.com/data/train", "0.9.0",
+        Program("python3", _PYTHON, "/app/train.py --epochs 40", "1000", 0.97, 1800, (4e4, 2e4), 9),
+        "postgres", "kafka", 4e5, flat_out=True,
     ),
 )  # fmt: skip
-"""What runs every night, and looks like theft to a rule that knows no time."""
+"""What runs every day, and looks like theft, or like a miner, to a rule that knows no time."""
 
 ROUTES: Final = (
     Route("gateway", "storefront", 900_000, 6_500_000, 22, 60),
@@ -262,7 +270,7 @@ ROUTES: Final = (
 )
 """TCP routes."""
 
-RESOLVERS: Final = ("gateway", "checkout", "worker", "ci-runner")
+RESOLVERS: Final = ("gateway", "checkout", "worker", "ci-runner", "cart", "catalog", "recommendations")
 """The workloads that ask for names often enough to be seen."""
 
 SYSTEM: Final = (

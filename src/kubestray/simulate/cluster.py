@@ -78,6 +78,11 @@ class Pod:
         return f"pod:{cluster}/{self.owner.namespace}/{self.name}"
 
 
+def container_key(pod: Pod, born: int) -> int:
+    """Return the key of the pod's container that was started at ``born``."""
+    return key(pod.key, "container", born)
+
+
 @dataclass(frozen=True, slots=True)
 class Cluster:
     """Everything that exists between ``begin`` and ``end`` (seconds since the epoch)."""
@@ -91,6 +96,8 @@ class Cluster:
     pods: tuple[Pod, ...]
     by_owner: Mapping[int, tuple[Pod, ...]]
     """The pods under the key of their owner."""
+    clocks: int
+    """When local time is put an hour forward, in seconds since the epoch."""
 
     def owner(self, name: str, copy: int = 1) -> Owner:
         """Return a workload or job by its name."""
@@ -101,20 +108,23 @@ class Cluster:
         return sorted(self.by_owner.get(owner.key, ()), key=lambda pod: (pod.born, pod.slot))
 
 
-def build(name: str, seed: int, nodes: int, begin: int, end: int) -> Cluster:
-    """Lay out a cluster of ``nodes`` machines and everything that lived in it in [begin, end)."""
+def build(name: str, seed: int, nodes: int, begin: int, end: int, clocks: int) -> Cluster:
+    """Lay out a cluster of ``nodes`` machines and everything that lived in it in [begin, end).
+
+    Jobs that go by local time start an hour earlier from ``clocks`` on.
+    """
     root = key(seed, name)
     machines = [_machines(root, slot, begin, end) for slot in range(nodes)]
     owners = _owners(root, nodes)
-    by_owner = {owner.key: tuple(_pods(owner, machines, begin, end)) for owner in owners}
+    by_owner = {owner.key: tuple(_pods(owner, machines, begin, end, clocks)) for owner in owners}
     pods = tuple(pod for members in by_owner.values() for pod in members)
     flat = tuple(machine for lives in machines for machine in lives)
-    return Cluster(name, seed, begin, end, flat, tuple(owners), pods, by_owner)
+    return Cluster(name, seed, begin, end, flat, tuple(owners), pods, by_owner, clocks)
 
 
 def _machines(root: int, slot: int, begin: int, end: int) -> list[Machine]:
     slot_key = key(root, "machine", slot)
-    times = calendar.replacements(slot_key, begin, end)
+    times = calendar.replacements(slot_key, slot, begin, end)
     ends = [*times[1:], end + DAY]
     return [
         Machine(slot, names.node_name(key(slot_key, first)), names.zone(slot), first, last)
@@ -164,9 +174,17 @@ def _job_owner(root: int, job: Job, copy: int, nodes: int) -> Owner:
     return Owner(own, namespace, job.name, "CronJob", job.image, job.tag, job.program, place, copy, job=job)
 
 
-def _pods(owner: Owner, machines: list[list[Machine]], begin: int, end: int) -> list[Pod]:
+def job_runs(owner: Owner, begin: int, end: int, clocks: int) -> list[tuple[int, int]]:
+    """Return when a job's pods live, as [first, last) seconds."""
+    job = owner.job
+    if job is None:
+        return []
+    return calendar.runs(owner.key, job.hour, job.minutes, begin, end, clocks if job.local else None)
+
+
+def _pods(owner: Owner, machines: list[list[Machine]], begin: int, end: int, clocks: int) -> list[Pod]:
     if owner.job is not None:
-        spans = calendar.runs(owner.key, owner.job.hour, owner.job.minutes, begin, end)
+        spans = job_runs(owner, begin, end, clocks)
         return [_pod(owner, 0, _machine_at(machines[owner.nodes[0]], a), a, b) for a, b in spans]
     if owner.workload is None:
         return []

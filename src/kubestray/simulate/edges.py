@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -55,7 +55,7 @@ class Edge:
 
     ``stream`` is its usual level in bytes a window; with ``steady`` false it only carries its
     episodes, and is reported while one of them is recent. ``sockets`` and ``open`` are for a window
-    at the usual level; ``rtt`` is in seconds.
+    at the usual level; ``failing`` is the share of its connections that nobody takes; ``rtt`` is in seconds.
     """
 
     source: Endpoint
@@ -68,10 +68,21 @@ class Edge:
     udp: bool = False
     steady: bool = True
     episodes: tuple[Episode, ...] = field(default=())
+    failing: float = 0.0
 
     def spans(self) -> list[tuple[int, int]]:
         """Return when an edge that is not steady is reported, as [first, last) seconds."""
         return [(one.begin, one.end + _RECENT) for one in self.episodes]
+
+
+def combined(usual: Iterable[Edge], more: Iterable[Edge]) -> tuple[Edge, ...]:
+    """Return all edges, each once: an edge that is there twice carries the episodes of both."""
+    found: dict[tuple[Endpoint, Endpoint, bool], Edge] = {}
+    for edge in (*usual, *more):
+        same = edge.source, edge.dest, edge.udp
+        known = found.get(same)
+        found[same] = replace(known, episodes=known.episodes + edge.episodes) if known else edge
+    return tuple(found.values())
 
 
 def inside(owner: Owner, zone: str, process: str = "") -> Endpoint:

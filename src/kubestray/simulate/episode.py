@@ -80,6 +80,24 @@ def steady(begin: int, end: int, volume: float) -> Episode:
     return Episode(begin, np.floor(np.arange(ticks + 1) * volume).astype(np.int64))
 
 
+def pulses(key: int, begin: int, end: int, period: int, volume: float, *, jitter: float = 0.0) -> Episode:
+    """Return about ``volume`` every ``period`` seconds, each time in one tick.
+
+    ``jitter`` is how far beats are off, as a share of the period.
+    """
+    begin -= begin % TICK
+    count = max((end - begin) // TICK, 1)
+    beats = np.arange(begin, end, period)
+    drawn = noise.bits(noise.keys([key]), beats)[0]
+    late = jitter * period * (noise.uniform_of(drawn) - 0.5)
+    tick = np.clip((beats + late - begin) // TICK, 0, count - 1).astype(np.int64)
+    moved = np.zeros(count + 1, dtype=np.int64)
+    np.add.at(
+        moved, tick + 1, np.maximum(volume * (1.0 + 0.03 * noise.normal_of(drawn)), 1.0).astype(np.int64)
+    )
+    return Episode(begin, np.cumsum(moved))
+
+
 def _quantile(share: float) -> float:
     return float(np.quantile(_REFERENCE, share)) if share > 0 else -np.inf
 

@@ -9,12 +9,13 @@ from typing import Final
 
 from kubestray.simulate.cluster import Cluster
 from kubestray.simulate.edges import Edge
+from kubestray.simulate.muted import muted
 from kubestray.simulate.network import NetworkFamily
 from kubestray.simulate.pod import ContainerFamily, PodFamily
 from kubestray.simulate.process import ProcessFamily
 from kubestray.simulate.processes import processes
-from kubestray.simulate.scenarios.base import Footprint
 from kubestray.simulate.series import Family
+from kubestray.simulate.stage import Footprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +37,18 @@ def _network(world: World) -> Family:
 
 
 def _process(world: World) -> Family:
-    running = processes(world.cluster, world.processes, world.footprint.intruders)
-    return ProcessFamily(world.cluster.name, running, world.window)
+    trace = world.footprint
+    running = processes(world.cluster, world.processes, trace.intruders, trace.pods, trace.work)
+    return muted(ProcessFamily(world.cluster.name, running, world.window), trace.silences)
 
 
 def _pod(world: World) -> Family:
-    return PodFamily(world.cluster, world.footprint.traffic)
+    trace = world.footprint
+    return muted(PodFamily(world.cluster, trace.pods, trace.traffic), trace.silences)
 
 
 def _container(world: World) -> Family:
-    return ContainerFamily(world.cluster)
+    return ContainerFamily(world.cluster, world.footprint.pods)
 
 
 FAMILIES: Final[Mapping[str, Callable[[World], Family]]] = MappingProxyType(

@@ -6,7 +6,7 @@ Everything is an attribute of the data point. Sums are deltas over one window.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -34,6 +34,7 @@ class _Window:
     sockets: F64
     open: F64
     rtt: F64
+    failing: F64
 
 
 Draw = tuple[F64, F64]
@@ -59,7 +60,8 @@ def _retrans(window: _Window, draw: Draw) -> F64:
 
 
 def _syn_timeouts(window: _Window, draw: Draw) -> F64:
-    return _some(0.002 * window.sockets * np.minimum(window.load, 1.0), draw, 1.4)
+    refused = 0.6 * window.failing * window.load
+    return _some(window.sockets * (0.002 * np.minimum(window.load, 1.0) + refused), draw, 1.4)
 
 
 def _new_sockets(window: _Window, draw: Draw) -> F64:
@@ -67,7 +69,7 @@ def _new_sockets(window: _Window, draw: Draw) -> F64:
 
 
 def _resets(window: _Window, draw: Draw) -> F64:
-    return _some(0.02 * window.sockets * window.load, draw, 1.0)
+    return _some((0.02 + 0.4 * window.failing) * window.sockets * window.load, draw, 1.0)
 
 
 def _active(window: _Window, draw: Draw) -> F64:
@@ -129,6 +131,7 @@ class NetworkFamily:
             sockets=_column([edge.sockets * window / TICK for edge in edges]),
             open=_column([float(edge.open) for edge in edges]),
             rtt=_column([edge.rtt for edge in edges]),
+            failing=_column([edge.failing for edge in edges]),
         )
         self._keys = [noise.derive(self._streams.keys, metric.name) for metric, _ in _FORMULAS]
         self.channels: Sequence[Channel] = list(_channels(cluster, edges))
@@ -170,7 +173,7 @@ class NetworkFamily:
                 if episode.begin < seconds[-1] and seconds[0] - self._window < episode.end:
                     moved[row] += episode.within(seconds, self._window)
         fixed = _take(self._typical, edges)
-        return _Window(moved, moved / usual, fixed.packet, fixed.sockets, fixed.open, fixed.rtt)
+        return replace(fixed, bytes=moved, load=moved / usual)
 
 
 def _column(values: Sequence[float]) -> F64:
@@ -185,6 +188,7 @@ def _take(window: _Window, rows: I64) -> _Window:
         window.sockets[rows],
         window.open[rows],
         window.rtt[rows],
+        window.failing[rows],
     )
 
 

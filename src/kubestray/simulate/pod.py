@@ -8,14 +8,13 @@ from typing import Final
 
 import numpy as np
 
-from kubestray.simulate import calendar, names, noise
-from kubestray.simulate.catalog import Job
-from kubestray.simulate.cluster import Cluster, Owner, Pod
+from kubestray.simulate import names, noise
+from kubestray.simulate.cluster import Cluster, Owner, Pod, container_key, job_runs
 from kubestray.simulate.counter import Counters
 from kubestray.simulate.edges import job_transfer
 from kubestray.simulate.noise import F64, I64, Bool, between, key
-from kubestray.simulate.scenarios.base import PodTraffic
 from kubestray.simulate.series import Channel, Metric, Resource, Shape, alive, seconds_array
+from kubestray.simulate.stage import PodTraffic
 from kubestray.simulate.stream import Stream
 
 _RECEIVERS: Final = "github.com/open-telemetry/opentelemetry-collector-contrib/receiver"
@@ -34,9 +33,9 @@ class PodFamily:
     replicas of a zone); jobs and attacks move the same bytes on both.
     """
 
-    def __init__(self, cluster: Cluster, traffic: Iterable[PodTraffic]) -> None:
+    def __init__(self, cluster: Cluster, guests: Iterable[Pod], traffic: Iterable[PodTraffic]) -> None:
         pods = sorted(
-            (pod for pod in cluster.pods if pod.owner.name not in _ON_HOST_NETWORK),
+            (pod for pod in (*cluster.pods, *guests) if pod.owner.name not in _ON_HOST_NETWORK),
             key=lambda pod: (pod.machine.slot, pod.machine.born, pod.born, pod.key),
         )
         self.born = np.repeat(seconds_array([pod.born for pod in pods]), len(_DIRECTIONS))
@@ -82,12 +81,12 @@ def _job_traffic(cluster: Cluster) -> Iterator[PodTraffic]:
             moved = job_transfer(owner, pod.born, pod.died)
             yield PodTraffic(pod, sent=moved, received=moved)
         for pod in cluster.pods_of(cluster.owner(owner.job.reads, owner.copy)):
-            yield from _read_by(owner, owner.job, pod, cluster.end)
+            yield from _read_by(owner, pod, cluster)
 
 
-def _read_by(owner: Owner, job: Job, pod: Pod, end: int) -> Iterator[PodTraffic]:
+def _read_by(owner: Owner, pod: Pod, cluster: Cluster) -> Iterator[PodTraffic]:
     # All runs since the pod's birth, also those before the simulation begins: its counter holds them.
-    for born, died in calendar.runs(owner.key, job.hour, job.minutes, pod.born, min(pod.died, end)):
+    for born, died in job_runs(owner, pod.born, min(pod.died, cluster.end), cluster.clocks):
         if pod.born <= born and died <= pod.died:
             moved = job_transfer(owner, born, died)
             yield PodTraffic(pod, sent=moved, received=moved.scaled(1 / 60))
@@ -116,14 +115,14 @@ class _Container:
 
     @property
     def key(self) -> int:
-        return key(self.pod.key, "container", self.born)
+        return container_key(self.pod, self.born)
 
 
 class ContainerFamily:
     """``k8s.container.ready`` of every container: 0 until its probe has passed, and 1 from then on."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        containers = [one for pod in cluster.pods for one in _containers(pod)]
+    def __init__(self, cluster: Cluster, guests: Iterable[Pod]) -> None:
+        containers = [one for pod in (*cluster.pods, *guests) for one in _containers(pod)]
         self.born = seconds_array([one.born for one in containers])
         self.died = seconds_array([one.died for one in containers])
         self._ready = self.born + seconds_array([_until_ready(one) for one in containers])

@@ -232,6 +232,7 @@ def _resource(cluster: str, one: Process) -> Resource:
         ("process.command", one.program.path),
         ("process.command_line", one.program.command_line),
         ("process.owner", one.program.owner),
+        ("process.cgroup", one.cgroup),
         ("host.name", node),
         ("k8s.node.name", node),
         ("k8s.cluster.name", cluster),

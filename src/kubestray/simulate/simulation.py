@@ -15,15 +15,15 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from kubestray.model.errors import UsageError
 from kubestray.model.metric import Batch
 from kubestray.simulate import cluster as clusters
-from kubestray.simulate import edges, labels
+from kubestray.simulate import edges, labels, twins
 from kubestray.simulate.families import FAMILIES, World
 from kubestray.simulate.noise import I64
 from kubestray.simulate.otlp import JsonLayout, ProtobufLayout
 from kubestray.simulate.rhythm import DAY
 from kubestray.simulate.scenarios import SCENARIOS
-from kubestray.simulate.scenarios.base import Stage
 from kubestray.simulate.sender import MakeLayout, Sender
 from kubestray.simulate.series import NANOS, Family
+from kubestray.simulate.stage import Stage
 from kubestray.simulate.table import Table, pages
 
 LIVE_S: Final = DAY
@@ -36,7 +36,8 @@ class SimulationConfig:
 
     ``start_ns`` and ``end_ns`` (nanoseconds since the epoch, taken to the second) bound the history
     that the labels describe; scenarios count back from the end. ``processes`` run on a node, besides
-    those of autoscaled replicas, jobs and attackers. ``window_s`` is the interval of delta sums.
+    those of autoscaled replicas, jobs and attackers. ``window_s`` is the interval of delta sums. With
+    ``size`` each attack is that many times as large as the smallest that detections promise to find.
     """
 
     start_ns: int
@@ -47,6 +48,7 @@ class SimulationConfig:
     nodes: int = 3
     processes: int = 20
     window_s: int = 10
+    size: float | None = None
 
     def __post_init__(self) -> None:
         if self.scenario not in SCENARIOS:
@@ -55,6 +57,8 @@ class SimulationConfig:
             raise UsageError("a simulation must start before it ends, and after 1970")
         if min(self.nodes, self.processes, self.window_s) < 1:
             raise UsageError("nodes, processes and the window must be at least 1")
+        if self.size is not None and not self.size > 0:
+            raise UsageError("a size is a multiple of the smallest attack that is promised to be found")
 
 
 class Simulation:
@@ -73,10 +77,12 @@ class Simulation:
         self._begin = config.start_ns // NANOS
         self._end = config.end_ns // NANOS
         until = self._end + LIVE_S
-        self.cluster = clusters.build(config.cluster, config.seed, config.nodes, self._begin, until)
+        clocks = twins.clock_change(self._end)
+        self.cluster = clusters.build(config.cluster, config.seed, config.nodes, self._begin, until, clocks)
         usual = tuple(edges.benign(self.cluster))
-        self.footprint = SCENARIOS[config.scenario].plan(Stage(self.cluster, usual, self._end))
-        self.edges = usual + self.footprint.edges
+        stage = Stage(self.cluster, usual, self._end, config.size)
+        self.footprint = twins.plan(stage) + SCENARIOS[config.scenario].plan(stage)
+        self.edges = edges.combined(usual, self.footprint.edges)
         self._families: dict[str, Family] = {}
 
     @cached_property
@@ -89,7 +95,7 @@ class Simulation:
             "seed": self.config.seed,
             "scenario": self.config.scenario,
             "attacks": [attack.as_json() for attack in self.footprint.attacks],
-            "benign": labels.benign(self.cluster, self._begin, self._end),
+            "benign": labels.benign(self.cluster, self._begin, self._end, self.footprint.twins),
         }
 
     def batches(

@@ -20,14 +20,14 @@ from kubestray.simulate import noise, rhythm
 from kubestray.simulate.noise import F64, I64, U64
 
 # Period in seconds and share of the standard deviation; the squares, with the point's, add to one.
-_SLOW = ((259_200, 0.30), (21_600, 0.35), (2_400, 0.45))
-_FAST = ((300, 0.50),)
-_POINT = 0.58
+SLOW = ((259_200, 0.30), (21_600, 0.35), (2_400, 0.45))
+FAST = ((300, 0.50),)
+POINT = 0.58
 
-_BURST_SLOT = 1_800
-_BURST_SHORTEST = 60
-_BURST_TAIL = 1.5
-_BURST_HIGHEST = 40.0
+BURST_SLOT = 1_800
+BURST_SHORTEST = 60
+BURST_TAIL = 1.5
+BURST_HIGHEST = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Streams:
     def _slow(self, seconds: I64) -> F64:
         log = np.take(rhythm.log_level(seconds), self.rhythm, axis=0)
         log *= self.swing
-        for period, share in _SLOW:
+        for period, share in SLOW:
             log += noise.smooth(noise.derive(self.keys, f"every {period} s"), seconds, period) * (
                 self.spread * share
             )
@@ -93,8 +93,8 @@ class Streams:
 
     def _fast(self, seconds: I64) -> F64:
         log = noise.normal_of(noise.bits(self.keys, seconds))
-        log *= self.spread * _POINT
-        for period, share in _FAST:
+        log *= self.spread * POINT
+        for period, share in FAST:
             log += noise.smooth(noise.derive(self.keys, f"every {period} s"), seconds, period) * (
                 self.spread * share
             )
@@ -114,7 +114,7 @@ def _column(values: Sequence[float]) -> F64:
 def bursts(keys: U64, probability: F64, seconds: I64) -> F64:
     """Return the factor 1 + bursts, f64[streams, n], at ascending times."""
     factor = np.ones((len(keys), len(seconds)))
-    slots = np.arange(seconds[0] // _BURST_SLOT - 1, seconds[-1] // _BURST_SLOT + 1)
+    slots = np.arange(seconds[0] // BURST_SLOT - 1, seconds[-1] // BURST_SLOT + 1)
     drawn = noise.uniform_of(noise.bits(noise.derive(keys, "burst"), slots))
     row, slot = np.nonzero(drawn < probability)
     if len(row):
@@ -126,9 +126,9 @@ def _add_bursts(factor: F64, row: I64, keys: U64, slot: I64, seconds: I64) -> No
     def draw(purpose: str) -> F64:
         return noise.uniform_of(noise.bits(noise.derive(keys, purpose), slot))
 
-    begin = slot * _BURST_SLOT + draw("begin") * _BURST_SLOT
-    length = _BURST_SHORTEST + draw("length") ** 2 * (_BURST_SLOT - _BURST_SHORTEST)
-    height = np.minimum((1.0 - draw("height")) ** (-1.0 / _BURST_TAIL), _BURST_HIGHEST)
+    begin = slot * BURST_SLOT + draw("begin") * BURST_SLOT
+    length = BURST_SHORTEST + draw("length") ** 2 * (BURST_SLOT - BURST_SHORTEST)
+    height = np.minimum((1.0 - draw("height")) ** (-1.0 / BURST_TAIL), BURST_HIGHEST)
     first = np.searchsorted(seconds, begin)
     count = np.searchsorted(seconds, begin + length) - first
     event = np.repeat(np.arange(len(row)), count)

@@ -89,6 +89,14 @@ class Engine(Protocol):
         ...
 
 
+_SCRATCH = re.compile(r"(CREATE TABLE|CREATE VIEW|DROP TABLE IF EXISTS|DROP VIEW IF EXISTS) scratch_\w+")
+
+
+def is_scratch(statement: str) -> bool:
+    """Return whether a statement makes or drops a table to try things on (`store.scratch`), nothing else."""
+    return _SCRATCH.match(statement) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Ready:
     """A statement whose text is known."""

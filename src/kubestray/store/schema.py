@@ -17,6 +17,7 @@ read             what
 ``events``       rows that searches have collected into indexes, the fields as JSON
 ``lookups``      each lookup's current version, its fields and their shapes (JSON)
 ``lookup_rows``  the rows of all versions of lookups, numbers and texts apart
+``profiles``     what searches have learned of what is normal: states as of some times, in parts
 ===============  ===================================================================================
 
 Points are written to ``samples_local`` and read through a view that collapses repeated ones: the
@@ -221,9 +222,22 @@ ORDER BY (name, version, place)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """
 
+_PROFILES = """
+CREATE TABLE IF NOT EXISTS profiles_local{on} (
+    profile String,
+    slot LowCardinality(String),
+    part UInt32,
+    parts UInt32,
+    until UInt64,
+    state String CODEC(ZSTD(1))
+) ENGINE = ReplacingMergeTree(until)
+ORDER BY (profile, slot, part)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+"""
+
 _TABLES = (
     *(_SAMPLES, _SERIES, _SUMMARIES, _GROUPS, _SUMMARISED, _TOUCHED, _EXPIRED),
-    *(_RUNS, _RISK, _FINDINGS, _DECISIONS, _EVENTS, _LOOKUPS, _LOOKUP_ROWS),
+    *(_RUNS, _RISK, _FINDINGS, _DECISIONS, _EVENTS, _LOOKUPS, _LOOKUP_ROWS, _PROFILES),
 )
 
 _UNIQUE = {
@@ -243,6 +257,7 @@ _UNIQUE = {
     "runs": "SELECT detection, scheduled, finished, rows, error FROM runs_local FINAL",
     "lookups": "SELECT name, version, fields, rows FROM lookups_local FINAL",
     "lookup_rows": "SELECT name, version, place, numbers, texts FROM lookup_rows_local FINAL",
+    "profiles": "SELECT profile, slot, part, parts, until, state FROM profiles_local FINAL",
     "risk": (
         "SELECT id, time, detection, risk_object, risk_object_type, risk_score, fields, recorded "
         "FROM risk_local FINAL"
@@ -251,6 +266,15 @@ _UNIQUE = {
     "decisions": "SELECT id, time, actor, action, target, detail FROM decisions_local FINAL",
     "events": "SELECT index_name, id, time, fields, recorded FROM events_local FINAL",
 }
+
+LEDGERS = ("runs", "risk", "findings", "decisions", "events", "lookups", "lookup_rows")
+"""What runs of searches and people leave behind, as against points and what is made of them."""
+
+
+def unique_rows(name: str, local: str) -> str:
+    """Return the query for the rows of a table, each once, read from ``local``, a table of its kind."""
+    return _UNIQUE[name].replace(f"{name}_local", local)
+
 
 _SHARD_BY = {
     "samples": "series_id",
@@ -262,6 +286,7 @@ _SHARD_BY = {
     "expired": "day",
     "lookups": "cityHash64(name)",
     "lookup_rows": "place",
+    "profiles": "cityHash64(profile)",
     "runs": "cityHash64(detection)",
     "risk": "cityHash64(detection)",
     "findings": "cityHash64(id)",

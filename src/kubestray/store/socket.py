@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from kubestray.model.errors import LimitExceeded, StoreError
 from kubestray.store.embedded import EmbeddedEngine
-from kubestray.store.engine import UNLIMITED, Limits, Statement, new_tag, render
+from kubestray.store.engine import UNLIMITED, Limits, Statement, is_scratch, new_tag, render
 from kubestray.store.frames import (
     ERROR,
     Frames,
@@ -103,6 +103,7 @@ class StoreSocket:
                 Route("/query", self._query, methods=["POST"]),
                 Route("/stream", self._stream, methods=["POST"]),
                 Route("/insert/{table}", self._insert, methods=["POST"]),
+                Route("/scratch", self._scratch, methods=["POST"]),
             ]
         )
 
@@ -144,6 +145,17 @@ class StoreSocket:
             return b""
 
         return await _answer(insert)
+
+    async def _scratch(self, request: Request) -> Response:
+        statement = (await request.body()).decode()
+
+        def execute() -> bytes:
+            if not is_scratch(statement):
+                raise StoreError(f"only tables to try things on can be made from here, not: {statement[:80]}")
+            self._engine.execute(statement)
+            return b""
+
+        return await _answer(execute)
 
 
 async def _statement(request: Request) -> tuple[str, Limits]:
@@ -213,7 +225,9 @@ class SocketEngine:
             connection.close()
 
     def execute(self, statement: str) -> None:
-        """Do nothing: the process that holds the store has made its tables."""
+        """Make or drop a table to try things on; the store's own tables were made by who holds it."""
+        if is_scratch(statement):
+            self._ask("POST", "/scratch", statement.encode())
 
     def insert(self, table: str, rows: pa.Table) -> None:
         """Append rows over there."""

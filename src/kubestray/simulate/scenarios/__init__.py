@@ -1,5 +1,5 @@
-"""The scenarios by name: what an attacker does in the simulated cluster. To add one, write its module
-and add a line here.
+"""The scenarios by name: what happens in the simulated cluster. Every attack is one (see `attacks`); to add
+another, write its module and add a line here.
 """
 
 from __future__ import annotations
@@ -8,18 +8,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from kubestray.simulate.scenarios import attack_chain, calm, exfiltration
-from kubestray.simulate.scenarios.base import Footprint, Scenario, Stage
+from kubestray.simulate.attacks import ATTACKS
+from kubestray.simulate.scenarios import all_attacks, attack_chain, calm
+from kubestray.simulate.scenarios.single import single
+from kubestray.simulate.stage import Footprint, Scenario, Stage
 
 SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType(
     {
-        "calm": Scenario("Nobody attacks; jobs, rollouts and bursts only.", calm.plan),
-        "exfiltration": Scenario(
-            "A shop workload has been sending data out for 45 minutes.", exfiltration.plan
-        ),
+        "calm": Scenario("Nobody attacks; jobs, rollouts, load tests, bursts and the like only.", calm.plan),
         "attack-chain": Scenario(
-            "Shell, binary, miner, scan and theft, all within a day.", attack_chain.plan
+            "Shell, binary, miner, new edges and theft, all within a day.", attack_chain.plan
         ),
+        "all-attacks": Scenario("Every attack below, one after the other, within a day.", all_attacks.plan),
+        **{name: single(name, kind) for name, kind in ATTACKS.items()},
     }
 )
 """Name to scenario, in the order in which they are listed."""

@@ -18,7 +18,7 @@ from kubestray.simulate.episode import Episode, steady, transfer
 from kubestray.simulate.labels import Attack, Step
 from kubestray.simulate.noise import between, key
 from kubestray.simulate.rhythm import HOUR
-from kubestray.simulate.scenarios.base import (
+from kubestray.simulate.stage import (
     ACKNOWLEDGED,
     UNDER_WAY,
     Footprint,
@@ -109,10 +109,8 @@ class _Scene:
         unit: str,
         program: Program,
     ) -> Step:
-        """Return a label: a step seen in processes is the node's, one seen on edges the workload's."""
-        on_edges = kind in ("new-edges", "exfiltration")
-        name = self.stage.cluster.name
-        entity = self.pod.owner.entity(name) if on_edges else self.stage.node(self.pod)
+        """Return a label; all steps are the workload's, whose pod processes name by their control group."""
+        entity = self.pod.owner.entity(self.stage.cluster.name)
         entities = self.stage.entities(self.pod)
         return Step(*span, kind, entity, entities, (technique,), size, unit, program.name)
 

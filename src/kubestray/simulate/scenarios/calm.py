@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kubestray.simulate.scenarios.base import Footprint, Stage
+from kubestray.simulate.stage import Footprint, Stage
 
 
 def plan(_stage: Stage) -> Footprint:

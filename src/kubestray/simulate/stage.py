@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 from kubestray.simulate.catalog import Program
-from kubestray.simulate.cluster import Cluster, Pod
+from kubestray.simulate.cluster import Cluster, Machine, Pod
 from kubestray.simulate.edges import Edge, Endpoint, episodic
 from kubestray.simulate.episode import Episode
-from kubestray.simulate.labels import Attack
+from kubestray.simulate.labels import Attack, Twin
 from kubestray.simulate.noise import key
 from kubestray.simulate.rhythm import HOUR
 
@@ -20,17 +20,22 @@ UNDER_WAY: Final = 6 * HOUR
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Intruder:
-    """A process that an attacker starts inside a pod.
+    """A process that somebody starts inside a pod, or (with ``machine``) beside all pods of a machine.
 
-    ``busy`` is CPU time in microseconds beside its program's own appetite.
+    ``busy`` is CPU time in microseconds beside its program's own appetite. With ``by_runtime`` the container
+    runtime is its parent, as of a probe, and not the container's main process; ``cgroup`` is its control
+    group if that is not what the machine's services have.
     """
 
     key: int
-    pod: Pod
+    pod: Pod | None
     program: Program
     born: int
     died: int
     busy: Episode | None = None
+    machine: Machine | None = None
+    by_runtime: bool = False
+    cgroup: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,13 +48,35 @@ class PodTraffic:
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """A node's agent that sends nothing from ``begin`` to ``until`` (seconds since the epoch)."""
+
+    node: str
+    begin: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class Footprint:
-    """The traces of one attack, and their labels."""
+    """The traces of what happens besides the usual, and their labels: attacks and benign events.
+
+    ``pods`` are there besides those of the cluster; ``work`` is CPU time in microseconds that pods of the
+    cluster use besides their usual. An edge that the cluster has already carries more.
+    """
 
     attacks: tuple[Attack, ...] = ()
+    twins: tuple[Twin, ...] = ()
     edges: tuple[Edge, ...] = ()
     intruders: tuple[Intruder, ...] = ()
     traffic: tuple[PodTraffic, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    silences: tuple[Silence, ...] = ()
+    work: tuple[tuple[Pod, Episode], ...] = ()
+
+    def __add__(self, other: Footprint) -> Footprint:
+        """Return both footprints together."""
+        both = {one.name: getattr(self, one.name) + getattr(other, one.name) for one in fields(Footprint)}
+        return Footprint(**both)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +87,21 @@ class Stage:
     edges: tuple[Edge, ...]
     """The benign edges."""
     end: int
+    size: float | None = None
+    """How large attacks are, in multiples of what the built-in detections promise to find; None: as usual."""
 
-    def target(self, names: tuple[str, ...], begin: int) -> Pod:
-        """Return the pod to attack: of one of these workloads, and alive from ``begin`` to the end.
+    def target(self, names: tuple[str, ...], begin: int, until: int | None = None) -> Pod:
+        """Return the pod to attack: of one of these workloads, alive from ``begin`` to ``until`` (the end).
 
         The seed chooses among them; if there is none, any of the pods that live at the end.
         """
+        last = self.end if until is None else until
         living = [
             pod
             for pod in self.cluster.pods
-            if pod.owner.name in names and pod.born <= self.end < pod.died and not pod.is_extra
+            if pod.owner.name in names and pod.born <= last < pod.died and not pod.is_extra
         ]
-        return min(living, key=lambda pod: (pod.born > begin or _restarts(pod, begin, self.end), pod.key))
+        return min(living, key=lambda pod: (pod.born > begin or _restarts(pod, begin, last), pod.key))
 
     def usual_volume(self, pod: Pod) -> float:
         """Return the bytes in a tick that the pod's workload sends, at a rhythm's level 1."""

@@ -1,0 +1,174 @@
+"""Bins of a search, judged for people: which rows are alarms, what was expected, between which limits.
+
+A profile learns whatever comes; which alarms are told depends on what is asked as well: how large an effect
+must be, and if an entity that is not known yet is judged by its peers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kubestray.baseline.arrays import Flags, Floats, Ints
+from kubestray.baseline.bands import limits
+from kubestray.baseline.peers import by_peers
+from kubestray.baseline.profile import Bin, Key, Profile
+from kubestray.baseline.stray import LEARNING, LEARNING_SECONDS, READY, STALE, STALE_SECONDS, Direction
+
+PEERS = "peers"
+BY_SCORE, BY_RISE, BY_PEERS = "score", "rise", "peers"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which alarms are wanted: the direction that counts, and how far a metric must at least be from what was
+    expected, in its own unit and as a ratio.
+
+    With ``annotate`` all rows are told, not only alarms.
+    """
+
+    direction: Direction = "both"
+    min_change: float = 0.0
+    min_ratio: float = 1.0
+    annotate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is told of a bin; arrays are by entity, or (entities, metrics) with NaN for what is not known.
+
+    ``reason`` says why there is an alarm, ``shown`` what is told.
+    """
+
+    time: float
+    metrics: tuple[str, ...]
+    keys: list[Key]
+    score: Floats
+    alert: Flags
+    shown: Flags
+    state: list[str]
+    reason: list[str | None]
+    expected: Floats
+    lower: Floats
+    upper: Floats
+    rarity: Floats
+
+    def fields(self, index: int) -> dict[str, Any]:
+        """Return what is added to the row of an entity; what is not known is left out."""
+        made: dict[str, Any] = {
+            "score": float(self.score[index]),
+            "alert": int(self.alert[index]),
+            "stray_state": self.state[index],
+        }
+        if self.reason[index] is not None:
+            made["stray_reason"] = self.reason[index]
+        for place, name in enumerate(self.metrics):
+            parts = (self.expected, self.lower, self.upper, self.rarity)
+            for part, values in zip(ADDED, parts, strict=True):
+                value = float(values[index, place])
+                if math.isfinite(value):
+                    made[f"{part}_{name}"] = value
+        return made
+
+
+ADDED = ("expected", "lower", "upper", "score")
+"""What is added for each metric, as NAME_METRIC."""
+OF_ENTITY = ("score", "alert", "stray_state", "stray_reason")
+
+
+@dataclass(slots=True)
+class Judge:
+    """Takes rows into a profile and judges them."""
+
+    profile: Profile
+    question: Question
+
+    def take(
+        self,
+        times: Floats,
+        keys: Sequence[Key],
+        key_of: Ints,
+        values: Floats,
+        report_from: float,
+        groups: Ints | None = None,
+    ) -> Iterator[Judged]:
+        """Learn from rows and yield what is told of the bins that start at ``report_from`` or later.
+
+        The arguments are those of `Profile.advance`; ``groups`` (rows) tells which entities are peers.
+        """
+        group_of: dict[Key, int] = {}
+        if groups is not None:
+            codes, first = np.unique(key_of, return_index=True)
+            group_of = {keys[code]: int(groups[row]) for code, row in zip(codes, first, strict=True)}
+        for found in self.profile.advance(times, keys, key_of, values, report_from):
+            yield self._judged(found, group_of)
+
+    def _judged(self, found: Bin, group_of: dict[Key, int]) -> Judged:
+        fleet, width = self.profile.fleet, len(self.profile.form.metrics)
+        place = np.searchsorted(found.entities, fleet.entity[found.rows])
+        metric = found.rows % width
+        shape = (len(found.keys), width)
+        expected = _spread(found.views.expected(), place, metric, shape)
+        rarity = _spread(found.scores.metrics, place, metric, shape)
+        score, alert = found.scores.moment.copy(), found.scores.alert.copy()
+        rising = np.isin(found.entities, found.scores.rising)
+        state = _states(found)
+        reason: list[str | None] = [BY_RISE if is_rising else BY_SCORE for is_rising in rising]
+        learning = [n for n, one in enumerate(state) if one == LEARNING]
+        if group_of and learning:
+            group = np.array([group_of.get(key, -1) for key in found.keys])
+            theirs, middle = by_peers(group, learning, found.values, self.question.direction)
+            for n, own, usual in zip(learning, theirs, middle, strict=True):
+                if math.isfinite(own):
+                    state[n], reason[n], score[n] = PEERS, BY_PEERS, own
+                    alert[n] = own > fleet.budget.threshold[0]
+                    expected[n] = usual
+        alert &= rising | self._large(found.values, expected, rarity)
+        shown = np.ones(len(alert), dtype=bool) if self.question.annotate else alert
+        lower, upper = np.full(shape, np.nan), np.full(shape, np.nan)
+        wanted = np.flatnonzero(shown[place])
+        if len(wanted):
+            own = limits(fleet, found.rows[wanted], found.views.of(wanted))
+            lower[place[wanted], metric[wanted]] = own.lower
+            upper[place[wanted], metric[wanted]] = own.upper
+        reasons = [one if is_alert else None for one, is_alert in zip(reason, alert, strict=True)]
+        return Judged(
+            found.time, self.profile.form.metrics, found.keys, score, alert, shown, state, reasons,
+            expected, lower, upper, rarity,
+        )  # fmt: skip
+
+    def _large(self, values: Floats, expected: Floats, rarity: Floats) -> Flags:
+        """Return which entities have a metric that is rare, and as far from what was expected as is asked."""
+        question = self.question
+        if question.min_change <= 0 and question.min_ratio <= 1:
+            return np.ones(len(values), dtype=bool)
+        change = values - expected
+        with np.errstate(divide="ignore", invalid="ignore"):
+            up = np.where(change > 0, np.abs(values) / np.abs(expected), 0.0)
+            down = np.where(change < 0, np.abs(expected) / np.abs(values), 0.0)
+        ratio = {"up": up, "down": down, "both": np.fmax(up, down)}[question.direction]
+        change = {"up": change, "down": -change, "both": np.abs(change)}[question.direction]
+        most = np.nanmax(np.nan_to_num(rarity), axis=1, keepdims=True)
+        rare = np.nan_to_num(rarity) >= most / 2
+        enough = (change >= question.min_change) & (ratio >= question.min_ratio)
+        return np.asarray((rare & enough).any(axis=1))
+
+
+def _states(found: Bin) -> list[str]:
+    lived, away = found.time - found.first, found.time - found.last
+    new = ~(lived >= LEARNING_SECONDS)
+    return [
+        LEARNING if is_new else STALE if gone > STALE_SECONDS else READY
+        for is_new, gone in zip(new, away, strict=True)
+    ]
+
+
+def _spread(values: Floats, place: Ints, metric: Ints, shape: tuple[int, int]) -> Floats:
+    """Return the values of rows as (entities, metrics)."""
+    made = np.full(shape, np.nan)
+    made[place, metric] = values
+    return made

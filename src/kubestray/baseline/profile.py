@@ -1,0 +1,240 @@
+"""What a search has learned of its entities: a fleet whose entities have names, come and go.
+
+A profile takes bins of one length in the order of time. Entities get their numbers when they are first seen,
+and are forgotten at the first bin of a day on which they have not been seen for `FORGOTTEN_SECONDS`. Scores
+do not depend on how the bins were cut into calls: who takes a month in one call and who takes it minute by
+minute have the same state.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kubestray.baseline import snapshot
+from kubestray.baseline.arrays import Floats, Ints
+from kubestray.baseline.bands import Steady, steady
+from kubestray.baseline.resize import resized
+from kubestray.baseline.stray import Direction, Scores, Stray
+from kubestray.baseline.tails import PHASES
+from kubestray.model.errors import KubestrayError
+
+Key = tuple[str, ...]
+"""The name of an entity: the values of its key fields."""
+
+DAY = 86400.0
+FORGOTTEN_SECONDS = 8 * DAY
+"""Longer than a week, so that what runs once a week is not new each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a profile is of: the names of its key fields and metrics, the length of a bin in seconds, the
+    rate of false findings per entity-day that is asked for, the direction that counts.
+    """
+
+    keys: tuple[str, ...]
+    metrics: tuple[str, ...]
+    step: float
+    per_day: float = 1 / 30
+    direction: Direction = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """One bin, judged: ``entities`` by number in ascending order, their keys, what their views expected
+    before.
+
+    ``values`` are (entities, metrics), NaN where there is none; ``first`` and ``last`` are when each entity
+    was seen before, infinite if never. ``rows`` are the rows of the fleet that had values, in their order.
+    """
+
+    time: float
+    entities: Ints
+    keys: list[Key]
+    values: Floats
+    rows: Ints
+    views: Steady
+    first: Floats
+    last: Floats
+    scores: Scores
+
+
+@dataclass(slots=True)
+class Profile:
+    """See the module. ``until`` is the end of the last bin that was learned, in seconds since 1970."""
+
+    form: Form
+    until: float = -np.inf
+    fleet: Stray = field(init=False)
+    names: list[Key] = field(default_factory=list)
+    _number: dict[Key, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.fleet = _blank(self.form, [], 0)
+
+    def advance(
+        self, times: Floats, keys: Sequence[Key], key_of: Ints, values: Floats, report_from: float = np.inf
+    ) -> Iterator[Bin]:
+        """Learn from rows and yield the bins that start at ``report_from`` or later, judged before they are
+        learned.
+
+        ``times`` (rows) are starts of bins, in any order; ``key_of`` (rows) says which of ``keys`` each row
+        is of; ``values`` are (rows, metrics). Bins before ``until`` are passed over. Raise `ValueError` for
+        two rows of one entity in one bin.
+        """
+        order = np.lexsort((key_of, times))
+        times, key_of, values = times[order], key_of[order], values[order]
+        start = int(np.searchsorted(times, self.until, side="left"))
+        while start < len(times):
+            day = times[start] // DAY
+            if self.until > -np.inf and day > (self.until - self.form.step) // DAY:
+                self._forget(times[start])
+            end = int(np.searchsorted(times, (day + 1) * DAY, side="left"))
+            part = slice(start, end)
+            yield from self._day(times[part], keys, key_of[part], values[part], report_from)
+            start = end
+
+    def _day(
+        self, times: Floats, keys: Sequence[Key], key_of: Ints, values: Floats, report_from: float
+    ) -> Iterator[Bin]:
+        entity = self._numbers(keys, key_of)
+        order = np.lexsort((entity, times))
+        times, entity, values = times[order], entity[order], values[order]
+        starts = np.flatnonzero(np.concatenate(([True], times[1:] != times[:-1])))
+        ends = np.append(starts[1:], len(times))
+        for begin, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            found = self._bin(
+                float(times[begin]), entity[begin:end], values[begin:end], times[begin] >= report_from
+            )
+            if found is not None:
+                yield found
+
+    def _bin(self, time: float, entity: Ints, values: Floats, report: bool) -> Bin | None:
+        twice = np.flatnonzero(entity[1:] == entity[:-1])
+        if len(twice):
+            raise ValueError(f"two rows of {self.names[int(entity[twice[0]])]} at {time:.0f}")
+        width = len(self.form.metrics)
+        there = np.isfinite(values)
+        rows = (entity[:, None] * width + np.arange(width))[there]
+        self.until = time + self.form.step
+        if not len(rows):
+            return None
+        moments = np.full(len(rows), time)
+        if not report:
+            self.fleet.advance(rows, moments, values[there])
+            return None
+        some = there.any(axis=1)
+        views = steady(self.fleet, rows, moments)
+        first, last = self.fleet.seen.first[entity[some]], self.fleet.seen.last[entity[some]]
+        scores = self.fleet.advance(rows, moments, values[there])
+        names = [self.names[number] for number in scores.entities.tolist()]
+        return Bin(time, scores.entities, names, values[some], rows, views, first, last, scores)
+
+    def _numbers(self, keys: Sequence[Key], key_of: Ints) -> Ints:
+        """Return the numbers of the entities of rows, which are new ones for those not seen before."""
+        _, first = np.unique(key_of, return_index=True)
+        table = np.zeros(len(keys), dtype=np.int64)
+        fresh: list[Key] = []
+        for code in key_of[np.sort(first)].tolist():
+            key = keys[code]
+            number = self._number.get(key)
+            if number is None:
+                number = self._number[key] = len(self.names) + len(fresh)
+                fresh.append(key)
+            table[code] = number
+        self._add(fresh)
+        return table[key_of]
+
+    def _add(self, fresh: list[Key]) -> None:
+        needed = len(self.names) + len(fresh)
+        if fresh:
+            # Some more than are needed: a fleet that grows one by one is copied seldom.
+            spare = max(16, needed // 4) if needed > self.fleet.entities else 0
+            self._resize(np.arange(len(self.names)), [*self.names, *fresh], spare)
+
+    def _resize(self, keep: Ints, names: list[Key], spare: int) -> None:
+        room = max(self.fleet.entities, len(names) + spare) if spare == 0 else len(names) + spare
+        if room > self.fleet.entities or len(keep) < len(self.names):
+            more = _blank(self.form, names[len(keep) :], room - len(keep))
+            self.fleet = resized(self.fleet, keep, more)
+        else:
+            self._mark(names, len(keep))
+        self.names = names
+
+    def _mark(self, names: list[Key], start: int) -> None:
+        """Give the phases of entities to spare rows that become theirs."""
+        width, total = len(self.form.metrics), self.fleet.entities
+        for number in range(start, len(names)):
+            own = phase_of(names[number])
+            self.fleet.whole.phase[number] = own
+            rows = number * width + np.arange(width)
+            for copy in range(self.fleet.views.copies):
+                self.fleet.views.phase[copy * total * width + rows] = own
+
+    def _forget(self, now: float) -> None:
+        last = self.fleet.seen.last[: len(self.names)]
+        keep = np.flatnonzero(last >= now - FORGOTTEN_SECONDS)
+        if len(keep) < len(self.names):
+            names = [self.names[number] for number in keep.tolist()]
+            self._resize(keep, names, 0)
+            self._number = {name: number for number, name in enumerate(names)}
+
+    def only(self, key: Key) -> Profile:
+        """Return the profile of a single entity, with the budget of the fleet; of none if it is not known."""
+        made = Profile(self.form, self.until)
+        number = self._number.get(key)
+        keep = np.zeros(0, dtype=np.int64) if number is None else np.array([number])
+        made.fleet = resized(self.fleet, keep, _blank(self.form, [], 0))
+        made.names = [] if number is None else [key]
+        made._number = {name: place for place, name in enumerate(made.names)}
+        return made
+
+    def dump(self) -> bytes:
+        """Return the profile as bytes, that `load` takes."""
+        fleet = resized(self.fleet, np.arange(len(self.names)), _blank(self.form, [], 0))
+        form = self.form
+        head = [form.keys, form.metrics, form.step, form.per_day, form.direction, self.until, self.names]
+        written = io.BytesIO()
+        with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as file:
+            file.writestr(_member("profile.json"), json.dumps(head))
+            file.writestr(_member("fleet.npz"), snapshot.dump(fleet))
+        return written.getvalue()
+
+
+def load(state: bytes) -> Profile:
+    """Return the profile of a dump; raise `KubestrayError` if it cannot be read."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(state)) as file:
+            keys, metrics, step, per_day, direction, until, names = json.loads(file.read("profile.json"))
+            fleet = file.read("fleet.npz")
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise KubestrayError(f"a profile cannot be read: {error}; let it learn anew") from error
+    made = Profile(Form(tuple(keys), tuple(metrics), step, per_day, direction), until)
+    made.fleet = snapshot.load(fleet)
+    made.names = [tuple(name) for name in names]
+    made._number = {name: number for number, name in enumerate(made.names)}
+    return made
+
+
+def phase_of(key: Key) -> int:
+    """Return in which ten minutes of an hour an entity is worked out anew: always the same ones."""
+    return zlib.crc32("\0".join(key).encode("utf-8", "surrogatepass")) % PHASES
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    """Return a member with no time of its own: the same state is the same bytes."""
+    return zipfile.ZipInfo(name)
+
+
+def _blank(form: Form, names: Sequence[Key], entities: int) -> Stray:
+    width = len(form.metrics)
+    phase = np.array([phase_of(name) for name in names] + [0] * (entities - len(names)), dtype=np.int64)
+    entity = np.repeat(np.arange(entities), width)
+    return Stray(entity, np.full(entities * width, form.step), form.per_day, form.direction, phase)

@@ -1,0 +1,43 @@
+"""``kubestray verify FINDING.json``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("path", metavar="FINDING.json", help="a finding's document; '-' is stdin")
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Recompute a finding from its own file; say identical, or what differs."""
+    from kubestray.risk.verifying import differences
+
+    document = _read(parsed.path)
+    found = differences(document)
+    if not found:
+        print("identical")
+        return 0
+    for difference in found:
+        print(difference)
+    return 1
+
+
+def _read(path: str) -> dict[str, Any]:
+    from kubestray.model.errors import UsageError
+
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+        document = json.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from error
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{path}:{error.lineno}:{error.colno}: is no JSON: {error.msg}") from error
+    if not isinstance(document, dict) or document.get("kind") != "finding":
+        raise UsageError(f"{path}: is no finding: expected an object whose kind is finding")
+    return document

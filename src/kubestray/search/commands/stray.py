@@ -1,0 +1,130 @@
+"""``stray FIELD [FIELD …] BY KEY [KEY …] [budget="1/30d"] [direction=up|down|both] [min_change=N]
+[min_ratio=N] [peers="FIELD,FIELD"] [history=30d] [action=filter|annotate]`` finds entities that stray from
+their own normal.
+
+The rows are bins of one length, with ``_time`` at their start: what ``mstats … span=1m`` gives. An entity
+is all rows with the same values of the KEYs; it has one row a bin, and one ``score`` over its FIELDs, which
+are numbers. A score depends on no later row. ``budget`` is how many false alarms are asked for, for each
+entity and time: ``1/30d`` is one in 30 days. Rows without a KEY are left out; so is a FIELD that is null.
+
+It learns from ``history`` before the time range of the search, and reports what the range holds: the bins
+that end in it and have ended. For the history the commands before are run over earlier times, so they must
+treat each bin by itself: ``eval``, ``where``, ``rename``, ``lookup``, ``stats … BY _time`` and the like,
+``fillnull`` with fields. Where the text has a range of its own (``earliest=-30d``), or the rows are given,
+those that come in are all that it learns from. A detection that runs on a schedule goes on from what it has
+learned, and learns each bin once: what comes in later than the schedule waits for is not learned.
+
+``score`` is how rare a row is for its entity, ``alert`` 1 for an alarm and 0 for none, ``stray_reason`` why
+it is one: ``score``, ``rise`` (it has grown day after day, for a week) or ``peers``. ``stray_state`` is
+``learning`` in the first hour of an entity, in which it raises no alarm, ``ready``, ``stale`` for the first
+row after a day without any, and ``peers`` for one that is learning and is judged by others: at least three
+with the same values of the ``peers`` fields. For each FIELD there are ``expected_FIELD``, ``lower_FIELD``
+and ``upper_FIELD`` (limits beyond which the field alone would make an alarm) and ``score_FIELD``.
+
+``direction`` says which way counts. ``min_change`` is how far a rare FIELD must be from what is expected,
+in its own unit, ``min_ratio`` how many times as much (or as little). ``action=annotate`` keeps all rows,
+``filter`` alarms.
+
+Example::
+
+    | mstats sum(tcp.bytes) AS bytes BY k8s.cluster.name k8s.namespace.name source.workload.name span=1m
+    | stray bytes BY k8s.cluster.name k8s.namespace.name source.workload.name direction=up min_ratio=2
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+from kubestray.baseline.judging import ADDED, OF_ENTITY, Question
+from kubestray.baseline.stray import Direction
+from kubestray.search.cursor import Cursor
+from kubestray.search.given import given_relation
+from kubestray.search.options import amount, length, one_of, read_names
+from kubestray.search.plan import Column, Rows
+from kubestray.search.relation import Context, Relation
+from kubestray.search.straying import Wish, found
+from kubestray.search.syntax import Command
+from kubestray.search.times import per_day
+from kubestray.search.values import Shape, nothing
+from kubestray.store.trees import Tree
+
+_OPTIONS = ("budget", "direction", "min_change", "min_ratio", "peers", "history", "action")
+_DIRECTIONS = ("both", "up", "down")
+_ACTIONS = ("filter", "annotate")
+
+
+@dataclass(frozen=True, slots=True)
+class Stray(Command):
+    """The ``stray`` command."""
+
+    rereads: ClassVar = True
+
+    wish: Wish
+
+
+def parse(cursor: Cursor, at: int) -> Stray:
+    """Read the fields, the keys and the options; options may stand anywhere."""
+    options: dict[str, str] = {}
+    fields = read_names(cursor, options, _OPTIONS, "with numbers")
+    if not cursor.keyword("by"):
+        raise cursor.error(f"expected BY and what an entity is, found {cursor.found()}")
+    keys = read_names(cursor, options, _OPTIONS, "after BY")
+    if twice := set(fields) & set(keys):
+        raise cursor.error(f"{min(twice)} is measured and a key of entities", at)
+    question = Question(
+        cast(Direction, one_of(cursor, at, options, "direction", _DIRECTIONS)),
+        amount(cursor, at, options, "min_change", 0.0),
+        amount(cursor, at, options, "min_ratio", 1.0),
+        one_of(cursor, at, options, "action", _ACTIONS) == "annotate",
+    )
+    budget = per_day(options.get("budget", "1/30d"))
+    if budget is None:
+        raise cursor.error(f"budget={options['budget']} is no rate", at, 'write budget="1/30d"')
+    peers = tuple(name.strip() for name in options.get("peers", "").split(",") if name.strip())
+    return Stray(
+        at, Wish(fields, keys, question, budget, length(cursor, at, options, "history", "30d"), peers)
+    )
+
+
+def plan(command: Stray, relation: Relation, context: Context) -> Relation:
+    """Judge the rows; they are read while the search is planned."""
+    wish = command.wish
+    for name in (*wish.fields, *wish.keys, *wish.peers):
+        if name not in relation.fields:
+            context.note(f"stray: there is no field {name}")
+    if context.table is None:
+        return _with_added(wish, relation, context)
+    rows = found(wish, relation, context, command.at)
+    names = [*relation.fields, *(name for name, _ in _added(wish))]
+    made = given_relation(rows, context, names)
+    assert isinstance(made.node, Rows)
+    keys = tuple(made.fields[name] for name in ("_time", *wish.keys) if name in made.fields)
+    made = made.with_node(dataclasses.replace(made.node, keys=keys))
+    return _shaped(made, dict(_added(wish)), context)
+
+
+def _added(wish: Wish) -> list[tuple[str, Shape]]:
+    texts = ("stray_state", "stray_reason")
+    own = [(name, Shape.TEXT if name in texts else Shape.NUMBER) for name in OF_ENTITY]
+    return own + [(f"{part}_{name}", Shape.NUMBER) for name in wish.fields for part in ADDED]
+
+
+def _with_added(wish: Wish, relation: Relation, context: Context) -> Relation:
+    """Return the fields that there would be, where there is no data."""
+    made: list[tuple[str, Column, Tree]] = [
+        (name, context.column(shape), nothing(shape)) for name, shape in _added(wish)
+    ]
+    return relation.extended(made)
+
+
+def _shaped(relation: Relation, shapes: Mapping[str, Shape], context: Context) -> Relation:
+    """Return rows whose added fields have their shape also where none has a value."""
+    made: list[tuple[str, Column, Tree]] = [
+        (name, context.column(shape), nothing(shape))
+        for name, shape in shapes.items()
+        if relation.fields[name].shape is not shape
+    ]
+    return relation.extended(made)

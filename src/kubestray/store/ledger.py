@@ -1,0 +1,146 @@
+"""The ledger: risk events, what became of findings, what people decided. Rows are added and never changed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from sqlglot import exp
+
+from kubestray.model.finding import CLOSED, MERGED, Change, Decision, Document, written
+from kubestray.model.risk import RiskEvent
+from kubestray.store.store import Store
+from kubestray.store.trees import all_of, call, column, named, ordered, select, table, text, unsigned
+
+Tree = exp.Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """The latest document of a finding or incident, its sequence and what became of it then."""
+
+    sequence: int
+    change: str
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The ledger of a store. Recording a row again that is there adds nothing."""
+
+    store: Store
+
+    def record_risk(self, events: Sequence[RiskEvent]) -> None:
+        """Add risk events; durable when this returns."""
+        columns = {
+            "id": pa.array([e.id for e in events], pa.string()),
+            "time": pa.array([e.time for e in events], pa.uint64()),
+            "detection": pa.array([e.detection for e in events], pa.string()),
+            "risk_object": pa.array([e.risk_object for e in events], pa.string()),
+            "risk_object_type": pa.array([e.risk_object_type for e in events], pa.string()),
+            "risk_score": pa.array([e.risk_score for e in events], pa.float64()),
+            "fields": pa.array([json.dumps(e.fields, sort_keys=True) for e in events], pa.string()),
+            "recorded": pa.array([time.time_ns()] * len(events), pa.uint64()),
+        }
+        self.store.record("risk", pa.table(columns))
+
+    def risk(self, after: int, until: int) -> list[RiskEvent]:
+        """Return the risk events of ``(after, until]`` (ns) in order of time."""
+        names = ("id", "time", "detection", "risk_object", "risk_object_type", "risk_score", "fields")
+        within = all_of([_above("time", after), _up_to("time", until)])
+        tree = select(*map(column, names)).from_("risk").where(within)
+        rows = self.store.query(tree.order_by(column("time"), column("detection"), column("id"))).to_pylist()
+        return [RiskEvent(**{**row, "fields": json.loads(row["fields"])}) for row in rows]
+
+    def record_changes(self, changes: Sequence[Change]) -> None:
+        """Add what became of findings and incidents; durable when this returns."""
+        columns = {
+            "id": pa.array([c.id for c in changes], pa.string()),
+            "kind": pa.array([c.kind for c in changes], pa.string()),
+            "sequence": pa.array([c.sequence for c in changes], pa.uint32()),
+            "time": pa.array([c.time for c in changes], pa.uint64()),
+            "change": pa.array([c.change for c in changes], pa.string()),
+            "document": pa.array([written(c.document) for c in changes], pa.string()),
+            "recorded": pa.array([time.time_ns()] * len(changes), pa.uint64()),
+        }
+        self.store.record("findings", pa.table(columns))
+
+    def latest(
+        self,
+        *,
+        only_open: bool = False,
+        kind: str = "",
+        identity: str = "",
+        after: int = 0,
+        until: int | None = None,
+    ) -> list[Noted]:
+        """Return the latest document of every finding and incident, or of those asked for, the newest first.
+
+        ``after`` (ns): only if something became of it since then. ``until`` (ns): as it stood then.
+        """
+        wanted: list[Tree] = [] if until is None else [_up_to("time", until)]
+        wanted += [
+            exp.EQ(this=column(name), expression=text(value))
+            for name, value in (("kind", kind), ("id", identity))
+            if value
+        ]
+        last = (named(call("argMax", column(n), column("sequence")), f"last_{n}") for n in _LAST)
+        tree = select(column("id"), named(call("max", column("sequence")), "last"), *last).from_("findings")
+        tree = tree.where(all_of(wanted)) if wanted else tree
+        rows = table(tree.group_by(column("id")), "ended")
+        outer = select(*map(column, ("last", "last_change", "last_document"))).from_(rows)
+        if only_open:
+            over = call("tuple", text(CLOSED), text(MERGED))
+            outer = outer.where(call("notIn", column("last_change"), over))
+        if after:
+            outer = outer.where(_above("last_time", after))
+        outer = outer.order_by(ordered(column("last_time"), descending=True), column("id"))
+        found = self.store.query(outer).to_pylist()
+        return [Noted(row["last"], row["last_change"], json.loads(row["last_document"])) for row in found]
+
+    def changes(self, identity: str) -> list[Change]:
+        """Return everything that became of a finding or incident, in order."""
+        names = ("id", "kind", "sequence", "time", "change", "document")
+        chosen = exp.EQ(this=column("id"), expression=text(identity))
+        tree = select(*map(column, names)).from_("findings").where(chosen).order_by(column("sequence"))
+        rows = self.store.query(tree).to_pylist()
+        return [Change(**{**row, "document": json.loads(row["document"])}) for row in rows]
+
+    def decide(self, decision: Decision) -> None:
+        """Add a decision; durable when this returns."""
+        columns = {
+            "id": [decision.id],
+            "time": pa.array([decision.time], pa.uint64()),
+            "actor": [decision.actor],
+            "action": [decision.action],
+            "target": [decision.target],
+            "detail": [written(decision.detail)],
+        }
+        self.store.record("decisions", pa.table(columns))
+
+    def decisions(self, targets: Iterable[str] = (), actions: Iterable[str] = ()) -> list[Decision]:
+        """Return all decisions in order of time, or those about some targets, or of some actions."""
+        names = ("id", "time", "actor", "action", "target", "detail")
+        wanted = [
+            call("in", column(name), call("tuple", *map(text, values)))
+            for name, values in (("target", tuple(targets)), ("action", tuple(actions)))
+            if values
+        ]
+        tree = select(*map(column, names)).from_("decisions")
+        tree = tree.where(all_of(wanted)) if wanted else tree
+        rows = self.store.query(tree.order_by(column("time"), column("id"))).to_pylist()
+        return [Decision(**{**row, "detail": json.loads(row["detail"])}) for row in rows]
+
+
+_LAST = ("change", "document", "time")
+
+
+def _above(name: str, value: int) -> Tree:
+    return exp.GT(this=column(name), expression=unsigned(max(value, 0)))
+
+
+def _up_to(name: str, value: int) -> Tree:
+    return exp.LTE(this=column(name), expression=unsigned(value))

@@ -1,0 +1,156 @@
+"""`stray` on a schedule: it goes on from what it has learned, and finds what a replay finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from helpers import DAY, HOUR, MINUTE, NOW, SECOND, Point, batch, series
+from kubestray.baseline.profile import Form, Profile
+from kubestray.model.metric import Kind
+from kubestray.search.profile_store import StoreProfiles
+from kubestray.search.relation import Held
+from kubestray.search.run import Request, Result, run_search
+from kubestray.store.points import Span
+from kubestray.store.store import Store
+
+STEP = 5 * MINUTE
+START = NOW // DAY * DAY - 2 * DAY
+TEXT = "| mstats sum(io) AS io BY pod span=5m | stray io BY pod budget=1/7d history=1d"
+ALL = TEXT + " action=annotate"
+
+Row = dict[str, Any]
+
+
+def points(end: int, seed: int = 0) -> list[Point]:
+    """Three pods with counters from `START` on; one stops and another begins half-way; bursts now and then."""
+    chance = np.random.default_rng(seed)
+    found: list[Point] = []
+    for name, begin, stop in (("a", 0, end), ("b", 0, START + DAY), ("c", START + DAY, end)):
+        made, total = series("io", Kind.CUMULATIVE, pod=name), 0.0
+        for time in range(max(begin, START), stop, STEP):
+            wave = 1000 + 300 * np.sin(2 * np.pi * (time % DAY) / DAY)
+            total += wave * (1 + chance.normal(0, 0.05)) * (30 if chance.random() < 0.01 else 1)
+            found.append((made, time + 7 * SECOND, START, float(total)))
+    return found
+
+
+@pytest.fixture
+def filled(embedded: Store) -> Store:
+    embedded.append(batch(points(START + 36 * HOUR)))
+    return embedded
+
+
+def run(
+    store: Store, profiles: StoreProfiles, earliest: int, latest: int, text: str = TEXT, **more: Any
+) -> Result:
+    return run_search(Request(text, latest, Span(earliest, latest), profiles=profiles, **more), store.query)
+
+
+def passes(
+    store: Store, profiles: Callable[[int], StoreProfiles], start: int, end: int, window: int = 15 * MINUTE
+) -> dict[tuple[Any, ...], Row]:
+    """Run every ten minutes; return the rows by time and pod, of which repeated ones must be the same."""
+    found: dict[tuple[Any, ...], Row] = {}
+    for now in range(start, end + 1, 10 * MINUTE):
+        for row in run(store, profiles(now), now - window, now, ALL).rows:
+            key = (row["_time"], row["pod"])
+            assert found.setdefault(key, row) == row
+    return found
+
+
+def test_a_replay_finds_what_the_schedule_found(filled: Store) -> None:
+    live = StoreProfiles(filled.query, filled.record, keep_in_store=True)
+    start, end = START + 30 * HOUR, START + 31 * HOUR + 30 * MINUTE
+    found = passes(filled, lambda _: live, start, end)
+    assert {pod for _, pod in found} == {"a", "c"}
+    # From what is kept in the store, by a server that has just started or somebody who looks.
+    kept = StoreProfiles(filled.query, filled.record)
+    assert kept.nearest(_only(live), end / 1e9) is not None
+    again = run(filled, kept, end - HOUR, end, ALL).rows
+    assert again == [row for (time, _), row in found.items() if time >= (end - HOUR) / 1e9]
+    # And from nothing but the points.
+    anew = run(filled, StoreProfiles(_no_profiles(filled), filled.record), start - 15 * MINUTE, end, ALL).rows
+    assert {(row["_time"], row["pod"]): row for row in anew} == found
+
+
+def test_kept_profiles_are_those_of_the_newest_time_in_each_slot(store: Store) -> None:
+    for hour in (30, 31, 32, 33, 34, 31):
+        profile = Profile(Form(("pod",), ("io",), 300.0))
+        profile.until = float(START // SECOND + hour * 3600 + 60)
+        writer = StoreProfiles(store.query, store.record, keep_in_store=True)
+        writer.keep("x", Held(profile, "", profile.until))
+        writer.keep("y", Held(profile, "", profile.until))
+    kept = StoreProfiles(store.query, store.record)
+    for asked, found in ((40, 34), (34, 33), (33, 32), (32, None), (20, None)):
+        newest = kept.nearest("x", START // SECOND + asked * 3600 + 59)
+        assert (newest and newest.until) == (found and START // SECOND + found * 3600 + 60)
+    assert kept.nearest("z", 2e9) is None
+
+
+def _only(profiles: StoreProfiles) -> str:
+    (of,) = profiles._live
+    return of
+
+
+def _no_profiles(store: Store) -> Any:
+    def query(tree: Any, *limits: Any) -> Any:
+        table = store.query(tree, *limits)
+        return table.slice(0, 0) if "FROM profiles" in str(tree) else table
+
+    return query
+
+
+def test_a_server_that_starts_again_goes_on(filled: Store) -> None:
+    start, end = START + 30 * HOUR, START + 31 * HOUR
+    steady = StoreProfiles(filled.query, filled.record)
+    expected = passes(filled, lambda _: steady, start, end)
+    found = passes(
+        filled, lambda _: StoreProfiles(filled.query, filled.record, keep_in_store=True), start, end
+    )
+    assert found == expected
+
+
+def test_a_pass_reads_what_is_new_in_few_statements(filled: Store) -> None:
+    live = StoreProfiles(filled.query, filled.record)
+    now = START + 30 * HOUR
+    run(filled, live, now - 10 * MINUTE, now)
+    asked: list[str] = []
+
+    def query(tree: Any, *limits: Any) -> Any:
+        asked.append(str(tree))
+        return filled.query(tree, *limits)
+
+    later = now + 10 * MINUTE
+    request = Request(TEXT, later, Span(now, later), profiles=live)
+    run_search(request, query)
+    assert len(asked) <= 8
+    assert sum("samples" in one for one in asked) == 1
+    assert live.live(_only(live)).profile.until == later / 1e9  # type: ignore[union-attr]
+
+
+def test_what_comes_after_its_bin_was_learned_is_not_learned(filled: Store) -> None:
+    live = StoreProfiles(filled.query, filled.record)
+    now = START + 30 * HOUR
+    run(filled, live, now - 10 * MINUTE, now)
+    state = live.live(_only(live)).profile.dump()  # type: ignore[union-attr]
+    late = series("io", Kind.GAUGE, pod="late")
+    filled.append(batch([(late, now - HOUR, 0, 5.0)]))
+    run(filled, live, now - 10 * MINUTE, now)
+    assert live.live(_only(live)).profile.dump() == state  # type: ignore[union-attr]
+
+
+def test_a_run_that_learned_nothing_new_says_the_same_again(filled: Store) -> None:
+    live = StoreProfiles(filled.query, filled.record)
+    now = START + 36 * HOUR
+    first = run(filled, live, now - 6 * HOUR, now)
+    assert first.rows
+    assert run(filled, live, now - 6 * HOUR, now).rows == first.rows
+    assert first.keys == ("_time", "pod")
+    # Another question about the same profile is not answered with what was said to the first one.
+    all_rows = run(filled, live, now - 6 * HOUR, now, ALL).rows
+    assert len(all_rows) == 2 * 72
+    assert [row for row in all_rows if row["alert"]] == first.rows
