@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from kubestray.search.measures import Merge, function_of, split_states
-from kubestray.search.plan import Measure
+from kubestray.search.measures import function_of, split_states
+from kubestray.search.plan import Measure, MetricAggregate
 from kubestray.store.states import STATES
 from kubestray.store.trees import (
     Tree,
@@ -87,11 +87,7 @@ def rows(node: Measure, merged: exp.Select, bins: Bins) -> exp.Select:
     numbers = call("range", *(call("toUInt64", tree) for tree in bins.parameters()[:2]))
     arrays = [_ANY, *(_name(node, *pair) for pair in _pairs(node))]
     start = call("toNullable", call("divide", call("multiply", column("bin"), _length(node)), number(1e9)))
-    values = []
-    for aggregate in node.aggregates:
-        finish = function_of(aggregate.function).finish
-        tree = finish(_reader(node, aggregate.metric), node.stdev_single)
-        values.append(named(tree, aggregate.column.name))
+    values = [named(_finished(node, one), one.column.name) for one in node.aggregates]
     shown = [*(column(a.column.name) for a in node.by), named(start, node.bin.name), *values]
     query = select(*shown).from_(table(merged, "merged"))
     query = unnested(query, [*map(column, arrays), named(numbers, "bin")])
@@ -133,12 +129,12 @@ def _merged(state: str, metric: str, bins: Bins, name: str) -> Tree:
     return named(parametric(f"{function}If", bins.parameters(), [column(state), is_it]), name)
 
 
-def _reader(node: Measure, metric: str) -> Merge:
-    """Return what gives the value of a state in a bin: null where it holds no point of the metric."""
+def _finished(node: Measure, aggregate: MetricAggregate) -> Tree:
+    """Return the value of an aggregate in a bin: null where that holds no point of the metric."""
 
-    def read(state: str) -> Tree:
-        points = column(_name(node, _POINTS, metric))
-        value = call("toFloat64", column(_name(node, state, metric)))
-        return either(call("equals", points, number(0)), null(), value)
+    def state(name: str) -> Tree:
+        return call("toFloat64", column(_name(node, name, aggregate.metric)))
 
-    return read
+    none = call("equals", column(_name(node, _POINTS, aggregate.metric)), number(0))
+    value = function_of(aggregate.function).finish(state, node.stdev_single)
+    return either(none, null(), call("toNullable", value))
