@@ -17,7 +17,20 @@ from typing import Any
 
 from kubestray.search.compile import compile_relation
 from kubestray.search.dense_bins import bins_of
-from kubestray.search.plan import Events, Measure, Node, Received, changed, nodes
+from kubestray.search.plan import (
+    Extend,
+    Filter,
+    Grouped,
+    Joined,
+    Limited,
+    LookupRows,
+    Measure,
+    Node,
+    Rows,
+    Stacked,
+    changed,
+    nodes,
+)
 from kubestray.search.relation import Annotation, Catalog, Lookups, Relation
 from kubestray.search.trace import Leaf, Trace, When
 from kubestray.store.answers import Answers, Changes
@@ -27,6 +40,7 @@ from kubestray.store.moments import moments
 from kubestray.store.points import LOOKBACK_NS, Span
 from kubestray.store.schema import BLOCK_NS
 
+_TIMELESS = Extend | Filter | Grouped | Joined | Limited | LookupRows | Rows | Stacked
 _MOST = 200
 _LATER = 17 * 86_400 * 10**9 + 10**9
 """How much later the statement of a plan is tried before it is kept: nothing is round in it."""
@@ -114,9 +128,9 @@ def _measured(leaf: Leaf, node: Node) -> Measure | None:
 
 
 def _is_all(measured: list[Measure], node: Node) -> bool:
-    """Tell whether these are all the steps of a plan that read a range of time."""
+    """Tell whether all other steps of a plan are the same at any time."""
     known = set(map(id, measured))
-    return all(id(one) in known for one in nodes(node) if isinstance(one, Measure | Received | Events))
+    return all(id(one) in known or isinstance(one, _TIMELESS) for one in nodes(node))
 
 
 def _at(relation: Relation, measured: list[Measure], values: Any) -> Relation:

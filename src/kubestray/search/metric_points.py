@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sqlglot import exp
 
@@ -47,14 +47,19 @@ def measure(node: Measure) -> exp.Query:
     bins = [named(_bin_start(node), node.bin.name)] if node.bin else []
     source = _points(node, read) if _is_fine(node) else _all_states(node, read)
     merge = measures.of_points if _is_fine(node) else measures.merged
-    values = [_aggregate(node, aggregate, merge) for aggregate in node.aggregates]
-    query = select(*(column(a.column.name) for a in node.by), *bins, *values)
-    query = query.from_(table(source, "states"))
+    by = [column(a.column.name) for a in node.by]
+    merged = {pair: _merged(pair, merge, f"m{place}") for place, pair in enumerate(_pairs(node))}
+    query = select(*by, *bins, *merged.values()).from_(table(source, "states"))
     query = _with_names(query, node, chosen)
-    groups = [column(a.column.name) for a in node.by] + ([column("bin")] if node.bin else [])
+    groups = [*by, *([column("bin")] if node.bin else [])]
     if groups:
-        return query.group_by(*groups)
-    return query.having(call("greater", call("count"), number(0)))
+        query = query.group_by(*(key.copy() for key in groups), copy=False)
+    else:
+        query = query.having(call("greater", call("count"), number(0)), copy=False)
+    # Each state is merged once, under a name: a deviation reads one several times.
+    shown = [*by, *([column(node.bin.name)] if node.bin else [])]
+    values = [_aggregate(node, aggregate, merged) for aggregate in node.aggregates]
+    return select(*(key.copy() for key in shown), *values).from_(table(query, "merged"))
 
 
 def chosen_series(node: Measure) -> Tree | None:
@@ -226,10 +231,24 @@ def _bin_start(node: Measure) -> Tree:
     return call("toNullable", call("divide", start, number(1e9)))
 
 
-def _aggregate(node: Measure, aggregate: MetricAggregate, merge: Callable[[str, Tree], Tree]) -> Tree:
-    is_it = call("equals", column("metric"), text(aggregate.metric)) if aggregate.metric else exp.true()
+def _pairs(node: Measure) -> list[tuple[str, str]]:
+    """Return each state that an aggregate needs with its metric, once."""
+    pairs = ((s, one.metric) for one in node.aggregates for s in measures.function_of(one.function).states)
+    return list(dict.fromkeys(pairs))
+
+
+def _merged(pair: tuple[str, str], merge: Callable[[str, Tree], Tree], name: str) -> Tree:
+    state, metric = pair
+    is_it = call("equals", column("metric"), text(metric)) if metric else exp.true()
+    return named(merge(state, is_it), name)
+
+
+def _aggregate(node: Measure, aggregate: MetricAggregate, merged: Mapping[tuple[str, str], Tree]) -> Tree:
+    def state(name: str) -> Tree:
+        return column(merged[name, aggregate.metric].alias)
+
     finish = measures.function_of(aggregate.function).finish
-    return named(finish(lambda state: merge(state, is_it), node.stdev_single), aggregate.column.name)
+    return named(finish(state, node.stdev_single), aggregate.column.name)
 
 
 def catalogued(node: Catalogued) -> exp.Query:
