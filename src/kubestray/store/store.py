@@ -14,9 +14,9 @@ from sqlglot import exp
 from kubestray.model.metric import Batch
 from kubestray.store import lateness
 from kubestray.store.engine import FILL_SETTINGS, UNLIMITED, Engine, Limits, Statement, render, with_settings
-from kubestray.store.schema import DAY_NS, HOUR_NS, Layout
+from kubestray.store.schema import BITS, DAY_NS, HOUR_NS, Layout
 from kubestray.store.stream import Stream
-from kubestray.store.trees import call, column, named, select
+from kubestray.store.trees import all_of, call, column, named, select, text
 
 _PARTITIONS_PER_INSERT = 90  # the engine refuses an INSERT that touches more than 100 partitions
 _CATALOG_CACHE = 2_000_000  # series; about 100 bytes each
@@ -33,6 +33,7 @@ class Store:
         self.clock = clock
         self.writing = lateness.Writing()
         self._reached: int | None = None
+        self._bits: bool | None = None
         self._catalogued: dict[int, tuple[int, int]] = {}
         self._lock = threading.Lock()
 
@@ -67,8 +68,18 @@ class Store:
         with self.writing.to(batch):
             self._notice(batch)
             for part in _by_days(batch):
-                self._insert("samples", _samples_table(part))
+                self._insert("samples", _samples_table(part, bits=self._in_bits()))
             self._notice(batch)
+
+    def _in_bits(self) -> bool:
+        """Tell whether the table of points holds the bits of values: one that was made earlier has values."""
+        if self._bits is None:
+            named_so = {"table": "samples_local", "name": BITS}
+            wanted = [call("equals", column(key), text(value)) for key, value in named_so.items()]
+            here = call("equals", column("database"), call("currentDatabase"))
+            asked = select(column("name")).from_(exp.table_("columns", db="system"))
+            self._bits = bool(self.query(asked.where(all_of([*wanted, here]))).num_rows)
+        return self._bits
 
     def _notice(self, batch: Batch) -> None:
         """Take notice of the hours to which points come late, see `store.lateness`."""
@@ -163,7 +174,7 @@ class Store:
             self._catalogued[key] = (min(low, known[0]), max(high, known[1]))
 
 
-def _samples_table(batch: Batch) -> pa.Table:
+def _samples_table(batch: Batch, *, bits: bool) -> pa.Table:
     names = sorted({series.metric for series in batch.series.values()})
     code = {name: index for index, name in enumerate(names)}
     ids, inverse = np.unique(batch.series_id, return_inverse=True)
@@ -174,9 +185,14 @@ def _samples_table(batch: Batch) -> pa.Table:
             "series_id": pa.array(batch.series_id),
             "time": pa.array(batch.time),
             "start": pa.array(batch.start),
-            "value": pa.array(batch.value),
+            **({BITS: pa.array(_bits_of(batch.value))} if bits else {"value": pa.array(batch.value)}),
         }
     )
+
+
+def _bits_of(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
+    """Return the bits of values; of minus zero those of zero, as the two are equal."""
+    return (values + 0.0).view(np.uint64)
 
 
 def _extent(
