@@ -19,7 +19,9 @@ demo: install
 # Two workers: most tests are in an engine of their own, which takes most of a core and up to a gigabyte.
 WORKERS ?= 2
 
+# Tests start the product in many processes: where Python may write no bytecode, each would compile it anew.
 test: check
+	$(BIN)/python -m compileall -q src
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 check: install

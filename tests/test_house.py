@@ -11,6 +11,7 @@ import pytest
 
 from kubestray import config
 from kubestray.detect import manual as detections
+from kubestray.notify import manual as outputs
 from kubestray.pipeline.setting_up import built_in
 from kubestray.search import compatibility, manual
 from kubestray.simulate import manual as simulator
@@ -24,6 +25,7 @@ SOURCES = sorted((ROOT / "src").rglob("*.py"))
     ("page", "make"),
     [
         ("settings.md", config.manual),
+        ("outputs.md", outputs.manual),
         ("spl.md", manual.manual),
         ("compatibility.md", compatibility.compatibility),
         ("simulator.md", simulator.manual),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from kubestray import config
 from kubestray.detect import manual as detections
+from kubestray.notify import manual as outputs
 from kubestray.pipeline.setting_up import built_in
 from kubestray.search import compatibility, manual
 from kubestray.simulate import manual as simulator
@@ -12,6 +13,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 PAGES = {
     "settings.md": config.manual,
+    "outputs.md": outputs.manual,
     "spl.md": manual.manual,
     "compatibility.md": compatibility.compatibility,
     "simulator.md": simulator.manual,

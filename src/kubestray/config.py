@@ -140,17 +140,34 @@ SETTINGS = (
     Setting("churning_attributes", "auto", _names, "Attributes that summaries leave out, separated by commas: their values come and go with every process or container. auto: those that do, unless an enabled detection or baseline looks at them further back than points are kept."),
     Setting("lateness", "30s", _duration, "How long a scheduled detection waits for points behind the newest one."),
     Setting("idle", "2m", _duration, "How long after its time a scheduled detection runs although no newer points have come."),
+    Setting("give_up_after", "24h", _duration, "For how long an output is tried in vain before a change becomes a dead letter (docs/outputs.md)."),
     Setting("catch_up", "24h", _duration, "How far back runs that were missed while serve was down are made up for."),
 )  # fmt: skip
 
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
+TABLES = ("output", "route")
+"""Lists of tables in the file beside the settings; `notify.configuration` reads them."""
+
+READERS: dict[str, Callable[[str], Any]] = {"duration": _duration, "size": _size, "count": _count}
+"""How values of such kinds are read wherever they are given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The lists of tables of a file, as they were written, and where they come from."""
+
+    origin: str
+    tables: Mapping[str, Any]
+
+
 class Config:
     """Settings by name. ``config["retention_raw"]`` is what its `Setting.read` gave."""
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
+    def __init__(self, values: Mapping[str, Any], tables: Tables | None = None) -> None:
         self._values = dict(values)
+        self.tables = tables or Tables("", {})
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name]
@@ -164,8 +181,8 @@ class Config:
 
 def load_config(flags: Mapping[str, str | None], environment: Mapping[str, str], file: Path | None) -> Config:
     """Put the settings together; raise `UsageError` that says where a bad value came from."""
-    written = _from_file(file) if file else {}
-    _check_variables(environment)
+    written, tables = _from_file(file) if file else ({}, {})
+    _check_variables(environment, _named_variables(tables))
     values: dict[str, Any] = {}
     for setting in SETTINGS:
         given = flags.get(setting.name)
@@ -177,7 +194,7 @@ def load_config(flags: Mapping[str, str | None], environment: Mapping[str, str],
             values[setting.name] = _read(setting, written[setting.name], f"{file}: {setting.name}")
         else:
             values[setting.name] = setting.read(setting.default)
-    return Config(values)
+    return Config(values, Tables(f"--config {file}", tables))
 
 
 def _read(setting: Setting, text: str, origin: str) -> Any:
@@ -188,27 +205,37 @@ def _read(setting: Setting, text: str, origin: str) -> Any:
         raise UsageError(f"{origin}:{shown} {error}") from error
 
 
-def _from_file(path: Path) -> dict[str, str]:
+def _from_file(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the settings of a file as texts, and its lists of tables as they are."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"--config {path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"--config {path}: not valid TOML: {error}") from error
+    tables = {name: table.pop(name) for name in TABLES if name in table}
     for name in table:
         if name not in _BY_NAME:
-            raise UsageError(f"--config {path}: unknown setting {name!r}{_meant(name, list(_BY_NAME))}")
-    return {name: _as_text(value) for name, value in table.items()}
+            raise UsageError(f"--config {path}: unknown setting {name!r}{_meant(name, [*_BY_NAME, *TABLES])}")
+    return {name: _as_text(value) for name, value in table.items()}, tables
 
 
 def _as_text(value: Any) -> str:
     return os.pathsep.join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _check_variables(environment: Mapping[str, str]) -> None:
+def _named_variables(tables: Mapping[str, Any]) -> set[str]:
+    """Return the environment variables that tables take secrets from."""
+    rows = [
+        row for rows in tables.values() if isinstance(rows, list) for row in rows if isinstance(row, dict)
+    ]
+    return {str(value) for row in rows for key, value in row.items() if key.endswith("_env")}
+
+
+def _check_variables(environment: Mapping[str, str], named: set[str]) -> None:
     known = [setting.variable for setting in SETTINGS]
     for name in environment:
-        if name.startswith("KUBESTRAY_") and name not in (*known, "KUBESTRAY_CONFIG"):
+        if name.startswith("KUBESTRAY_") and name not in (*known, "KUBESTRAY_CONFIG", *named):
             raise UsageError(f"unknown environment variable {name}{_meant(name, known)}")
 
 
@@ -231,5 +258,9 @@ def manual() -> str:
     lines += [
         f"| `{s.name}` | `{s.flag}` | `{s.variable}` | {f'`{s.default}`' if s.default else ''} | {s.help} |"
         for s in SETTINGS
+    ]
+    lines += [
+        "",
+        "The file also says where findings go, in tables `[[output]]` and `[[route]]`: `docs/outputs.md`.",
     ]
     return "\n".join(lines) + "\n"

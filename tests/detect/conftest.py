@@ -8,11 +8,15 @@ engine; what is written by hand for one case each runs on the default one, and o
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import is_hypothesis_test
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "serve"))
+
 from published import published, run_search, send
 
 from helpers import NOW, Point

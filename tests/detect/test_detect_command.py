@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from network_oracle import verdict
+from product import run
 from spl_oracle import assert_same_rows
 from test_outbound_process import hits, process, usual
 
 from helpers import NOW, SECOND, Point, shared
 from kubestray.model.metric import Kind
-
-
-def kubestray(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "kubestray", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 def otlp_line(point: Point) -> str:
@@ -62,22 +56,22 @@ def points() -> list[Point]:
 def test_files_in_findings_out(tmp_path: Path, points: list[Point], folder: tuple[str]) -> None:
     file, store = tmp_path / "points.jsonl", tmp_path / "store"
     file.write_text("".join(otlp_line(point) + "\n" for point in points))
-    taken = kubestray("ingest", "--store", store, file)
-    assert json.loads(taken.stdout) == {"files": 1, "data_points": len(points), "rejected": 0, "series": 3}
+    taken = run("ingest", "--store", store, file)
+    assert taken.json == {"files": 1, "data_points": len(points), "rejected": 0, "series": 3}
 
     name = "kubernetes_anomalous_outbound_network_activity_from_process.yml"
     command = ("detect", "--store", store, "--now", str(NOW // SECOND), "--format", "json")
-    found = kubestray(*command, "--content", shared("escu", "macros"), shared("escu", *folder, name))
-    assert found.returncode == 0, found.stderr
-    (run,) = json.loads(found.stdout)
+    found = run(*command, "--content", shared("escu", "macros"), shared("escu", *folder, name))
+    assert found.code == 0, found.err
+    (told,) = json.loads(found.out)
     expected = verdict(points, NOW)
     assert len(expected.rows) == 2
-    assert_same_rows(run["rows"], expected.rows)
-    assert run["error"] is None
-    assert run["id"] == "dd6afee6-e0a3-4028-a089-f47dd2842c22"
-    assert [event["risk_object"] for event in run["risk_events"]] == ["c1", "c1"]
+    assert_same_rows(told["rows"], expected.rows)
+    assert told["error"] is None
+    assert told["id"] == "dd6afee6-e0a3-4028-a089-f47dd2842c22"
+    assert [event["risk_object"] for event in told["risk_events"]] == ["c1", "c1"]
     score = 25 if folder == ("detections",) else 20
-    assert {event["risk_score"] for event in run["risk_events"]} == {score}
+    assert {event["risk_score"] for event in told["risk_events"]} == {score}
 
 
 def test_a_bad_detection_does_not_stop_the_others(tmp_path: Path) -> None:
@@ -85,15 +79,15 @@ def test_a_bad_detection_does_not_stop_the_others(tmp_path: Path) -> None:
     bad = 'name: Bad\nid: b\ntype: TTP\nsearch: "| mstats count(x) as n where index=* | nonsense"\n'
     (tmp_path / "a_bad.yml").write_text(bad)
     (tmp_path / "b_good.yml").write_text(good)
-    found = kubestray("detect", "--store", tmp_path / "store", "--format", "json", tmp_path)
-    assert found.returncode == 1
-    first, second = json.loads(found.stdout)
+    found = run("detect", "--store", tmp_path / "store", "--format", "json", tmp_path)
+    assert found.code == 1
+    first, second = json.loads(found.out)
     assert (first["detection"], second["detection"]) == ("Bad", "Good")
     assert "nonsense" in first["error"]
     assert second["error"] is None
 
 
 def test_a_detection_that_does_not_exist_is_wrong_usage(tmp_path: Path) -> None:
-    found = kubestray("detect", "--store", tmp_path / "store", "No such thing")
-    assert found.returncode == 2
-    assert "No such thing" in found.stderr
+    found = run("detect", "--store", tmp_path / "store", "No such thing")
+    assert found.code == 2
+    assert "No such thing" in found.err

@@ -7,14 +7,13 @@ them at once.
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from awkward import few_but_rich, some_pods
+from awkward import one_of_three, some_pods, three
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from pod_oracle import io, io_baseline, ratio, ratio_baseline
@@ -34,8 +33,9 @@ from pods import (
     said,
     usual,
 )
+from product import run
 from spl_oracle import assert_same_rows
-from test_detect_command import kubestray, otlp_line
+from test_detect_command import otlp_line
 
 from engines.fleet import emptied
 from helpers import NOW, SECOND, Point, shared
@@ -50,11 +50,11 @@ Found = Callable[..., list[Row]]
 def found(run_published: RunPublished) -> Found:
     """``found(points)`` runs the baseline, then the detection."""
 
-    def run(points: list[Point], **more: Any) -> list[Row]:
+    def run_both(points: list[Point], **more: Any) -> list[Row]:
         _, detection = run_published(points, RATIO_BASELINE, RATIO, **more)
         return detection.outcome.rows
 
-    return run
+    return run_both
 
 
 def test_ratios_have_a_baseline(run_published: RunPublished) -> None:
@@ -144,34 +144,34 @@ def test_files_in_findings_out(tmp_path: Path) -> None:
     points = both("web-0", BEFORE, (10, 10), (20, 10), (30, 10)) + both("web-0", RECENT, *[(63, 10)] * 6)
     file, store = tmp_path / "points.jsonl", tmp_path / "store"
     file.write_text("".join(otlp_line(point) + "\n" for point in points))
-    assert kubestray("ingest", "--store", store, file).returncode == 0
+    assert run("ingest", "--store", store, file).code == 0
     searches = [
         shared("escu", "baselines", "baseline_of_kubernetes_container_network_io_ratio.yml"),
         shared("escu", "detections", "kubernetes_anomalous_inbound_to_outbound_network_io_ratio.yml"),
     ]
     command = ("detect", "--store", store, "--now", str(NOW // SECOND), "--format", "json")
-    ran = kubestray(*command, "--content", shared("escu"), *searches)
-    assert ran.returncode == 0, ran.stderr
-    (run,) = json.loads(ran.stdout)
-    assert run["detection"] == RATIO
-    assert run["window"] == [HOUR_FIRST / SECOND, HOUR_END / SECOND]
-    assert_same_rows(run["rows"], ratio(points, NOW, ratio_baseline(points, NOW)).rows)
-    assert [event["risk_object"] for event in run["risk_events"]] == ["n1"]
+    ran = run(*command, "--content", shared("escu"), *searches)
+    assert ran.code == 0, ran.err
+    (told,) = ran.json
+    assert told["detection"] == RATIO
+    assert told["window"] == [HOUR_FIRST / SECOND, HOUR_END / SECOND]
+    assert_same_rows(told["rows"], ratio(points, NOW, ratio_baseline(points, NOW)).rows)
+    assert [event["risk_object"] for event in told["risk_events"]] == ["n1"]
 
 
 # --- all at once ----------------------------------------------------------------------------------------
 
 
 @given(seed=st.integers(min_value=0, max_value=2**31))
-@few_but_rich
+@one_of_three
 def test_they_agree_with_the_oracle(store: Store, run_published: RunPublished, seed: int) -> None:
-    now, points = some_pods(random.Random(seed))
+    now, points = three(some_pods, seed, "k8s.pod.name")
     usual_io, usual_ratio = io_baseline(points, now), ratio_baseline(points, now)
     high, odd = io(points, now, usual_io), ratio(points, now, usual_ratio)
     assume(not high.close and not odd.close)
     runs = run_published(points, IO_BASELINE, IO, RATIO_BASELINE, RATIO, now=now, on=emptied(store))
-    for run, rows in zip(runs, (usual_io, high.rows, usual_ratio, odd.rows), strict=True):
-        assert_same_rows(run.outcome.rows, rows)
+    for ran, rows in zip(runs, (usual_io, high.rows, usual_ratio, odd.rows), strict=True):
+        assert_same_rows(ran.outcome.rows, rows)
 
 
 def test_the_oracle_has_something_to_say() -> None:

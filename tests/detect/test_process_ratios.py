@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from awkward import few_but_rich, some_processes
+from awkward import one_of_three, some_processes, three
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from process_oracle import ratio_baseline, ratios, resource_baseline, resources, shells
@@ -221,9 +221,9 @@ def test_the_same_ratios_as_ever_are_not_found(
 
 
 @given(seed=st.integers(min_value=0, max_value=2**31))
-@few_but_rich
+@one_of_three
 def test_they_agree_with_the_oracle(store: Store, run_published: RunPublished, seed: int) -> None:
-    now, points = some_processes(random.Random(seed))
+    now, points = three(some_processes, seed, "host.name")
     usual_resources, usual_ratios = resource_baseline(points, now), ratio_baseline(points, now)
     high, odd = resources(points, now, usual_resources), ratios(points, now, usual_ratios)
     assume(not high.close and not odd.close)

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from sqlglot import parse_one
+from sqlglot import exp, parse_one
 
 from engines.http_front import HttpFront
 from kubestray.store.clickhouse import ClickHouseEngine
 from kubestray.store.embedded import EmbeddedEngine
+from kubestray.store.engine import Engine
 from kubestray.store.schema import _SHARD_BY, _UNIQUE, Layout
 from kubestray.store.socket import SocketEngine, StoreSocket
 from kubestray.store.store import Store
@@ -65,8 +66,9 @@ class Fleet:
 
     directory: Path
     _names: Iterator[int] = field(default_factory=itertools.count)
-    _idle: dict[type[Layout], list[str]] = field(default_factory=lambda: defaultdict(list))
-    """Databases that tests have left, whose tables are empty: making them anew takes most of a short test."""
+    _idle: dict[str, list[tuple[str, Engine]]] = field(default_factory=lambda: defaultdict(list))
+    """Databases that tests have left, their tables empty, and engines on them, by the engine's name: to make
+    them anew takes most of a short test."""
 
     @cached_property
     def config(self) -> Path:
@@ -90,39 +92,32 @@ class Fleet:
     @contextmanager
     def store(self, engine: str) -> Iterator[Store]:
         """A store with tables of its own, empty, on one of `ENGINES`, or on ``socket``."""
+        idle = self._idle[engine]
         layout = TwoShards() if engine == "distributed" else Layout()
-        with self._database(layout) as database:
+        database, made = idle.pop() if idle else self._new_database(engine, layout)
+        try:
             if engine == "socket":
                 with self._served(database) as store:
                     yield store
-                return
-            made = ClickHouseEngine(f"{self.front.url}/{database}") if engine == "http" else None
-            store = Store(made or self.embedded(database), layout, standing_clock)
-            try:
-                yield store
-            finally:
-                store.close()
-
-    @contextmanager
-    def _database(self, layout: Layout) -> Iterator[str]:
-        """Lend the name of a database with the tables of a layout, all of them empty."""
-        idle = self._idle[type(layout)]
-        database = idle.pop() if idle else self._new_database(layout)
-        try:
-            yield database
+            else:
+                yield Store(made, layout, standing_clock)
         finally:
-            engine = self.embedded(database)
-            emptied(Store(engine, layout))
-            engine.close()
-            idle.append(database)
+            self._empty(database)
+            idle.append((database, made))
 
-    def _new_database(self, layout: Layout) -> str:
+    def _new_database(self, engine: str, layout: Layout) -> tuple[str, Engine]:
         database = f"test_{next(self._names)}"
         self.admin.execute(f"CREATE DATABASE {database}")
-        engine = self.embedded(database)
-        Store(engine, layout).create()
-        engine.close()
-        return database
+        made = self.embedded(database)
+        Store(made, layout).create()
+        if engine != "http":
+            return database, made
+        made.close()
+        return database, ClickHouseEngine(f"{self.front.url}/{database}")
+
+    def _empty(self, database: str) -> None:
+        for name in _filled(self.admin, exp.Literal.string(database)):
+            self.admin.execute(f"TRUNCATE TABLE {database}.{name}")
 
     @contextmanager
     def _served(self, database: str) -> Iterator[Store]:
@@ -141,6 +136,8 @@ class Fleet:
             engine.close()
 
     def close(self) -> None:
+        for _, made in itertools.chain(*self._idle.values()):
+            made.close()
         if "front" in self.__dict__:
             self.front.close()
         if "admin" in self.__dict__:
@@ -149,11 +146,20 @@ class Fleet:
 
 def emptied(store: Store) -> Store:
     """Take all rows out, and return the store as a process that starts now would see it."""
-    filled = "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0"
-    found = store.query(parse_one(filled, dialect="clickhouse"))
-    for name in found.column("name").to_pylist():
+    for name in _filled(store.engine, exp.func("currentDatabase")):
         store.engine.execute(f"TRUNCATE TABLE {name}")
     return Store(store.engine, store.layout, store.clock)
+
+
+_FILLED = parse_one(
+    "SELECT DISTINCT table FROM system.parts WHERE database = :name AND active", dialect="clickhouse"
+)
+
+
+def _filled(engine: Engine, database: exp.Expr) -> list[str]:
+    """Return the tables of a database that hold rows."""
+    found = engine.query(exp.replace_placeholders(_FILLED, name=database))
+    return [str(name) for name in found.column("table").to_pylist()]
 
 
 def standing_clock() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,11 @@ import numpy as np
 import pytest
 
 from helpers import DAY, HOUR, MINUTE, NOW, SECOND, Point, batch, series
+from kubestray.baseline.explain import recompute
 from kubestray.baseline.profile import Form, Profile
+from kubestray.model.errors import StoreError
 from kubestray.model.metric import Kind
+from kubestray.search.explaining import explain_row
 from kubestray.search.profile_store import StoreProfiles
 from kubestray.search.relation import Held
 from kubestray.search.run import Request, Result, run_search
@@ -26,7 +30,7 @@ Row = dict[str, Any]
 
 
 def points(end: int, seed: int = 0) -> list[Point]:
-    """Three pods with counters from `START` on; one stops and another begins half-way; bursts now and then."""
+    """Three pods with counters; one stops and another begins half-way; bursts now and then."""
     chance = np.random.default_rng(seed)
     found: list[Point] = []
     for name, begin, stop in (("a", 0, end), ("b", 0, START + DAY), ("c", START + DAY, end)):
@@ -154,3 +158,53 @@ def test_a_run_that_learned_nothing_new_says_the_same_again(filled: Store) -> No
     all_rows = run(filled, live, now - 6 * HOUR, now, ALL).rows
     assert len(all_rows) == 2 * 72
     assert [row for row in all_rows if row["alert"]] == first.rows
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_row_is_explained_from_the_store(filled: Store, keep: bool) -> None:
+    live = StoreProfiles(filled.query, filled.record, keep_in_store=keep)
+    start, end = START + 30 * HOUR, START + 36 * HOUR
+    rows = [
+        row for now in range(start + HOUR, end + 1, HOUR) for row in run(filled, live, now - HOUR, now).rows
+    ]
+    row = max(rows, key=lambda row: row["score"])
+    when = int(row["_time"]) * SECOND
+    profiles = StoreProfiles(filled.query, filled.record)
+    request = Request(TEXT, when, Span(when, when + STEP), profiles=profiles)
+    found = explain_row(request, filled.query, row)
+    assert found is not None
+    assert (found.entity, found.time, found.alert) == ({"pod": row["pod"]}, row["_time"], True)
+    assert found.score == pytest.approx(row["score"], rel=1e-9)
+    assert found.threshold == row["threshold"]
+    (metric,) = found.metrics
+    assert (metric.value, metric.expected) == (row["io"], pytest.approx(row["expected_io"]))
+    assert metric.quiet is not None
+    assert metric.expected < metric.quiet < metric.value  # type: ignore[operator]
+    assert recompute(json.loads(json.dumps(found.as_json()))) == found
+
+
+def test_what_has_no_profile_is_not_explained(filled: Store) -> None:
+    request = Request("| mstats sum(io) AS io BY pod span=5m", NOW, Span(NOW - HOUR, NOW))
+    assert explain_row(request, filled.query, {"_time": 1.0}) is None
+    request = Request(TEXT, NOW, Span(NOW - HOUR, NOW))
+    assert explain_row(request, filled.query, {"_time": (NOW - HOUR) / 1e9, "pod": "none"}) is None
+
+
+def test_a_run_that_fails_half_way_loses_no_row(filled: Store) -> None:
+    expected = run(
+        filled, StoreProfiles(filled.query, filled.record), START + 30 * HOUR, START + 36 * HOUR, ALL
+    )
+    live = StoreProfiles(filled.query, filled.record, keep_in_store=True)
+    run(filled, live, START + 29 * HOUR, START + 30 * HOUR, ALL)
+    asked: list[str] = []
+
+    def failing(tree: Any, *limits: Any) -> Any:
+        asked.append(str(tree))
+        if sum("samples" in one for one in asked) == 2:
+            raise StoreError("gone")
+        return filled.query(tree, *limits)
+
+    request = Request(ALL, START + 36 * HOUR, Span(START + 30 * HOUR, START + 36 * HOUR), profiles=live)
+    with pytest.raises(StoreError):
+        run_search(request, failing)
+    assert run(filled, live, START + 30 * HOUR, START + 36 * HOUR, ALL).rows == expected.rows

@@ -6,16 +6,20 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
 
 import grpc
+
+from starter import start
 
 COMMAND = str(Path(sys.executable).parent / "kubestray")
 EXPORT = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
@@ -64,16 +68,33 @@ def run(
     **settings: str,
 ) -> Finished:
     """Run the command to its end; further keywords are settings in its environment."""
-    ended = subprocess.run(
-        [COMMAND, *map(str, arguments)],
-        input=stdin,
-        capture_output=True,
-        timeout=seconds,
-        env=environment(**settings),
-        cwd=cwd,
-        check=False,
-    )
-    return Finished(ended.returncode, ended.stdout.decode(), ended.stderr.decode(errors="replace"))
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        with _pipe(stdin) as given:
+            files = (given, out.fileno(), err.fileno())
+            started = start([str(part) for part in arguments], environment(**settings), files, cwd)
+        try:
+            code = started.wait(seconds)
+        finally:
+            started.close()
+        out.seek(0)
+        err.seek(0)
+        return Finished(code, out.read().decode(), err.read().decode(errors="replace"))
+
+
+@contextmanager
+def _pipe(content: bytes) -> Iterator[int]:
+    """Give the end of a pipe that a thread fills."""
+    there, here = os.pipe()
+    threading.Thread(target=_fill, args=(here, content), daemon=True).start()
+    try:
+        yield there
+    finally:
+        os.close(there)
+
+
+def _fill(pipe: int, content: bytes) -> None:
+    with suppress(BrokenPipeError), open(pipe, "wb") as file:
+        file.write(content)
 
 
 def search(store: Path | str, text: str, *more: object) -> list[dict[str, Any]]:
@@ -100,13 +121,10 @@ class Serve:
         """Start it and wait until it has said where it listens."""
         listen = [f"--{name}=127.0.0.1:0" for name in ("otlp-grpc", "otlp-http", "http")]
         self._log = tempfile.NamedTemporaryFile(prefix="kubestray-serve-")  # noqa: SIM115 (`close` closes it)
-        self.process = subprocess.Popen(
-            [COMMAND, "serve", "--store", str(self.store), *listen, *self.flags],
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            env=environment(**self.settings),
-        )
+        arguments = ["serve", "--store", str(self.store), *listen, *self.flags]
+        log = self._log.fileno()
+        with Path(os.devnull).open("rb") as nothing:
+            self.process = start(arguments, environment(**self.settings), (nothing.fileno(), log, log))
         wait_until(lambda: self.process.poll() is not None or "kubestray serves" in self.log)
         assert self.process.poll() is None, self.log
         self.ports = {name: int(port) for name, port in re.findall(r"(\w+) on \S+:(\d+)", self.log)}
@@ -132,7 +150,7 @@ class Serve:
         self.process.wait(PATIENCE)
 
     def close(self) -> None:
-        self.kill()
+        self.process.close()
         self._log.close()
 
     def memory(self) -> dict[str, float]:

@@ -17,13 +17,15 @@ from kubestray.baseline.arrays import Arrays, Flags, Floats, Rows
 HOUR = 3600.0
 LOWEST, WIDTH, BINS = -6.0, 0.05, 800
 HALF_LIFE_HOURS = 240.0
-PRIOR_HOURS = 1000.0
+PRIOR_HOURS = 300.0
 """How many entity-hours the scores expected of a fleet that is not known yet are worth."""
 
 _PRIOR_POINT, _PRIOR_RATE, _PRIOR_FALL = 2.1, 0.2, 0.5
 _BAND, _BAND_RATE, _BAND_POWER = 0.5, 0.2, 0.35
-_CHARGE = 0.85
-"""Share of the hours in the band that are charged: the rest stands for incidents that barely show."""
+_CHARGE, _CHARGE_POWER = 0.65, 0.17
+"""Share of the hours in the band that are charged: the rest stands for incidents that barely show. At rates
+above `_BAND_RATE` it is more, for the band lies lower then, where there are mostly normal hours.
+"""
 
 
 def _prior() -> Floats:
@@ -89,5 +91,6 @@ def threshold(histogram: Floats, per_day: float) -> float:
     width = max(1, round(_BAND * (per_day / _BAND_RATE) ** _BAND_POWER / WIDTH))
     above = np.cumsum(hours[::-1])[::-1]
     band = above - np.append(above[width:], np.zeros(min(width, BINS)))[:BINS]
-    over = np.flatnonzero(band * _CHARGE > per_day / 24.0 * above[0])
+    charge = _CHARGE * max(1.0, per_day / _BAND_RATE) ** _CHARGE_POWER
+    over = np.flatnonzero(band * charge > per_day / 24.0 * above[0])
     return float(LOWEST + WIDTH * (over[-1] + 1)) if len(over) else LOWEST

@@ -7,7 +7,7 @@ must be, and if an entity that is not known yet is judged by its peers.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,13 +41,15 @@ class Question:
 class Judged:
     """What is told of a bin; arrays are by entity, or (entities, metrics) with NaN for what is not known.
 
-    ``reason`` says why there is an alarm, ``shown`` what is told.
+    ``threshold`` is the score above which there is an alarm; ``reason`` says why there is one, ``shown`` what
+    is told.
     """
 
     time: float
     metrics: tuple[str, ...]
     keys: list[Key]
     score: Floats
+    threshold: float
     alert: Flags
     shown: Flags
     state: list[str]
@@ -61,6 +63,7 @@ class Judged:
         """Return what is added to the row of an entity; what is not known is left out."""
         made: dict[str, Any] = {
             "score": float(self.score[index]),
+            "threshold": self.threshold,
             "alert": int(self.alert[index]),
             "stray_state": self.state[index],
         }
@@ -77,15 +80,16 @@ class Judged:
 
 ADDED = ("expected", "lower", "upper", "score")
 """What is added for each metric, as NAME_METRIC."""
-OF_ENTITY = ("score", "alert", "stray_state", "stray_reason")
+OF_ENTITY = ("score", "threshold", "alert", "stray_state", "stray_reason")
 
 
 @dataclass(slots=True)
 class Judge:
-    """Takes rows into a profile and judges them."""
+    """Takes rows into a profile and judges them; by a ``threshold`` of its own, if it has one."""
 
     profile: Profile
     question: Question
+    threshold: float | None = None
 
     def take(
         self,
@@ -105,9 +109,11 @@ class Judge:
             codes, first = np.unique(key_of, return_index=True)
             group_of = {keys[code]: int(groups[row]) for code, row in zip(codes, first, strict=True)}
         for found in self.profile.advance(times, keys, key_of, values, report_from):
-            yield self._judged(found, group_of)
+            yield self.judged(found, group_of)
 
-    def _judged(self, found: Bin, group_of: dict[Key, int]) -> Judged:
+    def judged(self, found: Bin, group_of: Mapping[Key, int] | None = None) -> Judged:
+        """Return what is told of a bin that the profile has just learned."""
+        group_of = group_of or {}
         fleet, width = self.profile.fleet, len(self.profile.form.metrics)
         place = np.searchsorted(found.entities, fleet.entity[found.rows])
         metric = found.rows % width
@@ -117,6 +123,11 @@ class Judge:
         score, alert = found.scores.moment.copy(), found.scores.alert.copy()
         rising = np.isin(found.entities, found.scores.rising)
         state = _states(found)
+        threshold = float(fleet.budget.threshold[0])
+        if self.threshold is not None:
+            threshold = self.threshold
+            known = np.array([one != LEARNING for one in state])
+            alert = known & (score > threshold) | rising
         reason: list[str | None] = [BY_RISE if is_rising else BY_SCORE for is_rising in rising]
         learning = [n for n, one in enumerate(state) if one == LEARNING]
         if group_of and learning:
@@ -125,7 +136,7 @@ class Judge:
             for n, own, usual in zip(learning, theirs, middle, strict=True):
                 if math.isfinite(own):
                     state[n], reason[n], score[n] = PEERS, BY_PEERS, own
-                    alert[n] = own > fleet.budget.threshold[0]
+                    alert[n] = own > threshold
                     expected[n] = usual
         alert &= rising | self._large(found.values, expected, rarity)
         shown = np.ones(len(alert), dtype=bool) if self.question.annotate else alert
@@ -137,8 +148,8 @@ class Judge:
             upper[place[wanted], metric[wanted]] = own.upper
         reasons = [one if is_alert else None for one, is_alert in zip(reason, alert, strict=True)]
         return Judged(
-            found.time, self.profile.form.metrics, found.keys, score, alert, shown, state, reasons,
-            expected, lower, upper, rarity,
+            found.time, self.profile.form.metrics, found.keys, score, threshold, alert, shown,
+            state, reasons, expected, lower, upper, rarity,
         )  # fmt: skip
 
     def _large(self, values: Floats, expected: Floats, rarity: Floats) -> Flags:

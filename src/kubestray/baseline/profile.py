@@ -186,6 +186,12 @@ class Profile:
             self._resize(keep, names, 0)
             self._number = {name: number for number, name in enumerate(names)}
 
+    def admit(self, key: Key) -> None:
+        """Give an entity a number, if it has none: it is known by name, and nothing else."""
+        if key not in self._number:
+            self._number[key] = len(self.names)
+            self._add([key])
+
     def only(self, key: Key) -> Profile:
         """Return the profile of a single entity, with the budget of the fleet; of none if it is not known."""
         made = Profile(self.form, self.until)

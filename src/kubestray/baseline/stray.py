@@ -35,8 +35,9 @@ class Scores:
     an alarm. ``score`` lingers (`Lingering`), ``moment`` is that of the step alone, which decides.
 
     ``metrics`` (rows of the step) is the rarity of each metric, the mean of its ``parts`` (5, rows), one a
-    view, each -log10 of a probability. ``rising`` are
-    the entities found to be on a slow ramp, which is an alarm whatever the score.
+    view, each -log10 of a probability; ``z`` (5, rows) is how many deviations off each view was, signed.
+    ``level`` is what an entity's metrics come to together, of which the score is a distance in its own
+    tail. ``rising`` are the entities found to be on a slow ramp, which is an alarm whatever the score.
     """
 
     entities: Ints
@@ -45,6 +46,8 @@ class Scores:
     alert: Flags
     metrics: Floats
     parts: Floats
+    z: Floats
+    level: Floats
     rising: Ints
 
 
@@ -92,7 +95,8 @@ class Stray:
         ``rows`` ascend and name a row once; ``times`` are seconds since 1970 and never fall; values are
         finite. A score depends on no later point. The cost does not depend on how much was seen before.
         """
-        away = self._away(self.residuals.advance(rows, times, values))
+        z = self.residuals.advance(rows, times, values)
+        away = self._away(z)
         self.views.close(rows, times)
         streams = self.views.streams(rows)
         flat = away.ravel()
@@ -103,7 +107,7 @@ class Stray:
         rising = self.ramps.advance(rows, times, values)
         if self.direction == "down":
             rising = rising[:0]
-        return self._fused(self.entity[rows], times, metrics, parts, rising)
+        return self._fused(self.entity[rows], times, metrics, (parts, z), rising)
 
     def _away(self, z: Floats) -> Floats:
         """Return how far values are from what each view expected, in the direction that counts."""
@@ -112,7 +116,9 @@ class Stray:
         far = z if self.direction == "up" else -z
         return np.where(z == 0.0, 0.0, np.maximum(far, _NEAR))
 
-    def _fused(self, whose: Ints, times: Floats, metrics: Floats, parts: Floats, rising: Ints) -> Scores:
+    def _fused(
+        self, whose: Ints, times: Floats, metrics: Floats, views: tuple[Floats, Floats], rising: Ints
+    ) -> Scores:
         """Put the metrics of each entity together, measure the result against the entity's own past,
         decide.
         """
@@ -130,7 +136,7 @@ class Stray:
         alert = self.budget.advance(at, moment, score) & old
         alert |= np.isin(present, rising)
         lingering = self.lingering.advance(at, score)
-        return Scores(present, lingering, score, alert, metrics, parts, rising)
+        return Scores(present, lingering, score, alert, metrics, *views, level, rising)
 
     def state(self, now: float) -> list[str]:
         """Tell for each entity if it is learning, ready or stale at a time in seconds since 1970."""

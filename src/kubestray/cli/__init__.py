@@ -26,6 +26,7 @@ COMMANDS = {
     "replay": "run detections over past time as they would have run live",
     "verify": "recompute a finding offline from its own file",
     "content": "check, list and show detections and other content",
+    "notify": "list outputs, try one, list and resend what could not be delivered",
     "simulate": "write a labelled, simulated cluster as OTLP files",
     "doctor": "tell what arrives, what each detection lacks, and which setting of a collector brings it",
     "collector-config": "print what a collector has to be told so that every detection has its data",

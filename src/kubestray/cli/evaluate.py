@@ -23,6 +23,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="false findings that are asked for, per entity and time [1/30d]",
     )  # fmt: skip
     parser.add_argument("--scores", metavar="OUT.parquet", help="write the scores of each step to a file")
+    parser.add_argument("--report", metavar="OUT.html", help="write a page with a table and plots to a file")
+    parser.add_argument(
+        "--mda", action="store_true",
+        help="tell the smallest attack that stray finds on each entity, in place of the measures of methods",
+    )  # fmt: skip
     parser.add_argument("--format", choices=("table", "json"), help="[table on a terminal, else json]")
     options.settings(parser)
 
@@ -34,14 +39,46 @@ def run(parsed: argparse.Namespace) -> int:
     from kubestray.evaluate.report import evaluate, write_scores
 
     options.configure(parsed)
+    if parsed.mda:
+        return _detectable(parsed)
     evaluation = evaluate(Path(parsed.directory), parsed.method, _per_day(parsed.budget), output.note)
     if parsed.scores:
         write_scores(evaluation, Path(parsed.scores))
+    if parsed.report:
+        from kubestray.evaluate.page import write_page
+
+        title = f"kubestray evaluate: {Path(parsed.directory).resolve().name}"
+        write_page(Path(parsed.report), title, evaluation.rows, evaluation.counts, _shown)
     if output.chosen_format(parsed.format) == "json":
         output.print_json(evaluation.rows)
     else:
         rows = [_shown(row) for row in evaluation.rows]
         output.print_table(rows, list(rows[0]))
+    return 0
+
+
+def _detectable(parsed: argparse.Namespace) -> int:
+    """Print the smallest attacks that are found."""
+    from pathlib import Path
+
+    from kubestray.evaluate.detectable import detectable, useful
+    from kubestray.evaluate.series_set import read_series
+
+    rows = detectable(read_series(Path(parsed.directory)), _per_day(parsed.budget))
+    if output.chosen_format(parsed.format) == "json":
+        output.print_json({"entities": rows, "useful": useful(rows)})
+        return 0
+    shown = [
+        {
+            name: value if isinstance(value, str) else "" if value is None else f"{value:.3g}"
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
+    output.print_table(shown, list(rows[0]))
+    share = useful(rows)
+    if share is not None:
+        output.note(f"useful (10 minutes at 5 times their usual volume or less): {share:.0%} of entities")
     return 0
 
 

@@ -11,7 +11,7 @@ from kubestray.cli import options, output
 _FLAGS = (
     "content metric_index timezone search_timeout search_memory search_rows otlp_grpc otlp_http remote_write "
     "signalfx splunk_hec http receiver_token_file max_request max_queue commit_interval future_limit "
-    "retention_raw retention_summaries churning_attributes lateness idle catch_up"
+    "retention_raw retention_summaries churning_attributes give_up_after lateness idle catch_up"
 )
 
 

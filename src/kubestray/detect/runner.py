@@ -52,11 +52,9 @@ def run_once(search: Search, content: Content, times: Times, query: Query, make:
     """Run one search of the content; an error of ours is part of the outcome, not an exception."""
     window = (0, times.now)
     try:
-        request = make(
-            search.search, times.now, Span(), macros=macros_of(content), path=search.path, dollars=True
-        )
-        window = window_of(content.schedule_of(search), times, request.timezone)
-        result: Result = run_search(dataclasses.replace(request, span=Span(*window)), query)
+        request = request_of(search, content, times, make)
+        window = (request.span.earliest, request.span.latest or times.now)
+        result: Result = run_search(request, query)
     except SearchError as told:
         placed = _in_file(told, search)
         return Outcome(search, window, times.now, error=str(placed), failure=placed)
@@ -64,6 +62,15 @@ def run_once(search: Search, content: Content, times: Times, query: Query, make:
         return Outcome(search, window, times.now, error=str(error), failure=error)
     notes = [str(annotation) for annotation in result.annotations]
     return Outcome(search, window, times.now, result.rows, result.fields, result.keys, notes)
+
+
+def request_of(search: Search, content: Content, times: Times, make: MakeRequest) -> Request:
+    """Return the request that a run of a search is."""
+    request = make(
+        search.search, times.now, Span(), macros=macros_of(content), path=search.path, dollars=True
+    )
+    window = window_of(content.schedule_of(search), times, request.timezone)
+    return dataclasses.replace(request, span=Span(*window))
 
 
 def window_of(schedule: Schedule | None, times: Times, zone: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 
-from kubestray.evaluate.counting import Scored, count
+from kubestray.evaluate.counting import Counts, Scored, count
 from kubestray.evaluate.edge_set import STEP, EdgeSet, read_edges
 from kubestray.evaluate.measures import mean_vus_pr, measure
 from kubestray.evaluate.methods import DEFAULT, EDGE_METHODS, METHODS
@@ -25,10 +25,11 @@ DAY = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What `evaluate` found: a row a method, and the scores of each by name."""
+    """What `evaluate` found: a row a method, and the scores and counts of each by name."""
 
     rows: list[Row]
     scores: list[tuple[str, Scored]]
+    counts: list[tuple[str, Counts]]
     names: list[str]
 
 
@@ -51,12 +52,17 @@ def evaluate(
         raise UsageError(f"--method {unknown}: for {kind} there are {', '.join(known)}")
     data = edges if edges is not None else read_series(directory)
     results = list(_results(data, wanted, per_day, note))
-    return Evaluation([row for row, _ in results], [(row["method"], s) for row, s in results], data.names)
+    return Evaluation(
+        [row for row, _, _ in results],
+        [(row["method"], scored) for row, scored, _ in results],
+        [(row["method"], counts) for row, _, counts in results],
+        data.names,
+    )
 
 
 def _results(
     data: SeriesSet | EdgeSet, wanted: Sequence[str], per_day: float, note: Callable[[str], None]
-) -> Iterator[tuple[Row, Scored]]:
+) -> Iterator[tuple[Row, Scored, Counts]]:
     for name in wanted:
         if isinstance(data, EdgeSet):
             note(f"{name}: {len(data.times)} flows of {len(set(data.source.tolist()))} sources")
@@ -66,10 +72,11 @@ def _results(
                 f"{name}: {len(data.row)} points of {len(data.entity)} metrics of {len(data.names)} entities"
             )
             scored, cost = run(data, METHODS[name], per_day)
-        yield _row(name, data, scored, per_day) | {"microseconds_per_sample": cost}, scored
+        row, counts = _row(name, data, scored, per_day)
+        yield row | {"microseconds_per_sample": cost}, scored, counts
 
 
-def _row(name: str, data: SeriesSet | EdgeSet, scored: Scored, per_day: float) -> Row:
+def _row(name: str, data: SeriesSet | EdgeSet, scored: Scored, per_day: float) -> tuple[Row, Counts]:
     edges = isinstance(data, EdgeSet)
     step = data.entity_step if isinstance(data, SeriesSet) else data.start * 0.0 + STEP
     start = data.train_end if isinstance(data, SeriesSet) else data.start
@@ -88,7 +95,7 @@ def _row(name: str, data: SeriesSet | EdgeSet, scored: Scored, per_day: float) -
     has_steps = data.events is not None and not edges
     row["vus_pr"] = mean_vus_pr(scored, data.events, step) if has_steps and data.events else None
     row["intervals"] = {key: list(bounds) for key, bounds in measures.intervals.items()}
-    return row
+    return row, counts
 
 
 def write_scores(evaluation: Evaluation, path: Path) -> None:

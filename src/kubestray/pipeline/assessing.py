@@ -13,7 +13,7 @@ from kubestray.model.entity import Entity
 from kubestray.model.finding import Change, written
 from kubestray.pipeline.setting_up import built_in
 from kubestray.risk.assessing import Assessor, rewritten_within
-from kubestray.risk.documents import Documents
+from kubestray.risk.documents import Documents, Explain
 from kubestray.risk.entities import place
 from kubestray.risk.events import fill
 from kubestray.risk.findings import Hit, lookback
@@ -31,8 +31,10 @@ Row = dict[str, Any]
 class Assessment:
     """Findings and incidents over the risk events of a store, from where they were left."""
 
-    def __init__(self, store: Store, content: Content, reached: int) -> None:
-        """``reached`` (ns): up to when risk events have been seen to."""
+    def __init__(
+        self, store: Store, content: Content, reached: int, explain: Explain = lambda _: None
+    ) -> None:
+        """``reached`` (ns): up to when risk events have been seen to; ``explain`` is asked of a new step."""
         scoring = scoring_of(content)
         self._ledger, self._reached = Ledger(store), reached
         direct = frozenset(d.name for d in content.detections.values() if d.direct and not is_rule(d))
@@ -41,7 +43,7 @@ class Assessment:
         def why(detection: Detection, row: Any) -> list[str]:
             return would_not_be_there(detection.search, row, macros)
 
-        documents = Documents(content, scoring, hash_of(content), why)
+        documents = Documents(content, scoring, hash_of(content), why, explain)
         earlier = self._ledger.risk(reached - lookback(scoring), reached)
         # What is open was written a while ago at most: it is updated or closed when it is quiet.
         noted = self._ledger.latest(after=reached - rewritten_within(scoring), until=reached)

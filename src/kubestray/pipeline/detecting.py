@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,21 +11,25 @@ from pathlib import Path
 from typing import Any
 
 from kubestray.detect.loader import content_files, load_item
-from kubestray.detect.runner import Outcome, Times, run_once
+from kubestray.detect.runner import Outcome, Times, request_of, run_once
 from kubestray.model.content import Baseline, Content, Detection, Search
-from kubestray.model.errors import ContentError, Diagnostic, UsageError
+from kubestray.model.errors import ContentError, Diagnostic, KubestrayError, UsageError
 from kubestray.model.risk import RiskEvent
 from kubestray.pipeline.assessing import hits_of, is_rule
 from kubestray.pipeline.setting_up import built_in, events_of, lookups_of, profiles_of
 from kubestray.pipeline.surroundings import Surroundings
+from kubestray.risk.documents import row_of
 from kubestray.risk.events import risk_events
 from kubestray.risk.findings import Hit
 from kubestray.risk.placing import placed
+from kubestray.search.explaining import explain_result
 from kubestray.search.kept import Kept
 from kubestray.search.run import Request
 from kubestray.store.ledger import Ledger
 from kubestray.store.scratch import Scratch
 from kubestray.store.store import Store
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +74,7 @@ class Detector:
 
         A rule gives none: what its rows say becomes findings.
         """
-        lookups = lookups_of(self._store, self._content)
-        events_read = events_of(self._store)
-        make = partial(self._make, lookups=lookups, events=events_read, profiles=self._profiles)
-        make = partial(make, kept=self._kept)
-        outcome = run_once(search, self._content, times, self._store.query, make)
+        outcome = run_once(search, self._content, times, self._store.query, self._making())
         if not isinstance(search, Detection) or outcome.error is not None or not outcome.rows:
             return Run(outcome, [])
         around = self._surroundings.now()
@@ -82,6 +84,27 @@ class Detector:
         events = [placed(event, around) for event in found]
         self._ledger.record_risk(events)
         return Run(outcome, events)
+
+    def explain(self, event: RiskEvent) -> dict[str, Any] | None:
+        """Work out how the score of a risk event came about; None if its detection scores nothing."""
+        search = self._content.detections.get(event.detection)
+        if search is None:
+            return None
+        edges = [str(event.fields[name]) for name in ("info_min_time", "info_max_time")]
+        try:
+            request = request_of(search, self._content, Times(event.time, *edges), self._making())
+            found = explain_result(request, self._store.query, row_of(event.fields))
+        except KubestrayError:
+            # The finding stands without it; what is wrong with the search was told when it ran.
+            logger.warning("%s: its score cannot be explained", event.detection, exc_info=True)
+            return None
+        return None if found is None else json.loads(json.dumps(found.as_json()))
+
+    def _making(self) -> Callable[..., Request]:
+        """Return what makes requests, with what is in the store now."""
+        lookups, events = lookups_of(self._store, self._content), events_of(self._store)
+        kept = {"profiles": self._profiles, "kept": self._kept}
+        return partial(self._make, lookups=lookups, events=events, **kept)
 
 
 def wanted_searches(content: Content, wanted: Sequence[str]) -> list[Search]:

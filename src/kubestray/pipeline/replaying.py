@@ -14,6 +14,7 @@ from typing import Any
 from sqlglot import exp
 
 from kubestray.detect.runner import Times
+from kubestray.detect.scheduler import SECOND_NS
 from kubestray.model.content import Content
 from kubestray.model.finding import Document
 from kubestray.pipeline.assessing import Assessment, scoring_of
@@ -52,7 +53,7 @@ def replay(
     with Scratch(store) as scratch:
         _take_over(store, scratch, begin, lookback(scoring_of(content)))
         detector = Detector(scratch, content, make)
-        assessment = Assessment(scratch, content, begin)
+        assessment = Assessment(scratch, content, begin, detector.explain)
         for when, searches in due_runs(content, lambda _: begin, end):
             hits = []
             for search in searches:
@@ -74,6 +75,8 @@ def _take_over(store: Store, scratch: Scratch, begin: int, back: int) -> None:
     until = exp.LTE(this=column("time"), expression=unsigned(begin))
     scratch.copy(store, "risk", select(exp.Star()).from_("risk").where(all_of([since, until.copy()])))
     scratch.copy(store, "findings", select(exp.Star()).from_("findings").where(until))
+    learned = exp.LTE(this=column("until"), expression=unsigned(begin // SECOND_NS))
+    scratch.copy(store, "profiles", select(exp.Star()).from_("profiles").where(learned))
     for name in ("decisions", "events", "lookups", "lookup_rows"):
         scratch.copy(store, name, select(exp.Star()).from_(name))
 

@@ -106,7 +106,7 @@ class Scheduler:
         """Return the findings from where they were left; in a store without, they begin just before."""
         if self._assessment is None:
             reached = last_runs(self._store).get(ASSESSED, when - 1)
-            self._assessment = Assessment(self._store, self._content, reached)
+            self._assessment = Assessment(self._store, self._content, reached, self._detector.explain)
         return self._assessment
 
     def _outcome(self, search: Search, when: int) -> tuple[int, str, list[Hit]]:

@@ -21,8 +21,10 @@ from kubestray.config import SECOND_NS, Address, Config
 from kubestray.detect.scheduler import Patience
 from kubestray.model.errors import UsageError
 from kubestray.model.metric import Batch
+from kubestray.notify.notifier import Notifier
 from kubestray.pipeline.churning import churning
 from kubestray.pipeline.detecting import Detector
+from kubestray.pipeline.notifying import configured, notifier
 from kubestray.pipeline.schedule import Scheduler
 from kubestray.pipeline.setting_up import content_of, searching
 from kubestray.pipeline.upkeep import Upkeep
@@ -65,6 +67,7 @@ class Server:
         self._token = _token(config)
         _check_exposure(config, self._token)
         self._content = content_of(config)
+        self._told = configured(config)
         self._ready = threading.Event()
         self._newest = Newest()
         self._started = ExitStack()
@@ -101,7 +104,7 @@ class Server:
             interval=self._config["commit_interval"] / SECOND_NS,
         )
         self._started.callback(commit.close)
-        self._schedule(store)
+        self._schedule(store, self._notify(store))
         self._maintain(store)
         self._receive(commit)
         self._ready.set()
@@ -119,7 +122,7 @@ class Server:
         self.url = store.engine.url
         return store
 
-    def _schedule(self, store: Store) -> None:
+    def _schedule(self, store: Store, sending: Notifier) -> None:
         config = self._config
         scheduler = Scheduler(
             store,
@@ -127,9 +130,16 @@ class Server:
             Detector(store, self._content, searching(config)),
             Patience(config["lateness"], config["idle"], config["catch_up"]),
             self._newest.read,
+            changed=sending.wake,
         )
         scheduler.start()
         self._started.callback(scheduler.stop)
+
+    def _notify(self, store: Store) -> Notifier:
+        sending = notifier(store, self._config, self._told)
+        sending.start()
+        self._started.callback(sending.stop)
+        return sending
 
     def _maintain(self, store: Store) -> None:
         upkeep = Upkeep(store, Summariser(store, churning(self._config, self._content)), self._config)

@@ -26,6 +26,9 @@ Document = dict[str, Any]
 Why = Callable[[Detection, Mapping[str, Any]], list[str]]
 """Says with what other values a row of a detection would not have been there."""
 
+Explain = Callable[[RiskEvent], Document | None]
+"""Works out how the score of an event came about, with what is needed to do it again; None if it has none."""
+
 _MOST = 12
 """Values that are shown of a row."""
 
@@ -33,8 +36,16 @@ _MOST = 12
 class Documents:
     """Makes documents, with what the content says of its detections."""
 
-    def __init__(self, content: Content, scoring: RiskScoring, content_hash: str, why: Why) -> None:
-        self._content, self._scoring, self._hash, self._why = content, scoring, content_hash, why
+    def __init__(
+        self,
+        content: Content,
+        scoring: RiskScoring,
+        content_hash: str,
+        why: Why,
+        explain: Explain = lambda _: None,
+    ) -> None:
+        self._content, self._scoring, self._hash = content, scoring, content_hash
+        self._why, self._explain = why, explain
 
     def finding(self, turn: Turn, now: int, incident: str | None) -> Document:
         """Return the document of a finding as it stands at a time (ns)."""
@@ -124,11 +135,14 @@ class Documents:
     def _evidence_of(self, finding: Open, steps: list[Step]) -> list[Document]:
         """Return the latest evidence of each step; as it was written, where the event is no longer known."""
         before = {(one["detection"], one["entity"]): one for one in finding.document.get("evidence", ())}
-        latest = {key: self._evidence(event) for key, event in finding.latest.items()}
+        latest = {
+            key: self._evidence(event, before[key]["explanation"] if key in before else self._explain(event))
+            for key, event in finding.latest.items()
+        }
         known = {**before, **latest}
         return [known[step.key] for step in steps if step.key in known]
 
-    def _evidence(self, event: RiskEvent) -> Document:
+    def _evidence(self, event: RiskEvent, explanation: Document | None) -> Document:
         known = self._content.detections.get(event.detection)
         fields = event.fields
         window = [int(fields.get(name, 0) * 1e3) * 10**6 for name in ("info_min_time", "info_max_time")]
@@ -143,6 +157,7 @@ class Documents:
             "message": fields.get("risk_message", event.detection),
             "search": known.search if known else "",
             "row": row_of(fields),
+            "explanation": explanation,
             "risk_event": event.id,
             "techniques": fields.get("annotations.mitre_attack", []),
         }

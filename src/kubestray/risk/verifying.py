@@ -1,16 +1,20 @@
 """Recomputes a finding from its own document, without a store.
 
 What a document claims follows from what it carries: the score from its parts and the scoring, each part from
-the score of an event, its age and how long it lasted; severity, techniques and tactics, and times from the
-steps; whether it would have opened from the threshold.
+the score of an event, its age and how long it lasted; how a score of `stray` came about from the profile and
+the points beside it; severity, techniques and tactics, and times from the steps; whether it would have
+opened from the threshold.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections import defaultdict
 from typing import Any
 
+from kubestray.baseline.explain import recompute
+from kubestray.model.errors import KubestrayError
 from kubestray.model.finding import nanoseconds, severity_of
 from kubestray.risk.documents import digest, observed
 from kubestray.risk.findings import DIRECT, THRESHOLD
@@ -26,6 +30,8 @@ def differences(document: Document) -> list[str]:
     """Return what of a finding is not what its parts come to, a sentence each; nothing if identical."""
     try:
         found = [*_scores(document), *_steps(document), *_evidence(document), *_opening(document)]
+    except KubestrayError as error:
+        return [str(error)]
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         return [
             f"the document lacks something or is not as a finding is written: {type(error).__name__}: {error}"
@@ -99,9 +105,33 @@ def _evidence(document: Document) -> list[str]:
     for place, one in enumerate(document["evidence"]):
         if (one["detection"], one["entity"]) not in steps:
             said.append(f"evidence[{place}]: {one['detection']} of {one['entity']} is no step")
+        said += _explanation(f"evidence[{place}].explanation", one.get("explanation"))
     if document["evidence"] and document["observed"] != observed(document["evidence"][-1]["row"]):
         said.append("observed: is not what the row of the last evidence says")
     return said
+
+
+def _explanation(place: str, told: Document | None) -> list[str]:
+    """Work out again, from the profile and the points it carries, how a score came about."""
+    if told is None:
+        return []
+    again = recompute(told).as_json()
+    return [
+        f"{place}.{name}: {told.get(name)} is told, {value} is recomputed"
+        for name, value in json.loads(json.dumps(again)).items()
+        if not _same(told.get(name), value)
+    ]
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Return whether two parts of documents are equal, numbers but for their last digits."""
+    if isinstance(one, float | int) and isinstance(other, float | int):
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)
 
 
 def _opening(document: Document) -> list[str]:

@@ -79,6 +79,10 @@ class StoreProfiles:
             self._record("profiles", _parts(of, slot, int(until), state))
         self._written[of] = until
 
+    def drop(self, of: str) -> None:
+        """Go on from what is kept in the store the next time."""
+        self._live.pop(of, None)
+
 
 def _parts(of: str, slot: str, until: int, state: str) -> pa.Table:
     cuts = [state[start : start + _PART] for start in range(0, len(state), _PART)]

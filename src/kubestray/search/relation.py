@@ -196,6 +196,10 @@ class Profiles(Protocol):
         """Go on from this profile the next time."""
         ...
 
+    def drop(self, of: str) -> None:
+        """Go on from what is kept in the store the next time."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Held:

@@ -29,7 +29,7 @@ from kubestray.search.relation import (
     Switches,
 )
 from kubestray.search.results import rows_of
-from kubestray.search.source import MacroLookup, Source, expand
+from kubestray.search.source import MacroLookup, expand
 from kubestray.search.sources import rows_read
 from kubestray.search.syntax import Command, Pipeline, Place
 from kubestray.search.trace import Trace, Watched, When
@@ -146,21 +146,32 @@ def compile_search(request: Request, query: Query) -> Compiled:
 
 
 def _compiled(request: Request, query: Query) -> Compiled:
-    source = expand(request.text, request.macros, path=request.path, dollars=request.dollars)
-    when, trace = When(request.now, request.span), Trace()
+    context = context_of(request, query)
+    kept, key = request.kept, _key(request, context)
+    plan = kept.find(key) if kept else None
+    if plan and (ready := plan.again(context.when, context.catalog, request.lookups)):
+        return Compiled(plan.relation, ready, list(plan.annotations), [], plan.steps)
+    given = given_relation(request.rows, context) if request.rows is not None else None
+    relation = plan_pipeline(parser.parse(context.source), context, given)
+    if kept and key is not None:
+        context.trace.own |= bool(context.outputs)
+        kept.keep(key, relation, context.annotations, context.trace)
+    statement = compile_relation(relation)
+    return Compiled(relation, statement, context.annotations, context.outputs, len(statement.ctes))
+
+
+def context_of(request: Request, query: Query) -> Context:
+    """Return what planning a search needs."""
+    trace = Trace()
     catalog = StoreCatalog(
         lambda tree: query(tree, request.limits),
         summaries=request.summaries,
         answers=request.kept.answers if request.kept else NONE_KEPT,
         trace=trace,
     )
-    key = _key(request, source)
-    plan = request.kept.find(key) if request.kept else None
-    if plan and (ready := plan.again(when, catalog, request.lookups)):
-        return Compiled(plan.relation, ready, list(plan.annotations), [], plan.steps)
-    context = Context(
-        source=source,
-        when=when,
+    return Context(
+        source=expand(request.text, request.macros, path=request.path, dollars=request.dollars),
+        when=When(request.now, request.span),
         catalog=catalog,
         metric_indexes=request.metric_indexes,
         switches=request.switches,
@@ -175,28 +186,15 @@ def _compiled(request: Request, query: Query) -> Compiled:
         profiles=request.profiles and Watched(request.profiles, trace),
         trace=trace,
     )
-    given = given_relation(request.rows, context) if request.rows is not None else None
-    relation = plan_pipeline(parser.parse(source), context, given)
-    if request.kept and key is not None:
-        trace.own |= bool(context.outputs)
-        request.kept.keep(key, relation, context.annotations, trace)
-    statement = compile_relation(relation)
-    return Compiled(relation, statement, context.annotations, context.outputs, len(statement.ctes))
 
 
-def _key(request: Request, source: Source) -> Hashable:
+def _key(request: Request, context: Context) -> Hashable:
     """Return what tells the plan of a search from that of another one; None if it is not to be kept."""
     if request.kept is None or request.rows is not None or request.indexes:
         return None
-    services = request.lookups is None, request.events is None
-    return (
-        source.text,
-        request.metric_indexes,
-        request.switches,
-        request.timezone,
-        request.summaries,
-        services,
-    )
+    services = request.lookups is None, request.events is None, request.profiles is None
+    settings = request.metric_indexes, request.switches, request.timezone, request.summaries
+    return context.source.text, settings, services
 
 
 def _asked(relation: Relation, request: Request, query: Query, trace: Trace) -> pa.Table:
@@ -273,11 +271,16 @@ def plan_pipeline(pipeline: Pipeline, context: Context, relation: Relation | Non
     for place, command in enumerate(pipeline.commands):
         _check_place(command, relation, context)
         if command.rereads:
-            before = Pipeline(pipeline.at, pipeline.commands[:place])
-            context.before = Before(before, given, context.source.text[pipeline.at : command.at])
+            context.before = before_of(pipeline, place, given, context)
         relation = commands.module_of(command).plan(command, relation, context)
     assert relation is not None
     return relation
+
+
+def before_of(pipeline: Pipeline, place: int, relation: Relation | None, context: Context) -> Before:
+    """Return what leads to a command of a pipeline; ``relation`` is what enters the first one."""
+    text = context.source.text[pipeline.at : pipeline.commands[place].at]
+    return Before(Pipeline(pipeline.at, pipeline.commands[:place]), relation, text)
 
 
 def _check_place(command: Command, relation: Relation | None, context: Context) -> None:

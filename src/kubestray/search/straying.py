@@ -99,7 +99,9 @@ def _followed(wish: Wish, relation: Relation, context: Context) -> list[Row]:
     of, report = identity(wish, context), repr((wish.question, wish.peers))
     held = context.profiles.live(of) if context.profiles else None
     profile, rows, since = _state(held, wish, context, wanted, step, of, report)
-    start = profile.until if math.isfinite(profile.until) else _origin(wish, context, wanted, step)
+    if context.profiles and held and profile is held.profile:
+        context.profiles.drop(of)  # until it has come to the end: after a failure it would lack rows
+    start = profile.until if math.isfinite(profile.until) else origin(wish, context, wanted, step)
     judge = Judge(profile, wish.question)
     made = [row for row in rows if wanted.first <= row[0] < wanted.end]
     more = partial(prepared, wish, context=context)
@@ -130,7 +132,7 @@ def _state(
     return Profile(form_of(wish, step)), (), wanted.first
 
 
-def _origin(wish: Wish, context: Context, wanted: Range, step: float) -> float:
+def origin(wish: Wish, context: Context, wanted: Range, step: float) -> float:
     """Return from when a profile that knows nothing learns: the start of a day, so that whoever looks at the
     same day learns the same.
     """
@@ -176,9 +178,8 @@ def judged_rows(
 ) -> list[tuple[float, Row]]:
     """Learn from the rows of `prepared`, and return those of bins that start at a time or later, judged."""
     shown = len(relation.fields) - _hidden(wish)
-    columns = iter(table.columns[shown:])
-    times = _numbers(next(columns))
-    values = np.stack([_numbers(next(columns)) for _ in wish.fields], axis=1)
+    times, values = numbers_of(wish, relation, table)
+    columns = iter(table.columns[shown + 1 + len(wish.fields) :])
     codes, keys = _keys([next(columns) for _ in wish.keys])
     groups = _keys([next(columns) for _ in wish.peers])[0] if wish.peers else None
     place = np.flatnonzero((codes >= 0) & np.isfinite(times))
@@ -203,6 +204,14 @@ def judged_rows(
         table.select(range(shown)).take(pa.array(chosen, pa.int64())), relation.with_fields(fields)
     )
     return [(one.time, {**row, **one.fields(index)}) for (one, index), row in zip(found, plain, strict=True)]
+
+
+def numbers_of(wish: Wish, relation: Relation, table: pa.Table) -> tuple[Floats, Floats]:
+    """Return times and values (rows, metrics) of the rows of `prepared`."""
+    shown = len(relation.fields) - _hidden(wish)
+    times = _numbers(table.column(shown))
+    values = [_numbers(table.column(shown + 1 + place)) for place in range(len(wish.fields))]
+    return times, np.stack(values, axis=1)
 
 
 def prepared(wish: Wish, relation: Relation, context: Context) -> Relation:

@@ -14,6 +14,7 @@ read             what
 ``risk``         risk events: JSON of all fields beside the columns that searches filter by
 ``findings``     what became of findings and incidents, each change with the document as it stood then (JSON)
 ``decisions``    what people decided about them, and what is to be hidden (JSON)
+``deliveries``   what became of changes at each output, and which server sends to it (`notify.ledger`; JSON)
 ``events``       rows that searches have collected into indexes, the fields as JSON
 ``lookups``      each lookup's current version, its fields and their shapes (JSON)
 ``lookup_rows``  the rows of all versions of lookups, numbers and texts apart
@@ -193,6 +194,21 @@ ORDER BY (target, time, id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """
 
+_DELIVERIES = """
+CREATE TABLE IF NOT EXISTS deliveries_local{on} (
+    output String,
+    id String,
+    sequence UInt32,
+    decision String,
+    event LowCardinality(String),
+    time UInt64,
+    server String,
+    detail String CODEC(ZSTD(3))
+) ENGINE = ReplacingMergeTree(time)
+ORDER BY (output, id, sequence, decision, event, server)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+"""
+
 _EVENTS = """
 CREATE TABLE IF NOT EXISTS events_local{on} (
     index_name LowCardinality(String),
@@ -243,7 +259,7 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 
 _TABLES = (
     *(_SAMPLES, _SERIES, _SUMMARIES, _GROUPS, _SUMMARISED, _TOUCHED, _EXPIRED),
-    *(_RUNS, _RISK, _FINDINGS, _DECISIONS, _EVENTS, _LOOKUPS, _LOOKUP_ROWS, _PROFILES),
+    *(_RUNS, _RISK, _FINDINGS, _DECISIONS, _DELIVERIES, _EVENTS, _LOOKUPS, _LOOKUP_ROWS, _PROFILES),
 )
 
 _UNIQUE = {
@@ -270,10 +286,13 @@ _UNIQUE = {
     ),
     "findings": "SELECT id, kind, sequence, time, change, document, recorded FROM findings_local FINAL",
     "decisions": "SELECT id, time, actor, action, target, detail FROM decisions_local FINAL",
+    "deliveries": (
+        "SELECT output, id, sequence, decision, event, time, server, detail FROM deliveries_local FINAL"
+    ),
     "events": "SELECT index_name, id, time, fields, recorded FROM events_local FINAL",
 }
 
-LEDGERS = ("runs", "risk", "findings", "decisions", "events", "lookups", "lookup_rows")
+LEDGERS = ("runs", "risk", "findings", "decisions", "events", "lookups", "lookup_rows", "profiles")
 """What runs of searches and people leave behind, as against points and what is made of them."""
 
 
@@ -297,6 +316,7 @@ _SHARD_BY = {
     "risk": "cityHash64(detection)",
     "findings": "cityHash64(id)",
     "decisions": "cityHash64(target)",
+    "deliveries": "cityHash64(output, id)",
     "events": "cityHash64(id)",
 }
 

@@ -65,12 +65,9 @@ class Scratch(Store):
         self.engine.insert(f"{self._prefix}{name}_local", rows)
 
     def _own(self, tree: Statement) -> exp.Expr:
-        """Return the tree with the names of tables that are kept here."""
+        """Return the tree with the names of tables that are kept here. Statements are made to be run once."""
         assert not isinstance(tree, Ready)  # its text names the tables of the other store
-
-        def renamed(node: exp.Expr) -> exp.Expr:
-            if isinstance(node, exp.Table) and node.name in LEDGERS and not node.db:
+        for node in tree.find_all(exp.Table):
+            if node.name in LEDGERS and not node.db:
                 node.this.set("this", f"{self._prefix}{node.name}")
-            return node
-
-        return tree.copy().transform(renamed)
+        return tree
