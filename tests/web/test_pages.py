@@ -222,6 +222,16 @@ def test_an_error_in_a_search_is_marked_in_its_line(browser):
     assert "Did you mean eval?" in answer.text
 
 
+def test_a_link_cannot_make_somebody_write(browser):
+    path = "/search?" + urlencode({"text": "| makeresults | eval a=1 | outputlookup by_link"})
+    read = "/search?" + urlencode({"text": "| inputlookup by_link"})
+    for headers in ({}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "none"}):
+        assert "press Run" in browser.client.get(path, headers=headers).text.replace("Press", "press")
+    assert browser.get(read).status_code == 400
+    assert browser.client.get(path, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 200
+    assert browser.get(read).status_code == 200
+
+
 def test_the_filters_of_lists_choose(browser, people):
     technique = people.running.content.detections[DETECTION].techniques[0]
     assert "No detection fits" in browser.get("/detections?words=nothing-of-the-kind").text

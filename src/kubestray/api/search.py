@@ -64,11 +64,16 @@ class Past(BaseModel):
     seconds: float
 
 
-def run(running: Running, asker: Asker, ask: Ask) -> Found:
-    """Run a search as somebody; it is remembered in the audit log."""
+def run(running: Running, asker: Asker, ask: Ask, *, writing: bool = True) -> Found:
+    """Run a search as somebody; it is remembered in the audit log.
+
+    Without ``writing`` it may not write a lookup or an index, whoever asks.
+    """
     began = time.monotonic()
     rows: list[dict[str, Any]] = []
-    found = stream_search(_request(running, asker, ask), running.store.query, running.store.stream)
+    found = stream_search(
+        _request(running, asker, ask, writing=writing), running.store.query, running.store.stream
+    )
     with closing(found.rows):
         for part in found.rows:
             rows += part
@@ -99,13 +104,16 @@ def history(running: Running, asker: Asker, most: int = 50) -> list[Past]:
     return list(found.values())[:most]
 
 
-def _request(running: Running, asker: Asker, ask: Ask) -> Request:
+def _request(running: Running, asker: Asker, ask: Ask, *, writing: bool = True) -> Request:
     def refuse(_table: str, _rows: pa.Table) -> None:
-        message = "this search writes a lookup or an index, and the role viewer may only read"
-        raise Refused(403, "forbidden", message)
+        if writing:
+            message = "this search writes a lookup or an index, and the role viewer may only read"
+            raise Refused(403, "forbidden", message)
+        message = "this search writes a lookup or an index, and a link from elsewhere may not do that"
+        raise Refused(403, "cross_site", message, "press Run to run it yourself")
 
     span = span_of(running, ask.earliest, ask.latest)
-    record = None if asker.role.covers(Role.ANALYST) else refuse
+    record = None if writing and asker.role.covers(Role.ANALYST) else refuse
     return running.request(ask.text, running.clock(), span, record)
 
 

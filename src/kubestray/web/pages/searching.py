@@ -42,7 +42,9 @@ def search_page(
             if explain:
                 explained = search.explain(here, asker, ask)
             else:
-                found = search.run(here, asker, ask)
+                # An address can be a link on any page: only what our own page sends may write.
+                ours = request.headers.get("sec-fetch-site") == "same-origin"
+                found = search.run(here, asker, ask, writing=ours)
         except (KubestrayError, Refused) as error:
             told = told_of(error)[1]
     return page(
