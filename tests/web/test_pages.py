@@ -128,6 +128,25 @@ def test_a_finding_and_its_incident(browser, finding, incident):
     assert order == sorted(order)
 
 
+def test_what_a_search_has_learned_is_told(people, browser, finding, monkeypatch):
+    document = findings.finding(people.running, finding)
+    metric = {"name": HOSTILE[0], "value": 33.0, "expected": 12.5, "lower": None, "upper": 19.5}
+    document["evidence"][0]["explanation"] = {
+        "score": 4.256,
+        "threshold": 3.5,
+        "expected_per_day": 0.001,
+        "asked_per_day": 0.0027,
+        "reason": None,
+        "metrics": [{**metric, "quiet": 21.0, "score": 3.9, "views": []}],
+    }
+    monkeypatch.setattr(findings, "finding", lambda *_: document)
+    page = browser.get(f"/findings/{finding}")
+    assert page.status_code == 200
+    inert(page.text)
+    for told in ("score 4.26, an alarm above 3.5", "12.5", "– … 19.5", "21"):
+        assert told in page.text
+
+
 def test_an_entity_has_its_findings(browser, finding):
     page = browser.get("/entity?entity=workload:prod/pay/api")
     assert f"/findings/{finding}" in page.text

@@ -13,7 +13,7 @@ from kubestray.collectors.registry import Registry, read_registry
 from kubestray.config import Config
 from kubestray.detect.runner import macros_of
 from kubestray.model.content import Content
-from kubestray.pipeline.setting_up import limits_of, searching
+from kubestray.pipeline.setting_up import limits_of, profiles_of, searching
 from kubestray.pipeline.switching import Switches
 from kubestray.receive.tally import Seen
 from kubestray.search.events import StoredEvents
@@ -72,4 +72,5 @@ class Running:
         query, write = self.store.query, record or self.store.record
         declared = {lookup.name: lookup.fields for lookup in self.content.lookups.values()}
         lookups, events = StoreLookups(query, write, declared), StoredEvents(query, write)
-        return partial(searching(self.config), lookups=lookups, events=events)
+        profiles = profiles_of(self.store)
+        return partial(searching(self.config), lookups=lookups, events=events, profiles=profiles)
