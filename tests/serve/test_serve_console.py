@@ -56,22 +56,3 @@ def test_the_first_admin_logs_in_by_the_link_of_the_log(serve, store):
     assert ask(server, "GET", "/api/v1/me", cookie=cookie)[2] == '{"name":"admin","role":"admin"}'
     wait_until(lambda: "the console is at" in server.log)
     assert "/login/link/" not in server.log
-
-
-def test_a_switched_off_detection_stays_off(serve, store):
-    """As another server of the store, or the same one later, finds it."""
-    from kubestray.config import load_config
-    from kubestray.pipeline.setting_up import content_of
-    from kubestray.pipeline.switching import Switches
-    from kubestray.store.documents import Documents
-    from kubestray.store.open import open_store
-
-    name = "Process sending far more than usual"
-    opened = open_store(str(store))
-    content = content_of(load_config({"store": str(store)}, {}, None))
-    Switches(Documents(opened), content).switch(name, enabled=False)
-    later = content_of(load_config({"store": str(store)}, {}, None))
-    assert later.detections[name].enabled
-    Switches(Documents(opened), later).apply()
-    assert not later.detections[name].enabled
-    opened.close()
