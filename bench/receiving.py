@@ -32,14 +32,14 @@ Node = OtlpNode | RemoteWriteNode
 
 
 def receiving(folder: Path, seconds: float) -> dict[str, Any]:
-    """Measure ``seconds`` of OTLP, and half as long with churn, of remote write, and of each peer."""
+    """Measure ``seconds`` of OTLP, and a quarter with churn, of remote write, and of each peer."""
     folder.mkdir(parents=True, exist_ok=True)
     figures = {"stages_microseconds_a_point": stages(folder / "stages")}
     figures |= _ours(folder, seconds)
     for name, command, ready in _peers(folder):
         program = shutil.which(name) or shutil.which(f"{name}-prod")
         figures[f"{name}_points_per_second"] = (
-            _peer(partial(command, program), ready, folder / f"{name}.log", seconds / 2)
+            _peer(partial(command, program), ready, folder / f"{name}.log", seconds / 4)
             if program
             else f"skipped: {name} is not installed"
         )
@@ -85,10 +85,10 @@ def _ours(folder: Path, seconds: float) -> dict[str, Any]:
         rate = sending.measure(seconds)
         after = _resident(server.pid)
         spent = _threads(server.pid) - threads
-        churned = sending.measure(seconds / 2, _CHURN)
+        churned = sending.measure(seconds / 4, _CHURN)
         written = Sending(server, [RemoteWriteNode(number) for number in range(NODES)])
         written.scrapes(_LEARNING)
-        by_remote_write = written.measure(seconds / 2)
+        by_remote_write = written.measure(seconds / 4)
     points = sending.counted
     return {
         "otlp_points_per_second": rate,
