@@ -40,8 +40,8 @@ class GroupCommit:
     wholly or raises. If the append of a group raises, its requests are appended one by one, so that
     one bad batch costs nobody else anything.
 
-    ``max_points``, ``max_bytes`` and ``max_requests`` bound what waits or is being appended; a single batch larger
-    than that is taken when nothing else waits, as it would otherwise never be.
+    ``max_points``, ``max_bytes`` and ``max_requests`` bound what waits or is being appended; a single batch
+    larger than that is taken when nothing else waits, as it would otherwise never be.
     """
 
     def __init__(

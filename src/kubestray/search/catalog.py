@@ -13,7 +13,7 @@ from kubestray.model.metric import Kind
 from kubestray.search.matching import wildcard
 from kubestray.search.naming import NO_NAMES, Naming
 from kubestray.search.plan import Measure
-from kubestray.search.sources import sources
+from kubestray.search.sources import needs, sources
 from kubestray.store.coverage import Coverage, expired_days, unanswered
 from kubestray.store.points import Span
 from kubestray.store.trees import (
@@ -68,7 +68,25 @@ class StoreCatalog:
         """Return how summaries and points share the work of a step; None where points do all of it."""
         if not self._summaries or self._naming.translates(node.metrics, self._received):
             return None  # summaries are of metrics as received
-        return sources(node, self._query)
+        further = self._naming.taken_from(needs(node), node.metrics)
+        found = sources(node, self._query)
+        if found is None or not self._names_are_added(node, further):
+            return found
+        # Groups have to have what the names are taken from as well.
+        return sources(node, self._query, further)
+
+    def _names_are_added(self, node: Measure, further: set[str]) -> bool:
+        """Tell whether some series lacks an attribute that is asked for, and may get it from another."""
+        lacking = [call("not", has_attribute(name)) for name in sorted(needs(node))]
+        if not lacking or not further:
+            return False
+        conditions = [
+            one_of(column("metric"), map(text, node.metrics)),
+            any_of(lacking),
+            any_of([has_attribute(name) for name in sorted(further)]),
+        ]
+        there = select(named(call("toUInt8", exp.Literal.number(1)), "one")).from_("series_rows")
+        return bool(self._received(there.where(all_of(conditions)).limit(1)).num_rows)
 
     def first_seen(self) -> int | None:
         """Return when the first point of all was seen, in nanoseconds; None without any."""
@@ -125,6 +143,11 @@ class Dimensions:
     metric: str
     names: list[str]
     values: Mapping[str, str | None]
+
+
+def has_attribute(name: str) -> Tree:
+    """Return the condition that a series has an attribute."""
+    return call("mapContains", column("attributes"), text(name))
 
 
 def _matches(pattern: str) -> Tree:
