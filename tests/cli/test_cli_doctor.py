@@ -11,10 +11,13 @@ AT = ("--now", HOUR_END // 10**9)
 def test_json(filled):
     told = run("doctor", "--store", filled, *AT, "--format", "json").json
     assert told["range"] == [HOUR_END / 1e9 - 3600, HOUR_END / 1e9]
+    hours = told["summaries"]
+    assert hours["hours_waiting"] >= hours["days_waiting"] >= 1
+    assert hours["oldest"] <= HOUR_END / 1e9
     (source,) = told["sources"]
     assert (source["name"], source["metrics"], source["series"]) == ("anything else", ["load"], 2)
-    (detection,) = told["detections"]
-    assert detection["name"] == "Process sending far more than usual"
+    found = {one["name"]: one for one in told["detections"]}
+    detection = found["Process sending far more than usual"]
     assert detection["status"] == "missing"
     assert detection["metrics"]["missing"] == ["tcp.bytes", "udp.bytes"]
     assert detection["metrics"]["found"] == []
@@ -26,7 +29,14 @@ def test_json(filled):
 def test_a_table(filled):
     told = run("doctor", "--store", filled, *AT, "--format", "table")
     assert told.code == 0
-    for part in ("What arrives", "anything else", "missing", "1. OpenTelemetry Network", "clusterName:"):
+    for part in (
+        "What arrives",
+        "hours wait to be summarised",
+        "anything else",
+        "missing",
+        "1. OpenTelemetry Network",
+        "clusterName:",
+    ):
         assert part in told.out
 
 
@@ -63,5 +73,6 @@ def test_beside_a_server(store):
     finally:
         server.close()
     assert told == run("doctor", "--store", store, "--format", "json").json | {"range": told["range"]}
-    (detection,) = told["detections"]
+    found = {one["name"]: one for one in told["detections"]}
+    detection = found["Process sending far more than usual"]
     assert (detection["status"], detection["metrics"]["found"]) == ("partial", ["tcp.bytes"])

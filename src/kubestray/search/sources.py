@@ -13,13 +13,16 @@ from sqlglot import exp
 
 from kubestray.search.measures import METRIC, CalendarMeasure, function_of, split_states
 from kubestray.search.plan import Measure
+from kubestray.store.answers import NONE_KEPT, Answers
 from kubestray.store.coverage import DAY, Coverage, Query, Stretch, coverage
 from kubestray.store.schema import HOUR_NS
 from kubestray.store.states import STATES
 from kubestray.store.trees import Tree, all_of, call, column, named, number, one_of, select, text
 
 
-def sources(node: Measure, query: Query, further: Collection[str] = ()) -> Coverage | None:
+def sources(
+    node: Measure, query: Query, answers: Answers = NONE_KEPT, further: Collection[str] = ()
+) -> Coverage | None:
     """Return how summaries and points share the work; None where points do all of it.
 
     ``further`` are attributes that groups have to have besides those that the step names.
@@ -27,7 +30,7 @@ def sources(node: Measure, query: Query, further: Collection[str] = ()) -> Cover
     if not node.kinds or not _served(node):
         return None
     asked = needs(node).union(further)
-    found = coverage(node.span, node.metrics, asked, query, _longest(node))
+    found = coverage(node.span, node.metrics, asked, query, _longest(node), answers)
     return found if found.summaries else None
 
 
