@@ -84,13 +84,13 @@ def _ours(folder: Path, seconds: float) -> dict[str, Any]:
         sending.scrapes(_LEARNING)
         before, threads = _resident(server.pid), _threads(server.pid)
         rate = sending.measure(seconds)
+        points = sending.counted
         after = _resident(server.pid)
         spent = _threads(server.pid) - threads
         churned = sending.measure(seconds / 4, _CHURN)
         written = Sending(server, [RemoteWriteNode(number) for number in range(NODES)])
         written.scrapes(_LEARNING)
         by_remote_write = written.measure(seconds / 4)
-    points = sending.counted
     return {
         "otlp_points_per_second": rate,
         "otlp_churn_5_percent_points_per_second": churned,
