@@ -80,9 +80,12 @@ def _found(detecting: _Detecting, step: dict[str, Any]) -> dict[str, Any]:
 
 
 def calm(
-    seed: int, days: float, nodes: int, length: float, hours: int, keep: str | None
+    seed: int, days: float, nodes: int, length: float, hours: int, keep: str | None, only: list[str]
 ) -> Iterator[dict[str, Any]]:
-    """Yield every risk event of the last ``length`` days of a calm cluster, each run over some ``hours``."""
+    """Yield every risk event of the last ``length`` days of a calm cluster, each run over some ``hours``.
+
+    ``only`` restricts it to detections of these types.
+    """
     config = SimulationConfig(
         start_ns=END - int(days * DAY), end_ns=END, seed=seed, scenario="calm", nodes=nodes
     )
@@ -92,6 +95,8 @@ def calm(
         for hour in range(hours, round(length * 24) + 1, hours):
             now = END - int(length * DAY) + hour * HOUR
             for search in detecting.searches:
+                if only and search.type not in only:
+                    continue
                 score = max(risk.score for risk in search.risk_objects)
                 for entity in sorted(detecting.run(search, Times(now, f"-{hours}h", "now"))):
                     told = {"hour": hour, "detection": search.name, "entity": entity}
@@ -165,13 +170,13 @@ def main() -> None:
     parser.add_argument("--length", type=float, default=7, help="how many days of calm [7]")
     parser.add_argument("--hours", type=int, default=1, help="how long a window of calm is [1]")
     parser.add_argument("--keep", metavar="DIR", help="keep the store there, or use the one that is there")
-    parser.add_argument("only", nargs="*", help="these attacks only")
+    parser.add_argument("only", nargs="*", help="these attacks, or types of detections, only")
     told = parser.parse_args()
     began = time.process_time()
     if told.what == "attacks":
         found = attacks(told.seed, told.days, told.nodes, told.size, told.only, told.keep)
     else:
-        found = calm(told.seed, told.days, told.nodes, told.length, told.hours, told.keep)
+        found = calm(told.seed, told.days, told.nodes, told.length, told.hours, told.keep, told.only)
     for line in found:
         print(json.dumps(line), flush=True)
     print(json.dumps({"cpu_seconds": round(time.process_time() - began)}))

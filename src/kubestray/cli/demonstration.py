@@ -69,7 +69,7 @@ class Demonstration:
         """Go through all steps; return the exit code: 0 if what the detections rank first is the attack."""
         cluster = self.simulation.cluster
         self.console.print(
-            f"[bold]kubestray demo[/] – a simulated cluster of {len(cluster.machines)} nodes and "
+            f"[bold]kubestray demo[/] – a simulated cluster of {self.simulation.config.nodes} nodes and "
             f"{len(cluster.owners)} workloads, with an exfiltration under way\n"
         )
         with self._progress() as progress:

@@ -12,7 +12,7 @@ from kubestray.config import SECOND_NS, Config
 from kubestray.model.content import Content
 from kubestray.model.errors import KubestrayError
 from kubestray.pipeline.churning import churning
-from kubestray.store.expiry import expire, expire_summaries
+from kubestray.store.expiry import expire, expire_profiles, expire_summaries
 from kubestray.store.schema import HOUR_NS
 from kubestray.store.store import Store
 from kubestray.store.summarise import Summariser
@@ -96,3 +96,4 @@ class Upkeep:
         clock = self._store.clock()
         expire(self._store, clock - self._config["retention_raw"])
         expire_summaries(self._store, clock - self._config["retention_summaries"])
+        expire_profiles(self._store, clock - self._config["retention_raw"])

@@ -13,6 +13,7 @@ from kubestray.model.errors import LimitExceeded
 from kubestray.model.metric import Kind
 from kubestray.search.matching import wildcard
 from kubestray.search.metric_points import chosen_series
+from kubestray.search.naming import NO_NAMES, Naming
 from kubestray.search.plan import Measure
 from kubestray.search.sources import sources
 from kubestray.search.trace import Trace
@@ -50,11 +51,15 @@ class StoreCatalog:
         query: Query,
         *,
         summaries: bool = True,
+        naming: Naming = NO_NAMES,
         answers: Answers = NONE_KEPT,
         trace: Trace | None = None,
     ) -> None:
-        self._query, self._summaries, self._answers = query, summaries, answers
-        self._trace = trace or Trace()
+        self._received, self._summaries, self._naming = query, summaries, naming
+        self._answers, self._trace = answers, trace or Trace()
+
+    def _query(self, tree: exp.Expr) -> pa.Table:
+        return self._received(self._naming.applied(tree, self._received))
 
     def metrics(self, patterns: Iterable[str], series: Tree | None, span: Span) -> dict[str, frozenset[Kind]]:
         """Return the metrics that match, with the kinds of their series; at most `MOST_METRICS`."""
@@ -122,7 +127,15 @@ class StoreCatalog:
 
     def sources(self, node: Measure) -> Coverage | None:
         """Return how summaries and points share the work of a step; None where points do all of it."""
-        return sources(node, self._query, self._answers) if self._summaries else None
+        if not self._summaries or self._translates(node):
+            return None  # summaries are of metrics as received
+        return sources(node, self._query, self._answers)
+
+    def _translates(self, node: Measure) -> bool:
+        def ask() -> bool:
+            return self._naming.translates(node.metrics, self._received)
+
+        return self._answers.get(("series",), ("translates", node.metrics), ask)
 
     def first_seen(self) -> int | None:
         """Return when the first point of all was seen, in nanoseconds; None without any."""
@@ -141,7 +154,8 @@ class StoreCatalog:
         wanted = [one_of(column("metric"), map(text, metrics)), *seen(series, span)]
         names = call("arrayJoin", call("mapKeys", column("attributes")))
         tree = select(named(names, "name")).distinct().from_("series").where(all_of(wanted))
-        return sorted(self._query(tree).column("name").to_pylist())
+        found = self._query(tree).column("name").to_pylist()
+        return sorted({*found, *self._naming.further_attributes(found)})
 
     def dimensions(self, names: Sequence[str], series: Tree | None, span: Span) -> list[Dimensions]:
         """Return what there is of metrics with values of these attributes, each once; at most `MOST_ROWS`."""

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
+from sqlglot import exp
+
 from kubestray.search.compile import compile_relation
 from kubestray.search.dense_bins import bins_of
+from kubestray.search.naming import NO_NAMES, Naming
 from kubestray.search.plan import (
     Extend,
     Filter,
@@ -46,12 +49,17 @@ _LATER = 17 * 86_400 * 10**9 + 10**9
 """How much later the statement of a plan is tried before it is kept: nothing is round in it."""
 
 
+Compiling = Callable[[Relation], exp.Select]
+"""Makes the statement of a plan."""
+
+
 class Kept:
     """Plans and answers of searches over one store. Safe to use from several threads."""
 
     def __init__(self, changes: Changes) -> None:
         self.answers = Answers(changes)
         self._plans: OrderedDict[Hashable, Plan] = OrderedDict()
+        self._naming: dict[Hashable, Naming] = {}
         self._lock = Lock()
 
     def find(self, key: Hashable) -> Plan | None:
@@ -59,15 +67,30 @@ class Kept:
         with self._lock:
             return self._plans.get(key)
 
-    def keep(self, key: Hashable, relation: Relation, annotations: list[Annotation], trace: Trace) -> None:
-        """Keep a plan, if it is one that can be used again."""
-        made = None if trace.own else _plan(relation, annotations, trace)
+    def naming(self, key: Hashable) -> Naming | None:
+        """Return the names that a kept plan was made with."""
+        with self._lock:
+            return self._naming.get(key)
+
+    def keep(
+        self,
+        key: Hashable,
+        relation: Relation,
+        annotations: list[Annotation],
+        trace: Trace,
+        naming: Naming = NO_NAMES,
+        compiling: Compiling = compile_relation,
+    ) -> None:
+        """Keep a plan, if it is one that can be used again; ``compiling`` makes its statement."""
+        made = None if trace.own else _plan(relation, annotations, trace, compiling)
         with self._lock:
             self._plans.pop(key, None)
+            self._naming.pop(key, None)
             if made:
                 self._plans[key] = made
+                self._naming[key] = naming
             while len(self._plans) > _MOST:
-                self._plans.popitem(last=False)
+                self._naming.pop(self._plans.popitem(last=False)[0], None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +124,9 @@ class Plan:
         return self.statement.at(values)
 
 
-def _plan(relation: Relation, annotations: list[Annotation], trace: Trace) -> Plan | None:
+def _plan(
+    relation: Relation, annotations: list[Annotation], trace: Trace, compiling: Compiling
+) -> Plan | None:
     """Return the plan to keep; None where its statement is not the same one at another time."""
     found = [_measured(leaf, relation.node) for leaf in trace.leaves]
     measured = [node for node in found if node]
@@ -111,10 +136,10 @@ def _plan(relation: Relation, annotations: list[Annotation], trace: Trace) -> Pl
     now = [value for node in measured for value in _times(node)]
     steps = [step for node in measured for step in _steps(node)]
     later = [value + step for value, step in zip(now, steps, strict=True)]
-    statement = compile_relation(_at(relation, measured, moments(now)))
+    statement = compiling(_at(relation, measured, moments(now)))
     made = prepared(statement)
     for values in (now, later):
-        if render(compile_relation(_at(relation, measured, values))) != made.at(values).text:
+        if render(compiling(_at(relation, measured, values))) != made.at(values).text:
             return None
     return Plan(relation, tuple(annotations), made, len(statement.ctes), trace, tuple(ways))
 

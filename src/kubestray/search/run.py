@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+from sqlglot import exp
 
 from kubestray.model.errors import SearchError
 from kubestray.search import commands, parser
@@ -16,6 +17,7 @@ from kubestray.search.compile import compile_relation
 from kubestray.search.given import given_relation
 from kubestray.search.identity import identifying
 from kubestray.search.kept import Kept
+from kubestray.search.naming import NO_NAMES, Naming
 from kubestray.search.plan import LookupRows, Measure, Rows, nodes, outline
 from kubestray.search.relation import (
     Annotation,
@@ -73,6 +75,8 @@ class Request:
     path: str | None = None
     summaries: bool = True
     """Whether summaries may serve where they say the same as the points."""
+    naming: Naming = NO_NAMES
+    """Further names for what was received."""
     dollars: bool = False
     """Whether ``$$`` in the text is ``$``, as in content files."""
     kept: Kept | None = None
@@ -146,17 +150,25 @@ def compile_search(request: Request, query: Query) -> Compiled:
 
 
 def _compiled(request: Request, query: Query) -> Compiled:
+    request = dataclasses.replace(request, naming=request.naming.for_search())
     context = context_of(request, query)
     kept, key = request.kept, _key(request, context)
+
+    def compiling(made: Relation) -> exp.Select:
+        return _statement(made, request, query)
+
     plan = kept.find(key) if kept else None
+    named_so = kept.naming(key) if kept else None
+    if kept and named_so and not named_so.holds(_answered(kept, request, query)):
+        plan = None
     if plan and (ready := plan.again(context.when, context.catalog, request.lookups)):
         return Compiled(plan.relation, ready, list(plan.annotations), [], plan.steps)
     given = given_relation(request.rows, context) if request.rows is not None else None
     relation = plan_pipeline(parser.parse(context.source), context, given)
     if kept and key is not None:
         context.trace.own |= bool(context.outputs)
-        kept.keep(key, relation, context.annotations, context.trace)
-    statement = compile_relation(relation)
+        kept.keep(key, relation, context.annotations, context.trace, request.naming, compiling)
+    statement = compiling(relation)
     return Compiled(relation, statement, context.annotations, context.outputs, len(statement.ctes))
 
 
@@ -166,6 +178,7 @@ def context_of(request: Request, query: Query) -> Context:
     catalog = StoreCatalog(
         lambda tree: query(tree, request.limits),
         summaries=request.summaries,
+        naming=request.naming,
         answers=request.kept.answers if request.kept else NONE_KEPT,
         trace=trace,
     )
@@ -188,12 +201,33 @@ def context_of(request: Request, query: Query) -> Context:
     )
 
 
+def _answered(kept: Kept, request: Request, query: Query) -> Callable[[exp.Expr], pa.Table]:
+    """Return what asks the store for names, which answers the same until series are added."""
+
+    def ask(tree: exp.Expr) -> pa.Table:
+        return kept.answers.get(("series",), ("names", render(tree)), lambda: query(tree, request.limits))
+
+    return ask
+
+
+def _statement(relation: Relation, request: Request, query: Query) -> exp.Select:
+    made = request.naming.applied(compile_relation(relation), lambda tree: query(tree, request.limits))
+    assert isinstance(made, exp.Select)
+    return made
+
+
 def _key(request: Request, context: Context) -> Hashable:
     """Return what tells the plan of a search from that of another one; None if it is not to be kept."""
     if request.kept is None or request.rows is not None or request.indexes:
         return None
     services = request.lookups is None, request.events is None, request.profiles is None
-    settings = request.metric_indexes, request.switches, request.timezone, request.summaries
+    settings = (
+        request.metric_indexes,
+        request.switches,
+        request.timezone,
+        request.summaries,
+        id(request.naming.mapping),
+    )
     return context.source.text, settings, services
 
 
@@ -261,7 +295,7 @@ def _run(relation: Relation, request: Request, query: Query) -> list[Row]:
 
 
 def _table(relation: Relation, request: Request, query: Query) -> pa.Table:
-    statement = compile_relation(relation)
+    statement = _statement(relation, request, query)
     return query(statement, _limits(request, len(statement.ctes)))
 
 

@@ -21,6 +21,7 @@ import pyarrow as pa
 from kubestray.model.errors import KubestrayError, StoreError
 from kubestray.store import directory as directory_lock
 from kubestray.store.engine import (
+    IN_ORDER_SETTINGS,
     READ_SETTINGS,
     UNLIMITED,
     Limits,
@@ -29,6 +30,7 @@ from kubestray.store.engine import (
     new_tag,
     reading,
     render,
+    with_settings,
 )
 from kubestray.store.failures import failure
 from kubestray.store.stream import CANCEL_AGAIN, Stream
@@ -165,7 +167,7 @@ class EmbeddedEngine:
         with self._borrow() as connection:
             _run(connection, statement, self.url)
 
-    def insert(self, table: str, rows: pa.Table) -> None:
+    def insert(self, table: str, rows: pa.Table, *, in_order: bool = False) -> None:
         """Append rows through an anonymous file that only this process sees."""
         descriptor = os.memfd_create("kubestray-insert")
         try:
@@ -175,10 +177,11 @@ class EmbeddedEngine:
             ):
                 out.write_table(rows)
             columns = ", ".join(rows.schema.names)
-            self._run(
+            statement = (
                 f"INSERT INTO {table} ({columns}) SELECT {columns} "  # noqa: S608 (names are the schema's)
                 f"FROM file('/proc/self/fd/{descriptor}', 'ArrowStream')"
             )
+            self._run(with_settings(statement, IN_ORDER_SETTINGS if in_order else {}))
         finally:
             # Counted when the rows can be seen, and before anybody hears that they are written.
             self._changes.count(table)

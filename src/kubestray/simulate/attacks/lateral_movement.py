@@ -30,7 +30,13 @@ def plan(scene: Scene) -> Footprint:
         begin = scene.begin + (_LATER if number else 0)
         said = transfer(own, begin, scene.last, 2_500.0, pauses=0.4)
         found += conversation(own, pair, said, said.scaled(3.0), 1.5)
-    step = scene.step(LATERAL_MOVEMENT.techniques, float(len(ends)), "{edges}", scene.pod.owner.program.name)
+    step = scene.step(
+        LATERAL_MOVEMENT.techniques,
+        float(len(ends)),
+        "{edges}",
+        scene.pod.owner.program.name,
+        also=scene.stage.entities(other),
+    )
     shell = Intruder(key(scene.own, "shell"), other, _SHELL, scene.begin + 60, scene.last)
     return Footprint(attacks=(Attack(scene.name, (step,)),), edges=tuple(found), intruders=(shell,))
 

@@ -70,12 +70,15 @@ class Scene:
 
     def step(
         self, techniques: tuple[str, ...], size: float, unit: str, process: str = "", *, kind: str = "",
-        time: int | None = None, entity: str = "",
+        time: int | None = None, entity: str = "", also: tuple[str, ...] = (),
     ) -> Step:  # fmt: skip
-        """Return a label of this attack; its entity is the workload unless another is given."""
+        """Return a label of this attack; its entity is the workload unless another is given.
+
+        ``also`` are entities that it touches beside those of its pod.
+        """
         begin = self.begin if time is None else time
         own = entity or self.pod.owner.entity(self.stage.cluster.name)
-        touched = tuple(dict.fromkeys((own, *self.stage.entities(self.pod))))
+        touched = tuple(dict.fromkeys((own, *self.stage.entities(self.pod), *also)))
         return Step(begin, self.until, kind or self.name, own, touched, techniques, size, unit, process)
 
 

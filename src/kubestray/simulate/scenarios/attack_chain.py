@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from kubestray.simulate import edges
+from kubestray.simulate.attacks import ATTACKS
+from kubestray.simulate.attacks.scene import Kind
 from kubestray.simulate.catalog import Program
 from kubestray.simulate.cluster import Owner, Pod
 from kubestray.simulate.edges import Edge, Endpoint
@@ -120,7 +122,9 @@ def plan(stage: Stage) -> Footprint:
     own = key(stage.cluster.seed, "attack-chain", stage.end)
     times = _Times.drawn(own, stage.end)
     pod = stage.target(VICTIMS, times.shell - HOUR)
-    volume = stage.usual_volume(pod) * between(key(own, "volume"), *_TIMES_USUAL)
+    volume = stage.usual_volume(pod) * _size(
+        stage, ATTACKS["exfiltration"], between(key(own, "volume"), *_TIMES_USUAL)
+    )
     stolen = transfer(key(own, "theft"), times.theft, times.theft_end, volume)
     download = transfer(key(own, "download"), times.binary - 40, times.binary, 2.2e6, pauses=0.0)
     scene = _Scene(own, stage, pod, times, download, stolen)
@@ -157,7 +161,12 @@ def _steps(scene: _Scene) -> tuple[Step, ...]:
 
 
 def _cores(scene: _Scene) -> float:
-    return between(key(scene.own, "cores"), *_MINER_CORES)
+    return _size(scene.stage, ATTACKS["miner"], between(key(scene.own, "cores"), *_MINER_CORES))
+
+
+def _size(stage: Stage, kind: Kind, drawn: float) -> float:
+    """Return a size in the unit of a kind of attack: what was asked for, or the one that was drawn."""
+    return drawn if stage.size is None else kind.minimum * stage.size
 
 
 def _intruders(scene: _Scene) -> tuple[Intruder, ...]:
