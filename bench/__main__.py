@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.estate import Shape, estate
+from bench.receiving import receiving
 from bench.sizes import sizes
 from bench.thirty_days import PUBLISHED, best, bytes_per_point, history, peers
 from kubestray.config import Config, load_config
@@ -43,6 +44,7 @@ START = NOW - 30 * DAY
 ESTATE = Path(__file__).parents[1] / ".bench"
 RECORD = Path(__file__).parent / "results" / "latest.json"
 _BUDGET = 150.0  # seconds for a peer to load and answer
+_RECEIVING = 60.0  # seconds of OTLP; of each further way half as long
 _PEER_KEYS = 110  # of the estate's 500 workloads and processes: 114 M points
 METRICS = ("tcp.bytes", "tcp.packets", "tcp.new_sockets", "udp.bytes", "udp.packets")
 
@@ -58,6 +60,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="kubestray-bench-"))
     try:
         figures: dict[str, Any] = {**_start_up(), **_decoding(simulation), **_store(simulation, folder)}
+        figures["receiving"] = receiving(folder / "receiving", _RECEIVING)
         figures["sizes"] = sizes(folder, _BUDGET)
         figures["peers"] = peers(Shape(), _PEER_KEYS, folder, _BUDGET)
         figures["history"] = _history()

@@ -46,6 +46,7 @@ class Server:
 
     port: int
     deadline: Deadline
+    pid: int = 0
 
     def get(self, path: str) -> bytes:
         """Ask for a path."""
@@ -79,15 +80,23 @@ class Server:
 
 @contextmanager
 def running(
-    command: Callable[[int], list[str]], ready: str, log: Path, deadline: Deadline
+    command: Callable[[int], list[str]],
+    ready: str,
+    log: Path,
+    deadline: Deadline,
+    *,
+    any_answer: bool = False,
 ) -> Iterator[Server]:
-    """Start a program on a free port, wait until it is ready, and end it whatever happens."""
+    """Start a program on a free port, wait until it is ready, and end it whatever happens.
+
+    ``any_answer`` to the path ``ready`` says that it is, a refusal too.
+    """
     port = _free_port()
     with log.open("ab") as output:
         process = subprocess.Popen(command(port), stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         try:
-            server = Server(port, deadline)
-            _wait_until_ready(process, server, ready, log)
+            server = Server(port, deadline, process.pid)
+            _wait_until_ready(process, server, ready, log, any_answer=any_answer)
             yield server
         finally:
             _end(process)
@@ -100,7 +109,9 @@ def _free_port() -> int:
     return port
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], server: Server, path: str, log: Path) -> None:
+def _wait_until_ready(
+    process: subprocess.Popen[bytes], server: Server, path: str, log: Path, *, any_answer: bool
+) -> None:
     waiting = Deadline(STARTING)
     while True:
         if process.poll() is not None:
@@ -110,7 +121,9 @@ def _wait_until_ready(process: subprocess.Popen[bytes], server: Server, path: st
         waiting.left("starting it")
         try:
             server.get(path)
-        except (OSError, Stopped):
+        except (OSError, Stopped) as error:
+            if any_answer and isinstance(error, Stopped):
+                return
             time.sleep(0.05)
         else:
             return

@@ -82,8 +82,18 @@ def _names(value: str) -> tuple[str, ...] | None:
     return None if value == "auto" else tuple(part.strip() for part in value.split(",") if part.strip())
 
 
+def _list(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
 def _paths(value: str) -> tuple[Path, ...]:
     return tuple(Path(part) for part in value.split(os.pathsep) if part)
+
+
+def _encoding(value: str) -> str:
+    if value not in ("otlp_proto", "otlp_json"):
+        raise ValueError("expected otlp_proto or otlp_json")
+    return value
 
 
 def _level(value: str) -> str:
@@ -118,6 +128,7 @@ SETTINGS = (
     Setting("content", "", _paths, "Content folders in force beside the built-in one; several are separated by the path separator (a list in the file)."),
     Setting("metric_index", "kubernetes_metrics", _text, "The name of the index that metrics are in, as searches write it."),
     Setting("collector_settings", "", _paths, "Files that tell which settings of collectors bring which metrics, before those that doctor knows; several as for content."),
+    Setting("mapping", "", _paths, "Files that give what arrives further names in searches, before those that ship with the product (docs/names.md); several as for content."),
     Setting("timezone", "UTC", checked_zone, "The time zone of calendar days, of times without an offset and of texts of times in searches: an IANA name, for example Europe/Berlin."),
     Setting("log_level", "info", _level, "How much is logged to stderr: debug, info, warning or error."),
     Setting("search_timeout", "5m", _duration, "How long a search may run."),
@@ -129,8 +140,26 @@ SETTINGS = (
     Setting("signalfx", "", _optional_address, "One more address for SignalFx, which otlp_http takes too."),
     Setting("splunk_hec", "", _optional_address, "One more address for metrics of Splunk's HTTP Event Collector, which otlp_http takes too."),
     Setting("http", "127.0.0.1:8470", _address, "Where /healthz and /readyz answer."),
-    Setting("receiver_token", "", _text, "The bearer token that senders must give; without one, receivers listen on loopback only.", secret=True),
+    Setting("receiver_token", "", _text, "The bearer token that senders must give; without one, and without receiver_sources, receivers listen on loopback only.", secret=True),
     Setting("receiver_token_file", "", _text, "A file that holds the bearer token."),
+    Setting("kafka_brokers", "", _text, "Brokers of Kafka (HOST:PORT, several separated by commas) to read metrics from, which the collector's kafka exporter wrote there; needs kubestray[kafka]."),
+    Setting("kafka_topics", "otlp_metrics", _text, "The topics, separated by commas."),
+    Setting("kafka_group", "kubestray", _text, "The consumer group; servers with one store are in one group."),
+    Setting("kafka_encoding", "otlp_proto", _encoding, "What messages are: otlp_proto or otlp_json."),
+    Setting("kafka_cluster", "", _text, "The k8s.cluster.name of what comes through Kafka without one."),
+    Setting("kafka_properties", "", _text, "A file of further properties of librdkafka, NAME=VALUE a line: security.protocol, sasl.mechanism and so on."),
+    Setting("observability_realm", "", _text, "The realm of Splunk Observability Cloud to pull metrics from, for example us1."),
+    Setting("observability_url", "", _text, "The address of its stream API, where it is not https://stream.REALM.signalfx.com."),
+    Setting("observability_token_file", "", _text, "A file with an access token of the organisation; it is read again whenever a stream begins."),
+    Setting("observability_inputs", "", _list, "Which inputs to pull, separated by commas: sim_process_metrics, sim_npm_metrics, sim_pod_metrics, sim_container_metrics; all without one."),
+    Setting("observability_resolution", "10s", _duration, "The resolution to ask for; the organisation may have a coarser one."),
+    Setting("observability_backfill", "1h", _duration, "How far back the first run goes, and the longest gap that is made up for."),
+    Setting("receiver_sources", "", _text, "A TOML file of further sources, a table each: token or token_file, cluster (the k8s.cluster.name of what comes without one), new_series_per_hour."),
+    Setting("new_series", "5000000", _count, "How many new series a source may bring in an hour; those it has stay."),
+    Setting("max_attributes", "256", _count, "How many attributes a series may have, those of its resource included."),
+    Setting("tls_certificate", "", _text, "A PEM file with the certificate of all listeners, then those that it is signed by; without one they speak no TLS."),
+    Setting("tls_key", "", _text, "The PEM file with the certificate's key."),
+    Setting("tls_client_ca", "", _text, "A PEM file with the authorities that senders' certificates have to be from; without one, senders need none."),
     Setting("max_request", "64MiB", _size, "The largest request that is received, after decompression."),
     Setting("max_queue", "2000000", _count, "How many data points may wait to be written before senders are told to come back later."),
     Setting("commit_interval", "100ms", _duration, "The least time between two writes to the store; requests in between are written together."),

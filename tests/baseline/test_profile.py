@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kubestray.baseline import snapshot
 from kubestray.baseline.profile import FORGOTTEN_SECONDS, Form, Profile, load
+from kubestray.baseline.stray import Stray
 from kubestray.model.errors import KubestrayError
 
 DAY = 86400.0
@@ -107,3 +109,5 @@ def test_two_rows_of_one_entity_in_a_bin_are_refused():
 def test_what_is_no_dump_says_what_to_do():
     with pytest.raises(KubestrayError, match="learn anew"):
         load(b"nothing of the kind")
+    with pytest.raises(KubestrayError, match="no profile"):
+        load(snapshot.dump(Stray(np.zeros(1, dtype=np.int64), np.ones(1))))

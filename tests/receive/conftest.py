@@ -115,7 +115,8 @@ def receivers_with(_done) -> Iterator:
     def make(commit: dict | None = None, **intake_fields) -> Receivers:
         store = MemoryStore()
         group_commit = GroupCommit(store.append, **{"interval": 0.01, **(commit or {})})
-        intake = replace(Intake(group_commit.submit, Bounds.everything), **intake_fields)
+        intake = Intake(group_commit.submit, Bounds.everything, full=lambda: group_commit.full)
+        intake = replace(intake, **intake_fields)
         made.append(Receivers(store, intake, [group_commit.close]))
         return made[-1]
 

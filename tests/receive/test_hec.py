@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import time
@@ -356,12 +357,14 @@ def test_a_token(receivers_with):
         "Basic right": (401, {"text": "Invalid authorization", "code": 3}),
         "Splunk": (401, {"text": "Invalid authorization", "code": 3}),
         "Splunk wrong": (403, {"text": "Invalid token", "code": 4}),
+        f"Basic {base64.b64encode(b'x:wrong').decode()}": (403, {"text": "Invalid token", "code": 4}),
     }
     for header, wanted in refusals.items():
         headers = {"Authorization": header} if header else {}
         for path in ("/services/collector", f"/services/collector/ack?channel={CHANNEL}"):
             assert told(post(receivers, GOOD, path, **headers)) == wanted
-    for header in ("Splunk right", "splunk right", "Bearer right"):
+    basic = f"Basic {base64.b64encode(b'x:right').decode()}"
+    for header in ("Splunk right", "splunk right", "Bearer right", basic):
         assert post(receivers, Authorization=header).status == 200
     assert send(receivers, "/services/collector/health", method="GET").status == 200
 
@@ -383,9 +386,11 @@ def test_another_compression(receivers):
 def test_without_room_and_without_a_store(receivers_with):
     receivers = receivers_with(commit={"max_points": 1})
     busy = (503, {"text": "Server is busy", "code": 9})
+    full = (503, {"text": "HEC is unhealthy, queues are full", "code": 18})
     with receivers.store.busy(lambda: post(receivers)):
         answer = post(receivers)
         assert (told(answer), answer.headers["retry-after"]) == (busy, "1")
+        assert told(send(receivers, "/services/collector/health", method="GET")) == full
     receivers.store.failure = StoreError("disk full")
     assert told(post(receivers)) == busy
     receivers.store.failure = None

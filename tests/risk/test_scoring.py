@@ -64,8 +64,10 @@ def test_risk_is_passed_up_with_its_share():
     for of, share in ((CART, 1), ("namespace:prod/shop/", 0.5), ("cluster:prod//", 0.5)):
         assert score(of, START, one) == pytest.approx(60 * share)
     pod = event("a", "pod:prod/shop/cart-7d9f6c5b8d-x2k4z", START, 60)
-    for of in (CART, "node:prod//n1"):
-        assert score(of, START, pod) == pytest.approx(60)
+    assert score(CART, START, pod) == pytest.approx(60)
+    assert score("node:prod//n1", START, pod) == pytest.approx(15)
+    process = event("a", "process:prod//n1/sh", START, 60)
+    assert score("node:prod//n1", START, process) == pytest.approx(60)
 
 
 def test_factors_count():

@@ -27,7 +27,7 @@ class Failing:
     def execute(self, statement: str) -> None:
         """Nothing to do."""
 
-    def insert(self, table: str, rows: pa.Table) -> None:
+    def insert(self, table: str, rows: pa.Table, *, in_order: bool = False) -> None:
         if table == self.fails:
             raise StoreError("disk full")
         self.inserted.append((table, rows.num_rows))

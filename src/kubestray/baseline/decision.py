@@ -17,25 +17,28 @@ from kubestray.baseline.arrays import Arrays, Flags, Floats, Rows
 HOUR = 3600.0
 LOWEST, WIDTH, BINS = -6.0, 0.05, 800
 HALF_LIFE_HOURS = 240.0
-PRIOR_HOURS = 300.0
-"""How many entity-hours the scores expected of a fleet that is not known yet are worth."""
+PRIOR_FINDINGS = 2.5
+"""How many false findings the scores expected of a fleet that is not known yet are worth: the rarer they
+are, the more hours it takes to know better.
+"""
 
 _PRIOR_POINT, _PRIOR_RATE, _PRIOR_FALL = 2.1, 0.2, 0.5
 _BAND, _BAND_RATE, _BAND_POWER = 0.5, 0.2, 0.35
-_CHARGE, _CHARGE_POWER = 0.65, 0.17
-"""Share of the hours in the band that are charged: the rest stands for incidents that barely show. At rates
-above `_BAND_RATE` it is more, for the band lies lower then, where there are mostly normal hours.
+_CHARGE, _CHARGE_POWER = 0.65, 0.2
+"""Share of the hours in the band that are charged: the rest stands for incidents that barely show. It is
+more at higher rates, where the band lies among normal hours, and at lower ones, where a narrow band already
+leaves out most of what is above it.
 """
 
 
-def _prior() -> Floats:
+def _prior(per_day: float) -> Floats:
     """Return the histogram of a fleet of no incidents: exponential, 0.2 findings a day above 2.1."""
     edges = LOWEST + WIDTH * np.arange(BINS + 1)
     start = _PRIOR_POINT - _PRIOR_FALL * np.log(24.0 / _PRIOR_RATE)
     above = np.minimum(1.0, np.exp(-(edges - start) / _PRIOR_FALL))
     share = above[:-1] - above[1:]
     share[0] += 1.0 - above[0]
-    return np.asarray(PRIOR_HOURS * share)
+    return np.asarray(24.0 * PRIOR_FINDINGS / per_day * share)
 
 
 class FleetBudget(Arrays):
@@ -87,10 +90,10 @@ class FleetBudget(Arrays):
 
 def threshold(histogram: Floats, per_day: float) -> float:
     """Return the lowest score above which the band is always within the rate."""
-    hours = histogram + _prior()
+    hours = histogram + _prior(per_day)
     width = max(1, round(_BAND * (per_day / _BAND_RATE) ** _BAND_POWER / WIDTH))
     above = np.cumsum(hours[::-1])[::-1]
     band = above - np.append(above[width:], np.zeros(min(width, BINS)))[:BINS]
-    charge = _CHARGE * max(1.0, per_day / _BAND_RATE) ** _CHARGE_POWER
+    charge = min(1.0, _CHARGE * max(per_day / _BAND_RATE, _BAND_RATE / per_day) ** _CHARGE_POWER)
     over = np.flatnonzero(band * charge > per_day / 24.0 * above[0])
     return float(LOWEST + WIDTH * (over[-1] + 1)) if len(over) else LOWEST

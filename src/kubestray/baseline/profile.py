@@ -8,9 +8,7 @@ minute have the same state.
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -207,23 +205,18 @@ class Profile:
         fleet = resized(self.fleet, np.arange(len(self.names)), _blank(self.form, [], 0))
         form = self.form
         head = [form.keys, form.metrics, form.step, form.per_day, form.direction, self.until, self.names]
-        written = io.BytesIO()
-        with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as file:
-            file.writestr(_member("profile.json"), json.dumps(head))
-            file.writestr(_member("fleet.npz"), snapshot.dump(fleet))
-        return written.getvalue()
+        return snapshot.dump(fleet, json.dumps(head).encode("utf-8"))
 
 
 def load(state: bytes) -> Profile:
     """Return the profile of a dump; raise `KubestrayError` if it cannot be read."""
+    fleet, head = snapshot.load_with_head(state)
     try:
-        with zipfile.ZipFile(io.BytesIO(state)) as file:
-            keys, metrics, step, per_day, direction, until, names = json.loads(file.read("profile.json"))
-            fleet = file.read("fleet.npz")
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise KubestrayError(f"a profile cannot be read: {error}; let it learn anew") from error
+        keys, metrics, step, per_day, direction, until, names = json.loads(head)
+    except ValueError as error:
+        raise KubestrayError("this is the state of a fleet without names, and no profile") from error
     made = Profile(Form(tuple(keys), tuple(metrics), step, per_day, direction), until)
-    made.fleet = snapshot.load(fleet)
+    made.fleet = fleet
     made.names = [tuple(name) for name in names]
     made._number = {name: number for number, name in enumerate(made.names)}
     return made
@@ -232,11 +225,6 @@ def load(state: bytes) -> Profile:
 def phase_of(key: Key) -> int:
     """Return in which ten minutes of an hour an entity is worked out anew: always the same ones."""
     return zlib.crc32("\0".join(key).encode("utf-8", "surrogatepass")) % PHASES
-
-
-def _member(name: str) -> zipfile.ZipInfo:
-    """Return a member with no time of its own: the same state is the same bytes."""
-    return zipfile.ZipInfo(name)
 
 
 def _blank(form: Form, names: Sequence[Key], entities: int) -> Stray:

@@ -20,12 +20,11 @@ from kubestray.baseline.tails import HALF_LIFE, Tails
 from kubestray.model.errors import KubestrayError
 
 VERSION = 2
-"""1 had no phases, no direction.
-"""
+"""1 had no phases, no direction and no head."""
 
 
-def dump(fleet: Stray) -> bytes:
-    """Return the state of a fleet."""
+def dump(fleet: Stray, head: bytes = b"") -> bytes:
+    """Return the state of a fleet, and with it a few bytes about it that are nobody's business here."""
     arrays = {
         f"{part}.{name}": array
         for part, state in fleet.parts().items()
@@ -39,6 +38,7 @@ def dump(fleet: Stray) -> bytes:
         step=fleet.step,
         per_day=np.float64(fleet.budget.per_day),
         direction=np.str_(fleet.direction),
+        head=np.frombuffer(head, dtype=np.uint8),
         **arrays,  # type: ignore[arg-type]
     )
     return written.getvalue()
@@ -48,6 +48,11 @@ def load(state: bytes) -> Stray:
     """Return the fleet of a dump: it goes on exactly as the dumped one would; raise `KubestrayError` if it
     cannot.
     """
+    return load_with_head(state)[0]
+
+
+def load_with_head(state: bytes) -> tuple[Stray, bytes]:
+    """Return the fleet of a dump and the bytes that came with it, as `load` does."""
     try:
         arrays = np.load(io.BytesIO(state), allow_pickle=False)
         version = int(arrays["version"])
@@ -61,7 +66,7 @@ def load(state: bytes) -> Stray:
     fleet = Stray(arrays["entity"], arrays["step"], float(arrays["per_day"]), direction)
     for part, into in fleet.parts().items():
         into.load({name: arrays[f"{part}.{name}"] for name in into.fields + into.rows_first})
-    return fleet
+    return fleet, arrays["head"].tobytes()
 
 
 def merge(one: Stray, other: Stray) -> Stray:

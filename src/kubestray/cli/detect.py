@@ -24,7 +24,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a compatibility switch; repeatable"
     )
     options.settings(
-        parser, "content", "metric_index", "timezone", "search_timeout", "search_memory", "search_rows"
+        parser,
+        "content",
+        "metric_index",
+        "mapping",
+        "timezone",
+        "search_timeout",
+        "search_memory",
+        "search_rows",
     )
 
 

@@ -29,7 +29,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--format", choices=("json", "table"), help="json or table [table on a terminal, else json]"
     )
     options.settings(
-        parser, "content", "metric_index", "timezone", "collector_settings", "search_timeout", "search_memory"
+        parser,
+        "content",
+        "metric_index",
+        "mapping",
+        "timezone",
+        "collector_settings",
+        "search_timeout",
+        "search_memory",
     )
 
 
@@ -43,7 +50,9 @@ def run(parsed: argparse.Namespace) -> int:
     registry = read_registry(config["collector_settings"])
     content = setting_up.content_of(config)
     with setting_up.opened(config) as store:
-        sorts = diagnosing.arrived(store, span, setting_up.limits_of(config))
+        limits = setting_up.limits_of(config)
+        sorts = diagnosing.arrived(store, span, limits)
+        found_by = diagnosing.arrived(store, span, limits, setting_up.naming_of(config))
     found: list[Diagnosis] = []
     for search in needing.running(content):
         try:
@@ -52,7 +61,7 @@ def run(parsed: argparse.Namespace) -> int:
             found.append(diagnosing.broken(search, str(error), registry))
             output.note(f"warning: {search.name} cannot run: {error}")
         else:
-            found.append(diagnosing.diagnose(search, needs, sorts, registry))
+            found.append(diagnosing.diagnose(search, needs, found_by, registry))
     sources = diagnosing.sources_of(sorts, registry)
     if output.chosen_format(parsed.format) == "json":
         output.print_json(

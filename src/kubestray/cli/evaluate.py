@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import Any
 
 from kubestray.cli import options, output
@@ -99,7 +100,7 @@ _COLUMNS = {
 }  # fmt: skip
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the columns for people, intervals beside their values."""
     shown: dict[str, Any] = {"method": row["method"], "events": row["events"]}
     for name, title in _COLUMNS.items():

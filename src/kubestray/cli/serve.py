@@ -10,7 +10,11 @@ from kubestray.cli import options, output
 
 _FLAGS = (
     "content metric_index timezone search_timeout search_memory search_rows otlp_grpc otlp_http remote_write "
-    "signalfx splunk_hec http receiver_token_file max_request max_queue commit_interval future_limit "
+    "signalfx splunk_hec http receiver_token_file receiver_sources new_series max_attributes mapping "
+    "tls_certificate tls_key tls_client_ca "
+    "kafka_brokers kafka_topics kafka_group kafka_encoding kafka_cluster kafka_properties "
+    "observability_realm observability_url observability_token_file observability_inputs "
+    "observability_resolution observability_backfill max_request max_queue commit_interval future_limit "
     "retention_raw retention_summaries churning_attributes give_up_after lateness idle catch_up"
 )
 

@@ -8,12 +8,15 @@ with the value exactly as received. Everything that arrives, from any protocol, 
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
+
+from kubestray.model.unread import SeriesOfBatch
 
 Attributes = tuple[tuple[str, str], ...]
 """Attribute names and values, sorted by name; values are text, see `receive.otlp.attribute_text`."""
@@ -43,32 +46,58 @@ class Series:
     @classmethod
     def of(cls, metric: str, kind: Kind, unit: str, attributes: Mapping[str, str]) -> Series:
         """Make a series from its parts; the unit does not take part in its identity."""
-        pairs = tuple(sorted(attributes.items()))
-        return cls(series_id(metric, kind, pairs), metric, kind, unit, pairs)
+        return Shared.of(attributes).series(metric, kind, unit, {})
 
 
-def series_id(metric: str, kind: Kind, attributes: Attributes) -> int:
-    """Return the 64-bit identity of a series.
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Attributes that several series have, those of a resource: sorted and written for hashing, once."""
 
-    A cryptographic hash, because attribute values (a command line, say) are chosen by whoever runs
-    the process: nobody must be able to craft a value that hides in another series.
-    """
-    texts = (metric, kind.value, *(part for pair in attributes for part in pair))
-    raws = [text.encode("utf-8", "surrogatepass") for text in texts]
-    written = b"".join(part for raw in raws for part in (len(raw).to_bytes(4, "little"), raw))
-    digest = hashlib.blake2b(written, digest_size=8)
-    return int.from_bytes(digest.digest(), "little")
+    names: list[str]
+    pairs: list[tuple[str, str]]
+    written: list[bytes]
+
+    @classmethod
+    def of(cls, attributes: Mapping[str, str]) -> Shared:
+        """Sort and write down attributes."""
+        pairs = sorted(attributes.items())
+        return cls([name for name, _ in pairs], pairs, [_written(*pair) for pair in pairs])
+
+    def series(self, metric: str, kind: Kind, unit: str, own: Mapping[str, str]) -> Series:
+        """Make a series that has these attributes and its ``own``, which win where both have a name.
+
+        The id is a cryptographic hash, because attribute values (a command line, say) are chosen by whoever
+        runs the process: nobody must be able to craft a value that hides in another series.
+        """
+        pairs, written = self.pairs, self.written
+        if own:
+            names, pairs, written = self.names.copy(), pairs.copy(), written.copy()
+            for name, value in own.items():
+                at = bisect_left(names, name)
+                end = at + (at < len(names) and names[at] == name)
+                names[at:end] = (name,)
+                pairs[at:end] = ((name, value),)
+                written[at:end] = (_written(name, value),)
+        digest = hashlib.blake2b(_written(metric, kind.value) + b"".join(written), digest_size=8)
+        return Series(int.from_bytes(digest.digest(), "little"), metric, kind, unit, tuple(pairs))
+
+
+def _written(name: str, value: str) -> bytes:
+    """Return two texts so that no other two are written alike."""
+    first, second = name.encode("utf-8", "surrogatepass"), value.encode("utf-8", "surrogatepass")
+    return b"%b%b%b%b" % (len(first).to_bytes(4, "little"), first, len(second).to_bytes(4, "little"), second)
 
 
 @dataclass(slots=True)
 class Batch:
     """Points in columns, and the catalog entries of all series they belong to.
 
+    ``series`` may be a `SeriesOfBatch`, which reads what it was not asked for yet: see `unread.series_of`.
     ``series_id`` u64[n]; ``time`` u64[n], nanoseconds since the epoch; ``start`` u64[n], the start of
     a sum's interval in nanoseconds, 0 if unknown; ``value`` f64[n], always finite.
     """
 
-    series: dict[int, Series]
+    series: Mapping[int, Series]
     series_id: npt.NDArray[np.uint64]
     time: npt.NDArray[np.uint64]
     start: npt.NDArray[np.uint64]
@@ -90,11 +119,8 @@ class Batch:
             return parts[0]
         if not parts:
             return cls.empty()
-        series: dict[int, Series] = {}
-        for part in parts:
-            series.update(part.series)
         return cls(
-            series,
+            _joined([part.series for part in parts]),
             np.concatenate([part.series_id for part in parts]),
             np.concatenate([part.time for part in parts]),
             np.concatenate([part.start for part in parts]),
@@ -106,12 +132,24 @@ class Batch:
         ids = self.series_id[keep]
         present = set(np.unique(ids).tolist())
         return Batch(
-            {key: value for key, value in self.series.items() if key in present},
+            _limited(self.series, present),
             ids,
             self.time[keep],
             self.start[keep],
             self.value[keep],
         )
+
+
+def _limited(series: Mapping[int, Series], ids: set[int]) -> Mapping[int, Series]:
+    if isinstance(series, SeriesOfBatch):
+        return series.limited_to(ids)
+    return {key: value for key, value in series.items() if key in ids}
+
+
+def _joined(parts: list[Mapping[int, Series]]) -> Mapping[int, Series]:
+    if any(isinstance(part, SeriesOfBatch) for part in parts):
+        return SeriesOfBatch.union(parts)
+    return {key: series for part in parts for key, series in part.items()}
 
 
 @dataclass(slots=True)

@@ -23,6 +23,12 @@ _FORMS = (
 _REPLICA_SET = re.compile(rf"(?P<owner>.+)-{_HASH}{{6,10}}")
 
 
+POD_FORMS = tuple(form.pattern for form in _FORMS)
+"""The same as text (RE2 reads it too): the whole name fits, and its one group is the owner."""
+
+REPLICA_SET_FORMS = (_REPLICA_SET.pattern,)
+
+
 def workload_of_pod(pod: str) -> str:
     """Return the workload's name; the pod's own if nothing shows that something made it."""
     for form in _FORMS:

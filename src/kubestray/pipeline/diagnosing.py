@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from kubestray.collectors.registry import Registry, Setting, Source
 from kubestray.model.content import Search
 from kubestray.pipeline.needing import Need
 from kubestray.search.catalog import seen
+from kubestray.search.naming import NO_NAMES, Naming
 from kubestray.search.wildcards import parts
 from kubestray.store.engine import UNLIMITED, Limits
 from kubestray.store.points import Span
@@ -26,8 +28,11 @@ class Sort:
     series: int
 
 
-def arrived(store: Store, span: Span, limits: Limits = UNLIMITED) -> list[Sort]:
-    """Return what there are points of in a time range, by metric and names of attributes."""
+def arrived(store: Store, span: Span, limits: Limits = UNLIMITED, naming: Naming = NO_NAMES) -> list[Sort]:
+    """Return what there are points of in a time range, by metric and names of attributes.
+
+    ``naming`` adds the names that searches find it by.
+    """
     sent = select(column("series_id")).distinct().from_("samples").where(span.holds_stored(column("time")))
     tree = (
         select(
@@ -40,8 +45,12 @@ def arrived(store: Store, span: Span, limits: Limits = UNLIMITED) -> list[Sort]:
         .group_by(column("metric"), column("names"))
         .order_by(column("metric"), column("names"))
     )
-    rows = store.query(tree, limits).to_pylist()
-    return [Sort(row["metric"], frozenset(row["names"]), row["series"]) for row in rows]
+    rows = store.query(naming.applied(tree, store.query), limits).to_pylist()
+    sorts: Counter[tuple[str, frozenset[str]]] = Counter()
+    for row in rows:
+        names = frozenset(row["names"])
+        sorts[row["metric"], names | naming.further_attributes(names, row["metric"])] += row["series"]
+    return [Sort(metric, names, number) for (metric, names), number in sorts.items()]
 
 
 @dataclass(slots=True)

@@ -50,7 +50,7 @@ def ingest(store: Store, paths: Sequence[str], *, progress: bool = False) -> Tak
                 continue
             taken.data_points += message.decoded.data_points
             taken.rejected += message.decoded.rejected
-            taken.series.update(message.decoded.batch.series)
+            taken.series.update(message.decoded.batch.series_id.tolist())
             waiting.append(message.decoded.batch)
             points += len(message.decoded.batch)
             if points >= _POINTS_PER_WRITE:

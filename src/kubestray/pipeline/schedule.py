@@ -54,7 +54,11 @@ class Scheduler:
 
     def start(self) -> None:
         """Go on where the last server of this store left off."""
-        clock = time.time_ns()
+        self.resume(time.time_ns())
+        self._thread.start()
+
+    def resume(self, clock: int) -> None:
+        """Find out how far the schedule had come, at this time of the clock (ns)."""
         last = last_runs(self._store)
         for search in scheduled(self._content):
             self._reached[search.id], lost = resume_point(last.get(search.id), clock, clock, self._patience)
@@ -62,7 +66,6 @@ class Scheduler:
                 logger.warning(
                     "%s: %.0f s of missed runs are too old to make up for", search.name, lost / 1e9
                 )
-        self._thread.start()
 
     def stop(self) -> None:
         """Stop after the run that is under way."""

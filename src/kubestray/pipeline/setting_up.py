@@ -12,8 +12,10 @@ from kubestray.config import SECOND_NS, Config
 from kubestray.detect.loader import load_content
 from kubestray.model.content import Content
 from kubestray.model.errors import UsageError
+from kubestray.naming.mapping import read_mapping
 from kubestray.search.events import StoredEvents
 from kubestray.search.lookup_store import StoreLookups
+from kubestray.search.naming import Naming
 from kubestray.search.profile_store import StoreProfiles
 from kubestray.search.relation import Switches
 from kubestray.search.run import Request
@@ -53,9 +55,15 @@ def limits_of(config: Config) -> Limits:
     return Limits(config["search_timeout"] / SECOND_NS, config["search_memory"], config["search_rows"])
 
 
+def naming_of(config: Config) -> Naming:
+    """Return the names that searches find things by, besides those they came with."""
+    return Naming(read_mapping(config["mapping"]))
+
+
 def searching(config: Config, switches: Switches | None = None) -> Callable[..., Request]:
     """Return what makes a search request, with the settings that hold for every search."""
     limits = limits_of(config)
+    naming = naming_of(config)
 
     def make(text: str, now: int, span: Span, **more: Any) -> Request:
         return Request(
@@ -66,6 +74,7 @@ def searching(config: Config, switches: Switches | None = None) -> Callable[...,
             switches=switches or Switches(),
             timezone=config["timezone"],
             limits=limits,
+            naming=naming,
             **more,
         )
 

@@ -8,7 +8,7 @@ import time
 
 from kubestray.config import Config
 from kubestray.model.errors import KubestrayError
-from kubestray.store.expiry import expire, expire_summaries
+from kubestray.store.expiry import expire, expire_profiles, expire_summaries
 from kubestray.store.store import Store
 from kubestray.store.summarise import Summariser
 
@@ -52,3 +52,4 @@ class Upkeep:
         clock = self._store.clock()
         expire(self._store, clock - self._config["retention_raw"])
         expire_summaries(self._store, clock - self._config["retention_summaries"])
+        expire_profiles(self._store, clock - self._config["retention_raw"])

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from kubestray.model.metric import Kind, Series
+from kubestray.model.metric import Kind, Series, Shared
+from kubestray.receive.budget import SeriesBudget
 from kubestray.receive.remembered import Remembered
 
 Encoded = tuple[bytes, ...]
@@ -68,6 +69,10 @@ class Limits:
     max_attribute_length: int = 64 * 1024
     max_name_length: int = 1024
     max_new_series_bytes: int = 256 * 1024 * 1024
+    budget: SeriesBudget | None = field(default=None, compare=False)
+    """What the source of the request may bring of new series."""
+    cluster: str = ""
+    """The cluster's name for series without one."""
     max_resources: int = 1_000_000
     max_data_points: int = 5_000_000
 
@@ -83,13 +88,67 @@ def series_cache(max_entries: int = 1_000_000, max_bytes: int = 512 * 1024 * 102
 
 def _size(key: Key, series: Series) -> int:
     """Count parts shared with other entries as the entry's own: rather too much than too little."""
-    return 400 + sum(100 + len(part) for part in (*key[0], *key[4])) + series_bytes(series)
+    encoded = sum(100 + len(part) for part in (*key[0], *key[4]))
+    return 600 + 2 * encoded + 160 * len(series.attributes)
 
 
 def series_bytes(series: Series) -> int:
     """Return about how many bytes a series takes in memory."""
     text = sum(len(name) + len(value) for name, value in series.attributes)
     return 200 + len(series.metric) + 160 * len(series.attributes) + text
+
+
+CLUSTER = "k8s.cluster.name"
+
+_CLUSTERS = (CLUSTER, "k8s_cluster_name", "cluster", "K8S_ClusterName")
+"""Attributes that name the cluster, as senders have them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceAttributes:
+    """The attributes of a resource, looked at once for all its series."""
+
+    shared: Shared
+    bytes: int
+    longest: int
+
+    @classmethod
+    def of(cls, attributes: Mapping[str, str]) -> ResourceAttributes:
+        """Look at attributes."""
+        return cls(Shared.of(attributes), _bytes(attributes), _longest(attributes))
+
+    def lacks_cluster(self, own: Mapping[str, str]) -> bool:
+        """Tell whether neither these attributes nor a series' own name a cluster."""
+        names = self.shared.names
+        return not any(name in own or name in names for name in _CLUSTERS)
+
+    def check(self, own: Mapping[str, str], limits: Limits) -> None:
+        """Raise Rejected if a series that has further attributes of its ``own`` may not be stored."""
+        names = self.shared.names
+        if len(names) + len(own) > limits.max_attributes and (
+            len({*names, *own}) > limits.max_attributes  # they may have names in common
+        ):
+            raise Rejected(Reason.TOO_MANY_ATTRIBUTES)
+        if max(self.longest, _longest(own)) > limits.max_attribute_length:
+            raise Rejected(Reason.ATTRIBUTE_TOO_LONG)
+
+
+Attributed = tuple[ResourceAttributes, Mapping[str, str]]
+"""All attributes of a series: its resource's, and its own."""
+
+
+def _bytes(attributes: Mapping[str, str]) -> int:
+    return 160 * len(attributes) + sum(map(len, attributes)) + sum(map(len, attributes.values()))
+
+
+def _longest(attributes: Mapping[str, str]) -> int:
+    """Return the bytes of UTF-8 of the longest name or value."""
+    texts = (*attributes, *attributes.values())
+    sizes = (len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    return max(sizes, default=0)
+
+
+NO_RESOURCE = ResourceAttributes.of({})
 
 
 @dataclass(slots=True)
@@ -100,7 +159,7 @@ class NewSeries:
     bytes: int = 0
     """About how much memory they take together."""
 
-    def make(self, metric: str, unit: str, kind: Kind, read: Callable[[], Mapping[str, str]]) -> Series:
+    def make(self, metric: str, unit: str, kind: Kind, read: Callable[[], Attributed]) -> Series:
         """Return the series; raises Rejected if it may not be stored.
 
         ``read`` decodes its attributes, and is called only if the rest may be stored.
@@ -108,10 +167,14 @@ class NewSeries:
         self._check_names(metric, unit)
         if self.bytes > self.limits.max_new_series_bytes:
             raise Rejected(Reason.TOO_MANY_SERIES)
-        attributes = read()
-        self._check_attributes(attributes)
-        series = Series.of(sys.intern(metric), kind, sys.intern(unit), attributes)
-        self.bytes += series_bytes(series)
+        resource, own = read()
+        if self.limits.cluster and resource.lacks_cluster(own):
+            own = {**own, CLUSTER: self.limits.cluster}
+        resource.check(own, self.limits)
+        if self.limits.budget is not None and not self.limits.budget.take():
+            raise Rejected(Reason.TOO_MANY_SERIES)
+        series = resource.shared.series(sys.intern(metric), kind, sys.intern(unit), own)
+        self.bytes += 200 + len(metric) + resource.bytes + _bytes(own)
         return series
 
     def _check_names(self, metric: str, unit: str) -> None:
@@ -121,13 +184,6 @@ class NewSeries:
             raise Rejected(Reason.METRIC_NAME_TOO_LONG)
         if _longer(unit, self.limits.max_name_length):
             raise Rejected(Reason.UNIT_TOO_LONG)
-
-    def _check_attributes(self, attributes: Mapping[str, str]) -> None:
-        if len(attributes) > self.limits.max_attributes:
-            raise Rejected(Reason.TOO_MANY_ATTRIBUTES)
-        longest = self.limits.max_attribute_length
-        if any(_longer(name, longest) or _longer(value, longest) for name, value in attributes.items()):
-            raise Rejected(Reason.ATTRIBUTE_TOO_LONG)
 
 
 @dataclass(slots=True)
@@ -142,7 +198,7 @@ class Catalog:
     read_resource: AttributeReader
     read_point: AttributeReader
     new: NewSeries = field(init=False)
-    _resource: tuple[Encoded, Mapping[str, str]] | None = field(default=None, init=False)
+    _resource: tuple[Encoded, ResourceAttributes] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.new = NewSeries(self.limits)
@@ -156,15 +212,15 @@ class Catalog:
                 metric,
                 unit,
                 kind,
-                lambda: {**self._resource_attributes(resource), **self.read_point(point)},
+                lambda: (self._resource_attributes(resource), self.read_point(point)),
             )
             self.cache.put(key, series)
         return series
 
-    def _resource_attributes(self, resource: Encoded) -> Mapping[str, str]:
+    def _resource_attributes(self, resource: Encoded) -> ResourceAttributes:
         """Decode a resource once for all its metrics: they come one after the other."""
         if self._resource is None or self._resource[0] is not resource:
-            self._resource = resource, self.read_resource(resource)
+            self._resource = resource, ResourceAttributes.of(self.read_resource(resource))
         return self._resource[1]
 
 

@@ -68,6 +68,11 @@ class GroupCommit:
         """Points that wait or are being appended."""
         return self._points
 
+    @property
+    def full(self) -> bool:
+        """Whether the next batch would be refused, unless it is very small."""
+        return self._points >= self._max_points or self._requests >= self._max_requests
+
     def submit(self, batch: Batch) -> Future[None]:
         """Queue a batch; the future resolves when its points are stored, or with append's exception.
 

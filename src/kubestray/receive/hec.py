@@ -28,9 +28,11 @@ from typing import Any
 import orjson
 
 from kubestray.model.errors import MalformedRequest
+from kubestray.model.metric import Kind
+from kubestray.naming.mapping import read_mapping
 from kubestray.receive.attributes import attribute_text
 from kubestray.receive.catalog import Catalog, Encoded, Limits, Reason, SeriesCache
-from kubestray.receive.hec_counters import kind_of
+from kubestray.receive.hec_counters import Counters, kind_of
 from kubestray.receive.points import Bounds, Decoded, Gathering
 from kubestray.receive.single_points import SinglePoints
 
@@ -79,16 +81,21 @@ class Code:
     INDEXED_FIELDS = 15
 
 
-def decode(body: bytes, bounds: Bounds, limits: Limits, known: SeriesCache) -> Decoded:
+def decode(
+    body: bytes, bounds: Bounds, limits: Limits, known: SeriesCache, counters: Counters | None = None
+) -> Decoded:
     """Decode the events of a request; raises InvalidEvent if one is not right, and then none is taken.
+
+    ``counters`` are the metrics that are; without them those of the mapping that ships with the product.
 
     What is an event, but no metric, is rejected alone, unless there is nothing else.
     """
     points = SinglePoints((b"hec", b""), Catalog(known, limits, _none, _read), Gathering(bounds))
+    counters = read_mapping().counters if counters is None else counters
     number = -1
     for number, event in enumerate(_events(body)):
         if event.get("event") == "metric":
-            _take(event, number, points)
+            _take(event, number, points, counters)
         else:
             _check_event(event, number)
             points.reject(Reason.NOT_A_METRIC)
@@ -144,7 +151,7 @@ def _check_event(event: Mapping[str, Any], number: int) -> None:
         raise InvalidEvent(Code.EVENT_BLANK, "the field 'event' is blank", number)
 
 
-def _take(event: Mapping[str, Any], number: int, points: SinglePoints) -> None:
+def _take(event: Mapping[str, Any], number: int, points: SinglePoints, counters: Counters) -> None:
     fields = event.get("fields")
     if not isinstance(fields, dict):
         raise InvalidEvent(Code.INVALID_FORMAT, "a metric needs 'fields': an object", number)
@@ -158,7 +165,8 @@ def _take(event: Mapping[str, Any], number: int, points: SinglePoints) -> None:
         if not _is_text(metric):
             raise InvalidEvent(Code.INVALID_FORMAT, "a metric's name is not valid text", number)
         points.expect()
-        _take_value(metric, str(metric_type or ""), attributes, time, value, points)
+        kind = kind_of(metric, str(metric_type or ""), counters)
+        _take_value(metric, kind, attributes, time, value, points)
 
 
 def _is_text(text: str) -> bool:
@@ -167,7 +175,7 @@ def _is_text(text: str) -> bool:
 
 
 def _take_value(
-    metric: str, metric_type: str, attributes: Encoded, time: int, value: Any, points: SinglePoints
+    metric: str, kind: Kind, attributes: Encoded, time: int, value: Any, points: SinglePoints
 ) -> None:
     if value is None:
         points.gathering.no_value += 1
@@ -176,7 +184,7 @@ def _take_value(
     if number is None:
         points.reject(Reason.NOT_A_NUMBER)
     else:
-        points.take(metric, kind_of(metric, metric_type), attributes, time, number)
+        points.take(metric, kind, attributes, time, number)
 
 
 def _values(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -17,7 +17,10 @@ channel is no GUID                400, code 11 (10 if a question about acknowled
 too slow                          408, code 9
 other compression                 415, code 6
 no room now, or the store failed  503, code 9; with Retry-After in the first case
+about health                      200, code 17; 503, code 18 while there is no room
 ================================  ============================================================
+
+A token comes as ``Splunk TOKEN``, ``Bearer TOKEN`` or as the password of ``Basic``.
 
 What is answered with success is stored, so an acknowledgement is true from the start: an ``ackId`` is
 just the number of a request in its channel.
@@ -25,6 +28,8 @@ just the number of a request in its channel.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 import threading
 from collections.abc import Mapping
@@ -38,8 +43,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kubestray.receive import hec
+from kubestray.receive.catalog import Limits
 from kubestray.receive.http_body import read_body
 from kubestray.receive.http_intake import HttpIntake, encoding_of, nobody_left
+from kubestray.receive.points import Bounds, Decoded
 from kubestray.receive.remembered import Remembered
 
 _COLLECTOR = "/services/collector"
@@ -64,11 +71,12 @@ _TEXTS = {
     13: "Event field cannot be blank",
     15: "Error in handling indexed fields",
     17: "HEC is healthy",
+    18: "HEC is unhealthy, queues are full",
 }
 """What Splunk says with each of its codes."""
 
 _SUCCESS, _TOKEN_REQUIRED, _INVALID_AUTHORIZATION, _INVALID_TOKEN, _INVALID_FORMAT = 0, 2, 3, 4, 6
-_BUSY, _CHANNEL_MISSING, _CHANNEL_INVALID, _HEALTHY = 9, 10, 11, 17
+_BUSY, _CHANNEL_MISSING, _CHANNEL_INVALID, _HEALTHY, _FULL = 9, 10, 11, 17, 18
 
 
 def hec_routes(requests: HttpIntake) -> list[Route]:
@@ -115,8 +123,12 @@ class _CollectorEndpoint:
     def __init__(self, requests: HttpIntake) -> None:
         self._requests = requests
         intake = requests.intake
-        self._take = partial(intake.take, partial(hec.decode, known=intake.cache.series))
+        self._take = partial(intake.take, self._decode)
         self._acknowledgements = _Acknowledgements()
+
+    def _decode(self, body: bytes, bounds: Bounds, limits: Limits) -> Decoded:
+        intake = self._requests.intake
+        return hec.decode(body, bounds, limits, intake.cache_now().series, intake.counters)
 
     async def post(self, request: Request) -> Response:
         try:
@@ -156,17 +168,32 @@ class _CollectorEndpoint:
         return Response(orjson.dumps({"acks": acks}), media_type="application/json")
 
     async def health(self, _request: Request) -> Response:
-        return _answer(200, _HEALTHY)
+        return _answer(503, _FULL) if self._requests.intake.full() else _answer(200, _HEALTHY)
 
     def _check_token(self, request: Request) -> None:
         intake = self._requests.intake
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        known = scheme.lower() in ("splunk", "bearer") and token.strip()
-        if intake.admits(token.strip() if known else None):
+        scheme, token = _token(request.headers.get("authorization", ""))
+        known = bool(token)
+        if intake.admits(token or None):
             return
         if known:
             raise _Refused(403, _INVALID_TOKEN)
         raise _Refused(401, _INVALID_AUTHORIZATION if scheme else _TOKEN_REQUIRED)
+
+
+def _token(authorization: str) -> tuple[str, str]:
+    """Return the scheme and the token of a header: the password of ``Basic``, whatever the user."""
+    scheme, _, rest = authorization.partition(" ")
+    rest = rest.strip()
+    if scheme.lower() in ("splunk", "bearer"):
+        return scheme, rest
+    if scheme.lower() != "basic":
+        return scheme, ""
+    try:
+        pair = base64.b64decode(rest, validate=True).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError):
+        return scheme, ""
+    return scheme, pair.partition(":")[2]
 
 
 def _channel(request: Request) -> str:

@@ -64,7 +64,7 @@ class HttpIntake:
             await self._wait(stored)
         finally:
             self._under_way -= 1
-        self.intake.tally.stored(decoded)
+        self.intake.stored(decoded)
         return decoded
 
     async def _wait(self, stored: Future[None]) -> None:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from kubestray.model.errors import KubestrayError
+from kubestray.receive.tls import Tls
 
 _HEADER_SECONDS = 10.0
 _KEEP_ALIVE_SECONDS = 75
@@ -65,11 +66,11 @@ class _Protocol(H11Protocol):
 class HttpReceiver:
     """Serves an ASGI application on ``address`` (``HOST:PORT``; port 0 lets the system choose).
 
-    More than 1000 connections at once are answered 503 by uvicorn, which also bounds the size of
-    headers (64 KiB). It cannot time out a client that reads its answer slowly.
+    With ``tls`` it speaks nothing else. More than 1000 connections at once are answered 503 by uvicorn, which
+    also bounds the size of headers (64 KiB). It cannot time out a client that reads its answer slowly.
     """
 
-    def __init__(self, address: str, app: ASGIApp) -> None:
+    def __init__(self, address: str, app: ASGIApp, tls: Tls | None = None) -> None:
         self._address = address
         config = uvicorn.Config(
             app,
@@ -83,6 +84,7 @@ class HttpReceiver:
             limit_concurrency=_CONNECTIONS,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_STOP_SECONDS,
+            **(tls.for_http() if tls else {}),
         )
         self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None

@@ -11,11 +11,14 @@ from functools import partial
 from typing import TypeVar
 
 from kubestray.model.errors import MalformedRequest
+from kubestray.naming.mapping import read_mapping
 from kubestray.receive.catalog import Limits
 from kubestray.receive.commit import QueueFull, Submit
 from kubestray.receive.compression import decompress
+from kubestray.receive.hec_counters import Counters
 from kubestray.receive.otlp import OtlpCache, decode_json, decode_protobuf
 from kubestray.receive.points import Bounds, Decoded
+from kubestray.receive.sources import Sources, now_from, source_now
 from kubestray.receive.tally import Tally
 
 D = TypeVar("D", bound=Decoded)
@@ -47,9 +50,15 @@ class Intake:
     limits: Limits = field(default_factory=Limits)
     max_bytes: int = MAX_BYTES
     authorise: Callable[[str | None], bool] | None = None
+    sources: Sources | None = None
+    """By their tokens; they take the place of ``authorise``."""
     concurrent: int = 64
     patience: float = 30.0
     tally: Tally = field(default_factory=Tally)
+    full: Callable[[], bool] = lambda: False
+    """Whether there is no room for further points at this moment."""
+    counters: Counters = field(default_factory=lambda: read_mapping().counters)
+    """Metrics that count, for protocols that do not say so."""
     cache: OtlpCache = field(default_factory=OtlpCache)
     decoding: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(4))
     decoding_large: threading.Lock = field(default_factory=threading.Lock)
@@ -60,18 +69,38 @@ class Intake:
 
     def admits(self, token: str | None) -> bool:
         """Tell whether the sender of this token, or of none, may send."""
-        if self.authorise is None or self.authorise(token):
+        if self.sources is not None:
+            source = self.sources.find(token)
+            now_from(source)
+            if source is not None:
+                return True
+        elif self.authorise is None or self.authorise(token):
             return True
         self.tally.unauthorised()
         return False
 
     def take_protobuf(self, body: bytes, encoding: str) -> tuple[Decoded, Future[None]]:
         """Decode an OTLP protobuf request and queue its points: see `take`."""
-        return self.take(partial(decode_protobuf, cache=self.cache), body, encoding)
+        return self.take(partial(decode_protobuf, cache=self.cache_now()), body, encoding)
 
     def take_json(self, body: bytes, encoding: str) -> tuple[Decoded, Future[None]]:
         """Decode an OTLP/JSON request and queue its points: see `take`."""
-        return self.take(partial(decode_json, cache=self.cache), body, encoding)
+        return self.take(partial(decode_json, cache=self.cache_now()), body, encoding)
+
+    def cache_now(self) -> OtlpCache:
+        """Return what is remembered for the source of this request: apart where it names a cluster."""
+        source = source_now()
+        return source.cache if source is not None and source.cluster else self.cache
+
+    def stored(self, decoded: Decoded) -> None:
+        """Count a request whose points are stored."""
+        self.tally.stored(decoded)
+        if self.sources is not None and (source := source_now()) is not None:
+            source.tally.stored(decoded)
+
+    def _limits(self) -> Limits:
+        source = source_now() if self.sources is not None else None
+        return self.limits if source is None else source.limits(self.limits)
 
     def take(self, decode: Decode[D], body: bytes, encoding: str) -> tuple[D, Future[None]]:
         """Return what the request held, and the future that resolves when it is stored.
@@ -82,7 +111,7 @@ class Intake:
             with self.decoding:
                 plain = decompress(body, encoding, self.max_bytes)
                 with self.decoding_large if len(plain) > LARGE_BYTES else nullcontext():
-                    decoded = decode(plain, self.bounds(), self.limits)
+                    decoded = decode(plain, self.bounds(), self._limits())
             return decoded, self.submit(decoded.batch)
         except MalformedRequest:
             self.tally.malformed()

@@ -34,6 +34,7 @@ from kubestray.receive.commit import QueueFull
 from kubestray.receive.compression import GZIP_MAGIC, TooLarge
 from kubestray.receive.intake import Intake
 from kubestray.receive.points import Decoded
+from kubestray.receive.tls import Tls
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +58,8 @@ def response(decoded: Decoded) -> ExportMetricsServiceResponse:
 class OtlpGrpcReceiver:
     """Serves OTLP gRPC on ``address`` (``HOST:PORT``; port 0 lets the system choose)."""
 
-    def __init__(self, address: str, intake: Intake) -> None:
-        self._address = address
+    def __init__(self, address: str, intake: Intake, tls: Tls | None = None) -> None:
+        self._address, self._tls = address, tls
         self._pool = ThreadPoolExecutor(intake.concurrent + _SPARE_WORKERS, thread_name_prefix="otlp-grpc")
         options = (
             # A second process on the same port must fail, not share its requests.
@@ -75,7 +76,10 @@ class OtlpGrpcReceiver:
     def start(self) -> int:
         """Accept requests; return the port. Raises KubestrayError if the address cannot be had."""
         try:
-            port = int(self._server.add_insecure_port(self._address))
+            if self._tls is None:
+                port = int(self._server.add_insecure_port(self._address))
+            else:
+                port = int(self._server.add_secure_port(self._address, self._tls.for_grpc()))
         except RuntimeError as error:
             raise KubestrayError(f"cannot listen on {self._address} for OTLP gRPC: {error}") from error
         self._server.start()
@@ -136,7 +140,7 @@ class _MetricsService(grpc.GenericRpcHandler):  # type: ignore[misc]
         except QueueFull as error:
             _come_again(context, error)
         self._wait(stored, context)
-        self._intake.tally.stored(decoded)
+        self._intake.stored(decoded)
         return response(decoded).SerializeToString()
 
     def _wait(self, stored: Future[None], context: Any) -> None:

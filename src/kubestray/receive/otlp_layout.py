@@ -2,9 +2,10 @@
 
 A process, a pod or a node sends the same message again and again: the same resource, metrics and
 attributes in the same order, with other times and values. Cut at the numbers (which have a fixed
-size), such a message falls into *pieces* that are the same each time. The pieces are the key of a
-`Layout`, which knows the series of every point; the numbers go to columns as they stand. Nothing is
-parsed, whatever the number of points.
+size), such a message falls into *pieces* that are the same each time. Their digest is the key of a
+`Layout`, which knows the series of every point by id; the numbers go to columns as they stand. Nothing is
+parsed, whatever the number of points, and little is remembered: some 500 bytes a process, attributes of
+any length.
 
 That the cuts were made at the right places is proved once for each layout, by parsing the message
 with known numbers put between the pieces. As the pieces fix every other byte and its place, what
@@ -13,6 +14,7 @@ holds for these numbers holds for all.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from collections.abc import Sequence
@@ -20,13 +22,13 @@ from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
 
-from kubestray.model.metric import Series
 from kubestray.receive.catalog import SeriesCache, series_cache
 from kubestray.receive.otlp_wire import wire
 from kubestray.receive.points import DOUBLE_TAG, HEAD, START_TAG, TIME_TAG, Gathering
 from kubestray.receive.remembered import Remembered
 
-Pieces = tuple[bytes, ...]
+Digest = bytes
+"""Of the pieces of a message: 128 bits of BLAKE2b, as a sender chooses what is in them (decision 4)."""
 
 _LARGEST = 256 * 1024
 """Bytes of a message: with thousands of points it is rarely twice the same, and not worth its memory."""
@@ -43,15 +45,18 @@ _WITHOUT_START = re.compile(rb"(\x19.{8}[\x21\x31].{8})", re.DOTALL).split
 """Cuts out time and value; a start time, which rarely changes, stays in the piece before."""
 
 
+_SEAM = secrets.token_bytes(16)
+"""Put between pieces before they are digested: no sender can know it, so no two messages look alike."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What the pieces say of their n points: ``ids`` (see `points.ID`, n times) and their series.
+    """What the pieces say of their n points: ``ids`` are those of their series (see `points.ID`, n times).
 
     ``starts`` are the first bytes of the points' `HEAD` that are not cut out; empty if all is.
     """
 
     ids: bytes
-    series: dict[int, Series]
     starts: Sequence[bytes] = ()
 
     def heads(self, cut: Sequence[bytes]) -> Sequence[bytes]:
@@ -61,16 +66,29 @@ class Layout:
         )
 
 
-Layouts = Remembered[Pieces, Layout]
+class Layouts:
+    """Layouts by the digest of their pieces; one is learned when its pieces come for the second time."""
+
+    def __init__(self, max_entries: int = 4_000_000, max_bytes: int = 512 * 1024 * 1024) -> None:
+        self.learned: Remembered[Digest, Layout] = Remembered(_size, max_entries, max_bytes)
+        self._once: Remembered[Digest, bool] = Remembered(lambda *_: 200, max_entries, max_bytes // 4)
+
+    def __len__(self) -> int:
+        return len(self.learned)
+
+    def seen_before(self, digest: Digest) -> bool:
+        """Tell whether these pieces came before, and note that they came."""
+        before = self._once.get(digest) is not None
+        self._once.put(digest, True)
+        return before
 
 
-def layouts_cache(max_entries: int = 200_000, max_bytes: int = 256 * 1024 * 1024) -> Layouts:
-    """Return an empty cache."""
-    return Layouts(_size, max_entries, max_bytes)
+def _size(digest: Digest, layout: Layout) -> int:
+    return 350 + len(digest) + len(layout.ids) + 50 * len(layout.starts)
 
 
-def _size(pieces: Pieces, layout: Layout) -> int:
-    return 600 + sum(map(len, pieces)) + 250 * len(pieces) + len(layout.ids)
+def _digest(pieces: Sequence[bytes]) -> Digest:
+    return hashlib.blake2b(_SEAM.join(pieces), digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +96,7 @@ class OtlpCache:
     """All that decoding remembers between requests. It belongs to one set of `Limits`."""
 
     series: SeriesCache = field(default_factory=series_cache)
-    layouts: Layouts = field(default_factory=layouts_cache)
+    layouts: Layouts = field(default_factory=Layouts)
 
 
 def find_layout(message: bytes, known: Layouts) -> tuple[Layout, Sequence[bytes]] | None:
@@ -87,7 +105,7 @@ def find_layout(message: bytes, known: Layouts) -> tuple[Layout, Sequence[bytes]
         return None
     for split in (_WITH_START, _WITHOUT_START):
         pieces = split(message)
-        layout = known.get(tuple(pieces[::2]))
+        layout = known.learned.get(_digest(pieces[::2]))
         if layout is not None:
             return layout, layout.heads(pieces[1::2])
     return None
@@ -99,9 +117,11 @@ def learn_layout(message: bytes, points: Gathering, known: Layouts) -> None:
         return
     for split, offset in ((_WITH_START, 0), (_WITHOUT_START, _START_BYTES)):
         parts = split(message)
-        if len(parts) == 2 * len(points.heads) + 1 and _is_cut_right(parts, points.heads, offset):
-            starts = [head[:offset] for head in points.heads] if offset else ()
-            known.put(tuple(parts[::2]), Layout(b"".join(points.ids), points.series, starts))
+        if len(parts) == 2 * len(points.heads) + 1:
+            digest = _digest(parts[::2])
+            if known.seen_before(digest) and _is_cut_right(parts, points.heads, offset):
+                starts = [head[:offset] for head in points.heads] if offset else ()
+                known.learned.put(digest, Layout(b"".join(points.ids), starts))
             return
 
 

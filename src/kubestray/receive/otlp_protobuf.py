@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -15,7 +17,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from kubestray.model.errors import MalformedRequest
-from kubestray.model.metric import Kind
+from kubestray.model.metric import Kind, Series
 from kubestray.receive.attributes import Value, attribute_text
 from kubestray.receive.catalog import Catalog, Encoded, Limits, Reason, Rejected
 from kubestray.receive.otlp_layout import Layouts, OtlpCache, find_layout, learn_layout
@@ -39,6 +41,8 @@ def decode_protobuf(body: bytes, bounds: Bounds, limits: Limits, cache: OtlpCach
     """
     catalog = Catalog(cache.series, limits, _read_resource, _read_point)
     gathering = Gathering(bounds)
+    recognised: list[bytes] = []
+    known: list[bytes] = []
     try:
         messages = wire().request.FromString(body).resource_metrics
         if len(messages) > limits.max_resources:
@@ -51,18 +55,31 @@ def decode_protobuf(body: bytes, bounds: Bounds, limits: Limits, cache: OtlpCach
                 layout, heads = found
                 gathering.heads += heads
                 gathering.ids.append(layout.ids)
-                gathering.series.update(layout.series)
+                known.append(layout.ids)
+                recognised.append(message)
     except DecodeError as error:
         raise MalformedRequest(f"not an OTLP metrics message in protobuf: {error}") from error
+    gathering.recognise(
+        known, recognised, partial(_read_series, limits=replace(limits, budget=None), cache=cache)
+    )
     return gathering.finish()
 
 
+def _read_series(message: bytes, limits: Limits, cache: OtlpCache) -> Iterable[Series]:
+    """Return the series of a `ResourceMetrics` that was recognised: every point of it is plain."""
+    catalog, gathering = (
+        Catalog(cache.series, limits, _read_resource, _read_point),
+        Gathering(Bounds.everything()),
+    )
+    _read_resource_metrics(message, catalog, gathering)
+    return gathering.series.values()
+
+
 def _read_and_learn(message: bytes, catalog: Catalog, gathering: Gathering, layouts: Layouts) -> None:
-    """Read a `ResourceMetrics`, and remember its layout if all of it was known series and plain points."""
-    own, new_bytes = Gathering(gathering.bounds), catalog.new.bytes
+    """Read a `ResourceMetrics`, and remember its layout if it held nothing but plain points."""
+    own = Gathering(gathering.bounds)
     _read_resource_metrics(message, catalog, own)
-    plain = own.heads and not (own.no_value or own.rejected or own.further_parts)
-    if plain and catalog.new.bytes == new_bytes:
+    if own.heads and not (own.no_value or own.rejected or own.further_parts):
         learn_layout(message, own, layouts)
     gathering.merge(own)
 

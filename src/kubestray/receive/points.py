@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, isnan
 from typing import NamedTuple
@@ -36,6 +36,7 @@ import numpy.typing as npt
 
 from kubestray.model.errors import MalformedRequest
 from kubestray.model.metric import Batch, Kind, Series
+from kubestray.model.unread import SeriesOfBatch, Unread
 from kubestray.receive.catalog import Catalog, Encoded, Reason, Rejected
 
 NO_RECORDED_VALUE = 1
@@ -158,6 +159,9 @@ class Gathering:
     heads: list[bytes] = field(default_factory=list)
     ids: list[bytes] = field(default_factory=list)
     series: dict[int, Series] = field(default_factory=dict)
+    unread: list[Unread[Series]] = field(default_factory=list)
+    some_lost: bool = False
+    """Whether messages in ``unread`` may name series that have no point here."""
     no_value: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     further_parts: int = 0
@@ -183,6 +187,13 @@ class Gathering:
         heads["start"], heads["time"], heads["tag"], heads["value"] = start, time, DOUBLE_TAG, value
         self.heads.append(heads.tobytes())
         self.ids.append(ids.astype("<u8").tobytes())
+
+    def recognise(
+        self, ids: Sequence[bytes], messages: Sequence[bytes], read: Callable[[bytes], Iterable[Series]]
+    ) -> None:
+        """Tell in which messages series lie that are not in ``series``, and how they are read."""
+        if messages:
+            self.unread.append(Unread(ids, messages, read))
 
     def check(self, time: int, values: Iterable[float]) -> None:
         """Raise Rejected if a data point of these values may not be stored."""
@@ -213,8 +224,12 @@ class Gathering:
         raw = np.ascontiguousarray(columns["value"])
         value = np.where(columns["tag"] == INT_TAG, raw.view("<i8").astype(np.float64), raw)
         ids = np.frombuffer(b"".join(self.ids), dtype="<u8").astype(np.uint64)
+        series: Mapping[int, Series] = self.series
+        if self.unread:
+            only = frozenset(ids.tolist()) if self.some_lost else None
+            series = SeriesOfBatch(self.series, self.unread, only)
         return Batch(
-            self.series, ids, columns["time"].astype(np.uint64), columns["start"].astype(np.uint64), value
+            series, ids, columns["time"].astype(np.uint64), columns["start"].astype(np.uint64), value
         )
 
     def _without_rejected(self, batch: Batch) -> Batch:

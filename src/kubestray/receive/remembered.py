@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -39,6 +39,13 @@ class Remembered(Generic[K, V]):
             if value is not None:
                 self.put(key, value)
         return value
+
+    def get_all(self, keys: Sequence[K]) -> list[V | None]:
+        """Return what was remembered under each key, as `get` does, with a look-up in a dict for each."""
+        found = list(map(self._young.get, keys))
+        if self._old and None in found:
+            return [self.get(key) if value is None else value for key, value in zip(keys, found, strict=True)]
+        return found
 
     def put(self, key: K, value: V) -> None:
         """Remember an entry; one too large for the bounds is forgotten at once."""

@@ -17,16 +17,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
 
 from kubestray.model.errors import MalformedRequest
-from kubestray.model.metric import Kind
-from kubestray.receive.catalog import Limits, Reason, Rejected
+from kubestray.model.metric import Kind, Series
+from kubestray.receive.catalog import NO_RESOURCE, Limits, NewSeries, Reason, Rejected
 from kubestray.receive.points import Bounds, Gathering
 from kubestray.receive.remote_write_kinds import kind_of, type_of
-from kubestray.receive.remote_write_samples import NO_VALUE_FIELD, Known, LabelCache, Samples, Written
+from kubestray.receive.remote_write_samples import (
+    NO_VALUE_FIELD,
+    SAMPLE_BYTES,
+    Known,
+    LabelCache,
+    Samples,
+    Written,
+)
 from kubestray.receive.remote_write_wire import wire
 
 Pairs = Sequence[tuple[str, str]]
@@ -36,6 +45,9 @@ Key = bytes | tuple[object, ...]
 """What a series is remembered by."""
 
 _NAME = "__name__"
+
+_WITH_VALUE, _WITHOUT_VALUE = 2 + SAMPLE_BYTES, 2 + 7
+"""Bytes of a sample in its field; the value 0 is left out by most senders."""
 
 
 class _Metric(NamedTuple):
@@ -80,26 +92,40 @@ def _check_number(series: Sequence[Any], limits: Limits) -> None:
         raise MalformedRequest(f"more than {limits.max_data_points} series in one request")
 
 
-def _take_known(messages: Iterable[bytes], samples: Samples) -> list[bytes]:
+def _take_known(messages: Sequence[bytes], samples: Samples) -> list[bytes]:
     """Take the single samples of series that are known; return the other messages."""
     rest: list[bytes] = []
-    find, series = samples.cache.get, samples.gathering.series
-    ids, bodies = samples.ids, samples.bodies
-    for message in messages:
+    recognised: list[bytes] = []
+    ids: list[bytes] = []
+    bodies, find = samples.bodies, samples.cache.ids.get
+    found = samples.cache.ids.get_all([message[:-_WITH_VALUE] for message in messages])
+    for message, whole in zip(messages, found, strict=True):
         # A `TimeSeries` that ends in one sample: 2 bytes of tag and length, then 16, or 7 without a value.
-        if message[-18:-16] == b"\x12\x10":
-            known, body = find(message[:-18]), message[-16:]
-        elif message[-9:-7] == b"\x12\x07":
-            known, body = find(message[:-9]), NO_VALUE_FIELD + message[-7:]
+        if whole is not None and message[-_WITH_VALUE:-SAMPLE_BYTES] == b"\x12\x10":
+            known: bytes | None = whole
+            body = message[-SAMPLE_BYTES:]
+        elif message[-_WITHOUT_VALUE:-7] == b"\x12\x07":
+            known, body = find(message[:-_WITHOUT_VALUE]), NO_VALUE_FIELD + message[-7:]
         else:
             known, body = None, b""
         if known is None:
             rest.append(message)
-            continue
-        ids.append(known.id)
-        bodies.append(body)
-        series[known.series.id] = known.series
+        else:
+            ids.append(known)
+            bodies.append(body)
+            recognised.append(message)
+    samples.ids += ids
+    samples.gathering.recognise(
+        ids, recognised, partial(_read_series, limits=replace(samples.limits, budget=None))
+    )
     return rest
+
+
+def _read_series(message: bytes, limits: Limits) -> Iterable[Series]:
+    """Return the series of a `TimeSeries` that was recognised by its labels."""
+    pairs = [(label.name, label.value) for label in wire().labels.FromString(message).labels]
+    name = next(value for label, value in pairs if label == _NAME)
+    yield NewSeries(limits).make(name, "", kind_of(name, 0), lambda: (NO_RESOURCE, _attributes(pairs)))
 
 
 def _take(message: bytes, types: Mapping[str, int], samples: Samples) -> None:

@@ -44,6 +44,7 @@ from kubestray.receive.http_intake import (
 from kubestray.receive.points import Bounds
 from kubestray.receive.remote_write import decode_v1, decode_v2
 from kubestray.receive.remote_write_samples import LabelCache, Written, label_cache
+from kubestray.receive.sources import source_now
 
 PATH = "/api/v1/write"
 
@@ -86,7 +87,9 @@ class _WriteEndpoint:
             raise await self._requests.turned_away(request, HTTPException(415, told))
 
         def decode(body: bytes, bounds: Bounds, limits: Limits) -> Written:
-            return _DECODE[version](body, bounds, limits, self._cache)
+            source = source_now()
+            cache = source.labels if source is not None and source.cluster else self._cache
+            return _DECODE[version](body, bounds, limits, cache)
 
         encoding = encoding_of(request)
         # Both versions want this header; senders that leave it out mean the one compression there is.

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from kubestray.model.errors import MalformedRequest
 from kubestray.model.metric import Kind, Series
-from kubestray.receive.catalog import Limits, NewSeries, Reason, Rejected, series_bytes
+from kubestray.receive.catalog import NO_RESOURCE, Limits, NewSeries, Reason, Rejected, series_bytes
 from kubestray.receive.points import COUNT_UNIT, ID, Decoded, Gathering, Part
 from kubestray.receive.remembered import Remembered
 from kubestray.receive.remote_write_wire import wire
@@ -48,13 +48,37 @@ class Known(NamedTuple):
         return cls(ID.pack(series.id), series)
 
 
-LabelCache = Remembered[Hashable, Known]
-"""Series by their labels: what 1.0 sent as bytes, or 2.0 as texts. It belongs to one set of `Limits`."""
+@dataclass(frozen=True, slots=True)
+class LabelCache:
+    """What is remembered of labels. It belongs to one set of `Limits`.
+
+    ``series`` are by their labels: what 1.0 sent as bytes, or 2.0 as texts. ``ids`` are by bytes of 1.0
+    alone; they take little memory, and a steady sender needs no more.
+    """
+
+    series: Remembered[Hashable, Known]
+    ids: Remembered[bytes, bytes]
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def get(self, key: Hashable) -> Known | None:
+        """Return the series of these labels."""
+        return self.series.get(key)
+
+    def put(self, key: Hashable, known: Known) -> None:
+        """Remember a series, and its id alone if the labels are bytes."""
+        self.series.put(key, known)
+        if isinstance(key, bytes):
+            self.ids.put(key, known.id)
 
 
-def label_cache(max_entries: int = 1_000_000, max_bytes: int = 512 * 1024 * 1024) -> LabelCache:
-    """Return an empty cache."""
-    return LabelCache(_size, max_entries, max_bytes)
+def label_cache(max_entries: int = 4_000_000, max_bytes: int = 512 * 1024 * 1024) -> LabelCache:
+    """Return an empty cache; a quarter of the bytes is for whole series."""
+    return LabelCache(
+        Remembered(_size, max_entries, max_bytes // 4),
+        Remembered(lambda key, _id: 200 + len(key), max_entries, 3 * max_bytes // 4),
+    )
 
 
 def _size(key: Hashable, known: Known) -> int:
@@ -101,7 +125,7 @@ class Samples:
         self, key: Hashable, metric: str, unit: str, kind: Kind, attributes: Mapping[str, str]
     ) -> Known:
         """Make a series and remember it; raises Rejected."""
-        known = Known.of(self.new.make(metric, unit, kind, lambda: attributes))
+        known = Known.of(self.new.make(metric, unit, kind, lambda: (NO_RESOURCE, attributes)))
         self.cache.put(key, known)
         return known
 
@@ -197,7 +221,8 @@ class Samples:
         gathering.add_columns(ids[keep], time, known_start, value[keep])
         if not keep.all():
             for lost in set(ids[~keep].tolist()).difference(ids[keep].tolist(), self._in_histograms):
-                del gathering.series[lost]
+                gathering.series.pop(lost, None)
+            gathering.some_lost = True
 
 
 def _is_plain(columns: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

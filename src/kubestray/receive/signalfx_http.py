@@ -33,6 +33,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from kubestray.receive import signalfx
+from kubestray.receive.catalog import Limits
 from kubestray.receive.http_body import discard_body
 from kubestray.receive.http_intake import (
     HttpIntake,
@@ -43,7 +44,7 @@ from kubestray.receive.http_intake import (
     nobody_left,
 )
 from kubestray.receive.intake import bearer_token
-from kubestray.receive.points import Decoded
+from kubestray.receive.points import Bounds, Decoded
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 
@@ -67,13 +68,18 @@ class _DatapointEndpoint:
     def __init__(self, requests: HttpIntake) -> None:
         self._requests = requests
         intake = requests.intake
-        known = intake.cache.series
         self._take: dict[tuple[str, bool], Take[Decoded]] = {
-            (PROTOBUF, False): partial(intake.take, partial(signalfx.decode_protobuf, known=known)),
-            (JSON, False): partial(intake.take, partial(signalfx.decode_json, known=known)),
+            (PROTOBUF, False): partial(intake.take, self._decode_protobuf),
+            (JSON, False): partial(intake.take, self._decode_json),
             (PROTOBUF, True): intake.take_protobuf,
             (JSON, True): intake.take_json,
         }
+
+    def _decode_protobuf(self, body: bytes, bounds: Bounds, limits: Limits) -> Decoded:
+        return signalfx.decode_protobuf(body, bounds, limits, self._requests.intake.cache_now().series)
+
+    def _decode_json(self, body: bytes, bounds: Bounds, limits: Limits) -> Decoded:
+        return signalfx.decode_json(body, bounds, limits, self._requests.intake.cache_now().series)
 
     async def post(self, request: Request) -> Response:
         try:

@@ -12,7 +12,7 @@ from typing import Any
 
 from kubestray.model.content import Content, Detection, RiskScoring
 from kubestray.model.entity import Entity
-from kubestray.model.finding import CLOSED, rfc3339, severity_of, written
+from kubestray.model.finding import CLOSED, SEVERITIES, rfc3339, severity_of, written
 from kubestray.model.risk import RiskEvent
 from kubestray.risk.findings import DIRECT, RULE, THRESHOLD, Open, Turn
 from kubestray.risk.incidents import IncidentTurn
@@ -94,7 +94,7 @@ class Documents:
             "entity": most,
             "entities": list(dict.fromkeys([most, *(step.entity for step in steps)])),
             "score": round(sum(step.score for step in steps), 6),
-            "severity": severity_of(sum(step.score for step in steps), added_up=True),
+            "severity": _severity(steps),
             "techniques": techniques,
             "tactics": tactics_of(techniques),
             "findings": list(incident.findings),
@@ -207,6 +207,13 @@ _ADDED = frozenset(
     suppressed_by _time
     """.split()
 )
+
+
+def _severity(steps: list[Step]) -> str:
+    """Name an incident as high as its highest step by itself, or all of them together."""
+    named = [severity_of(step.score, added_up=False) for step in steps]
+    named.append(severity_of(sum(step.score for step in steps), added_up=True))
+    return max(named, key=SEVERITIES.index)
 
 
 def _times(opened: int, steps: list[Step], last: int, closed: int | None) -> Document:

@@ -49,7 +49,7 @@ def placed(event: RiskEvent, around: Circumstances) -> RiskEvent:
         "calculated_risk_score": round(event.risk_score * factor, 6),
     }
     if hidden := hiding(around.suppressions, event.detection, entities, fields, event.time):
-        added[SUPPRESSED] = hidden.id
+        added |= {SUPPRESSED: hidden.id, "calculated_risk_score": 0.0}  # no rule counts it either
     return replace(event, fields={**fields, **{name: value for name, value in added.items() if value != []}})
 
 

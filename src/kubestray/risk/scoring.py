@@ -73,8 +73,7 @@ class Scores:
         known.last = max(known.last, event.time)
         known.take(math.log2(max(score_of(event), 1e-9)) + event.time / self._scoring.half_life, event)
         for holder in (entity, *parents):
-            share = 1.0 if holder == entity else self._shares.get(holder.kind, 1.0)
-            self._parts[holder][key] = share
+            self._parts[holder][key] = 1.0 if holder == entity else self._share(entity, holder)
 
     def parts(self, entity: Entity, now: int) -> list[Part]:
         """Return what the score of an entity is made of at a time (ns), the most first."""
@@ -114,6 +113,10 @@ class Scores:
                 self._parts[entity] = kept
             else:
                 del self._parts[entity]
+
+    def _share(self, entity: Entity, holder: Entity) -> float:
+        own = self._shares.get(f"{entity.kind}>{holder.kind}")
+        return self._shares.get(holder.kind, 1.0) if own is None else own
 
     def _lasting(self, lasted: int) -> float:
         return 2 - float(2 ** (-lasted / self._scoring.ramp))

@@ -11,6 +11,7 @@ from sqlglot import exp
 from kubestray.model.errors import LimitExceeded
 from kubestray.model.metric import Kind
 from kubestray.search.matching import wildcard
+from kubestray.search.naming import NO_NAMES, Naming
 from kubestray.search.plan import Measure
 from kubestray.search.sources import sources
 from kubestray.store.coverage import Coverage, expired_days, unanswered
@@ -40,8 +41,11 @@ Query = Callable[[exp.Expr], pa.Table]
 class StoreCatalog:
     """The catalog of a store, read through its query function; ``summaries`` says whether these may serve."""
 
-    def __init__(self, query: Query, *, summaries: bool = True) -> None:
-        self._query, self._summaries = query, summaries
+    def __init__(self, query: Query, *, summaries: bool = True, naming: Naming = NO_NAMES) -> None:
+        self._received, self._summaries, self._naming = query, summaries, naming
+
+    def _query(self, tree: exp.Expr) -> pa.Table:
+        return self._received(self._naming.applied(tree, self._received))
 
     def metrics(self, patterns: Iterable[str], series: Tree | None, span: Span) -> dict[str, frozenset[Kind]]:
         """Return the metrics that match, with the kinds of their series; at most `MOST_METRICS`."""
@@ -62,7 +66,9 @@ class StoreCatalog:
 
     def sources(self, node: Measure) -> Coverage | None:
         """Return how summaries and points share the work of a step; None where points do all of it."""
-        return sources(node, self._query) if self._summaries else None
+        if not self._summaries or self._naming.translates(node.metrics, self._received):
+            return None  # summaries are of metrics as received
+        return sources(node, self._query)
 
     def first_seen(self) -> int | None:
         """Return when the first point of all was seen, in nanoseconds; None without any."""
@@ -79,7 +85,8 @@ class StoreCatalog:
         wanted = [one_of(column("metric"), map(text, metrics)), *seen(series, span)]
         names = call("arrayJoin", call("mapKeys", column("attributes")))
         tree = select(named(names, "name")).distinct().from_("series").where(all_of(wanted))
-        return sorted(self._query(tree).column("name").to_pylist())
+        found = self._query(tree).column("name").to_pylist()
+        return sorted({*found, *self._naming.further_attributes(found)})
 
     def dimensions(self, names: Sequence[str], series: Tree | None, span: Span) -> list[Dimensions]:
         """Return what there is of metrics with values of these attributes, each once; at most `MOST_ROWS`."""

@@ -73,7 +73,7 @@ class StoreProfiles:
         if not self._writes or until // HOUR <= self._written.get(of, -1.0) // HOUR:
             return
         first_of_day = until // DAY > self._written.get(of, -1.0) // DAY
-        state = base64.b64encode(zstandard.compress(held.profile.dump())).decode("ascii")
+        state = base64.b64encode(zstandard.compress(held.profile.dump(), 1)).decode("ascii")
         slots = [f"h{int(until // HOUR) % HOURS}"] + [f"d{int(until // DAY) % DAYS}"] * first_of_day
         for slot in slots:
             self._record("profiles", _parts(of, slot, int(until), state))

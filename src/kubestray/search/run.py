@@ -16,6 +16,7 @@ from kubestray.search.catalog import StoreCatalog
 from kubestray.search.compile import compile_relation
 from kubestray.search.given import given_relation
 from kubestray.search.identity import identifying
+from kubestray.search.naming import NO_NAMES, Naming
 from kubestray.search.plan import Measure, nodes, outline
 from kubestray.search.relation import (
     Annotation,
@@ -71,6 +72,8 @@ class Request:
     path: str | None = None
     summaries: bool = True
     """Whether summaries may serve where they say the same as the points."""
+    naming: Naming = NO_NAMES
+    """Further names for what was received."""
     dollars: bool = False
     """Whether ``$$`` in the text is ``$``, as in content files."""
 
@@ -140,10 +143,11 @@ def compile_search(request: Request, query: Query) -> Compiled:
 
 
 def _compiled(request: Request, query: Query) -> Compiled:
+    request = dataclasses.replace(request, naming=request.naming.for_search())
     context = context_of(request, query)
     given = given_relation(request.rows, context) if request.rows is not None else None
     relation = plan_pipeline(parser.parse(context.source), context, given)
-    return Compiled(relation, compile_relation(relation), context.annotations, context.outputs)
+    return Compiled(relation, _statement(relation, request, query), context.annotations, context.outputs)
 
 
 def context_of(request: Request, query: Query) -> Context:
@@ -152,7 +156,9 @@ def context_of(request: Request, query: Query) -> Context:
         source=expand(request.text, request.macros, path=request.path, dollars=request.dollars),
         now=request.now,
         span=request.span,
-        catalog=StoreCatalog(lambda tree: query(tree, request.limits), summaries=request.summaries),
+        catalog=StoreCatalog(
+            lambda tree: query(tree, request.limits), summaries=request.summaries, naming=request.naming
+        ),
         metric_indexes=request.metric_indexes,
         switches=request.switches,
         timezone=request.timezone,
@@ -165,6 +171,12 @@ def context_of(request: Request, query: Query) -> Context:
         table=lambda relation: _table(relation, request, query),
         profiles=request.profiles,
     )
+
+
+def _statement(relation: Relation, request: Request, query: Query) -> exp.Select:
+    made = request.naming.applied(compile_relation(relation), lambda tree: query(tree, request.limits))
+    assert isinstance(made, exp.Select)
+    return made
 
 
 def run_search(request: Request, query: Query) -> Result:
@@ -224,7 +236,7 @@ def _run(relation: Relation, request: Request, query: Query) -> list[Row]:
 
 
 def _table(relation: Relation, request: Request, query: Query) -> pa.Table:
-    statement = compile_relation(relation)
+    statement = _statement(relation, request, query)
     return query(statement, _limits(request, statement))
 
 

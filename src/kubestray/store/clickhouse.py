@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from kubestray.model.errors import StoreError, UsageError
 from kubestray.store.engine import (
+    IN_ORDER_SETTINGS,
     NEWER_SETTINGS,
     READ_SETTINGS,
     UNLIMITED,
@@ -113,10 +114,11 @@ class ClickHouseEngine:
         except self._errors as error:
             raise failure(str(error), self.url) from error
 
-    def insert(self, table: str, rows: pa.Table) -> None:
+    def insert(self, table: str, rows: pa.Table, *, in_order: bool = False) -> None:
         """Append rows; on a cluster every shard has them when this returns."""
+        settings = {"distributed_foreground_insert": 1, **(IN_ORDER_SETTINGS if in_order else {})}
         try:
-            self._client.insert_arrow(table, rows, settings={"distributed_foreground_insert": 1})
+            self._client.insert_arrow(table, rows, settings=settings)
         except self._errors as error:
             raise failure(str(error), self.url) from error
 

@@ -20,7 +20,17 @@ from sqlglot import exp
 
 from kubestray.model.errors import KubestrayError, StoreError
 from kubestray.store import directory as directory_lock
-from kubestray.store.engine import READ_SETTINGS, UNLIMITED, Limits, kill, new_tag, reading, render
+from kubestray.store.engine import (
+    IN_ORDER_SETTINGS,
+    READ_SETTINGS,
+    UNLIMITED,
+    Limits,
+    kill,
+    new_tag,
+    reading,
+    render,
+    with_settings,
+)
 from kubestray.store.failures import failure
 from kubestray.store.stream import CANCEL_AGAIN, Stream
 
@@ -117,7 +127,7 @@ class EmbeddedEngine:
         with self._borrow() as connection:
             _run(connection, statement, self.url)
 
-    def insert(self, table: str, rows: pa.Table) -> None:
+    def insert(self, table: str, rows: pa.Table, *, in_order: bool = False) -> None:
         """Append rows through an anonymous file that only this process sees."""
         descriptor = os.memfd_create("kubestray-insert")
         try:
@@ -127,10 +137,11 @@ class EmbeddedEngine:
             ):
                 out.write_table(rows)
             columns = ", ".join(rows.schema.names)
-            self.execute(
+            statement = (
                 f"INSERT INTO {table} ({columns}) SELECT {columns} "  # noqa: S608 (names are the schema's)
                 f"FROM file('/proc/self/fd/{descriptor}', 'ArrowStream')"
             )
+            self.execute(with_settings(statement, IN_ORDER_SETTINGS if in_order else {}))
         finally:
             os.close(descriptor)
 

@@ -68,8 +68,11 @@ class Engine(Protocol):
         """Run a statement of our own (DDL) that returns nothing."""
         ...
 
-    def insert(self, table: str, rows: pa.Table) -> None:
-        """Append rows; when it returns they survive the death of the process."""
+    def insert(self, table: str, rows: pa.Table, *, in_order: bool = False) -> None:
+        """Append rows; when it returns they survive the death of the process.
+
+        ``in_order`` tells that they are sorted by the table's key, and that no key is there twice.
+        """
         ...
 
     def cancel_all(self) -> None:
@@ -118,6 +121,14 @@ NEWER_SETTINGS: dict[str, int | float] = {
 FILL_SETTINGS = {name: value for name, value in READ_SETTINGS.items() if name != "readonly"}
 """What an INSERT of the rows of a SELECT runs with."""
 
+
+IN_ORDER_SETTINGS: dict[str, int | float] = {
+    # Nothing to collapse within these rows, nor to sort: one thread is the quickest.
+    "optimize_on_insert": 0,
+    "max_threads": 1,
+    "max_insert_threads": 1,
+}
+"""What an INSERT of rows runs with that are in order already."""
 
 _PROCESS = f"kubestray-{secrets.token_hex(8)}-"
 _numbers = itertools.count()

@@ -48,6 +48,18 @@ def expire_summaries(store: Store, before: int) -> list[int]:
     return months
 
 
+def expire_profiles(store: Store, before: int) -> int:
+    """Drop the profiles that have learned nothing since a time (ns): of searches that no longer run, or
+    were changed. Return how many rows there were.
+    """
+    past = call("less", column("until"), unsigned(max(0, before) // 10**9))
+    tree = select(named(call("count"), "rows")).from_("profiles").where(past)
+    rows = int(store.query(tree).column("rows").to_pylist()[0])
+    if rows:
+        store.delete("profiles", past.copy())
+    return rows
+
+
 def _drop(store: Store, name: str, partition: int) -> None:
     on = f" ON CLUSTER {store.layout.cluster}" if store.layout.cluster else ""
     store.engine.execute(f"ALTER TABLE {name}_local{on} DROP PARTITION {int(partition)}")

@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from kubestray.model.metric import Batch, Kind
+from kubestray.model.unread import series_of
 from kubestray.store.schema import HOUR_NS, MONTH
 
 OPEN_NS = 5 * 60 * 10**9
@@ -44,8 +46,9 @@ def late(batch: Batch, clock: int) -> Touched:
     new[1:] = (batch.series_id[1:] != batch.series_id[:-1]) | (hours[1:] != hours[:-1])
     new &= hours < np.uint64(open_from)
     touched: set[tuple[int, str]] = set()
+    known = series_of(batch.series, set(batch.series_id[new].tolist()))
     for identity, hour in zip(batch.series_id[new].tolist(), hours[new].tolist(), strict=True):
-        series = batch.series[identity]
+        series = known[identity]
         touched.add((hour, series.metric))
         if series.kind is Kind.CUMULATIVE:
             touched.add((hour + 1, series.metric))
@@ -70,6 +73,15 @@ def rows(touched: Touched, written: int) -> pa.Table:
     )
 
 
+def _hours(time: npt.NDArray[np.uint64]) -> list[int]:
+    """Return the hours that times lie in."""
+    first, last = int(time.min()) // HOUR_NS, int(time.max()) // HOUR_NS
+    if last - first < 2:  # quicker than looking at each: both ends are times
+        return sorted({first, last})
+    hours: list[int] = np.unique(time // np.uint64(HOUR_NS)).tolist()
+    return hours
+
+
 class Writing:
     """The hours that points are being written to at this moment. Safe to use from several threads."""
 
@@ -80,7 +92,7 @@ class Writing:
     @contextmanager
     def to(self, batch: Batch) -> Iterator[None]:
         """Hold the hours of a batch while it is written."""
-        hours = np.unique(batch.time // np.uint64(HOUR_NS)).tolist()
+        hours = _hours(batch.time)
         with self._lock:
             self._hours.update(hours)
         try:

@@ -5,6 +5,7 @@ read             what
 ===============  ===================================================================================
 ``samples``      metric, series_id, time (ns), start (ns), value: as received, each point once
 ``series``       series_id, metric, kind, unit, attributes, first_seen, last_seen: the catalog
+``series_rows``  the same as it is written: a series may have several rows; to see what there is at all
 ``summaries``    states of the points of a metric and group in an hour or a day (`store.summaries`)
 ``groups``       group_id, metric, kind, attributes: series alike but for attributes that churn
 ``summarised``   which hours and days are summarised, and when that began
@@ -263,6 +264,7 @@ _UNIQUE = {
         "min(first_seen) AS first_seen, max(last_seen) AS last_seen "
         "FROM series_local GROUP BY metric, series_id, kind"
     ),
+    "series_rows": "SELECT metric, series_id, kind, attributes FROM series_local",
     "summaries": (
         f"SELECT metric, hours, hour, group_id, {', '.join(_KEPT)}, began FROM summaries_local FINAL"  # noqa: S608 (names of ours)
     ),
@@ -295,9 +297,13 @@ def unique_rows(name: str, local: str) -> str:
     return _UNIQUE[name].replace(f"{name}_local", local)
 
 
+_VIEWS_ONLY = ("series_rows",)
+"""What is read only: another name has its table."""
+
 _SHARD_BY = {
     "samples": "series_id",
     "series": "series_id",
+    "series_rows": "series_id",
     "summaries": "group_id",
     "groups": "group_id",
     "summarised": "hour",
@@ -335,7 +341,11 @@ class Layout:
             tables += [
                 f"CREATE OR REPLACE VIEW {name}_unique{on} AS {body}",
                 self._distributed(name, f"{name}_unique", on),
-                self._distributed(f"{name}_write", f"{name}_local", on),
+                *(
+                    [self._distributed(f"{name}_write", f"{name}_local", on)]
+                    if name not in _VIEWS_ONLY
+                    else []
+                ),
             ]
         return tables
 

@@ -230,8 +230,8 @@ class SocketEngine:
         if is_scratch(statement):
             self._ask("POST", "/scratch", statement.encode())
 
-    def insert(self, table: str, rows: pa.Table) -> None:
-        """Append rows over there."""
+    def insert(self, table: str, rows: pa.Table, *, in_order: bool = False) -> None:  # noqa: ARG002
+        """Append rows over there; that they are in order is not passed on, and found out again."""
         self._ask("POST", f"/insert/{table}", _to_bytes(rows))
 
     def close(self) -> None:

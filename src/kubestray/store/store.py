@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +12,16 @@ import pyarrow as pa
 from sqlglot import exp
 
 from kubestray.model.metric import Batch
+from kubestray.model.unread import series_of
 from kubestray.store import lateness
+from kubestray.store.catalogued import Catalogued
 from kubestray.store.engine import FILL_SETTINGS, UNLIMITED, Engine, Limits, render, with_settings
-from kubestray.store.schema import DAY_NS, HOUR_NS, Layout
+from kubestray.store.ordering import MOST_DAYS, in_order
+from kubestray.store.schema import Layout
 from kubestray.store.stream import Stream
 from kubestray.store.trees import call, column, named, select
 
-_PARTITIONS_PER_INSERT = 90  # the engine refuses an INSERT that touches more than 100 partitions
-_CATALOG_CACHE = 2_000_000  # series; about 100 bytes each
+_METRICS = 100_000  # names that are numbered; with more the catalog is learned anew
 
 
 class Store:
@@ -33,7 +35,8 @@ class Store:
         self.clock = clock
         self.writing = lateness.Writing()
         self._reached: int | None = None
-        self._catalogued: dict[int, tuple[int, int]] = {}
+        self._catalogued = Catalogued()
+        self._metrics: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def create(self) -> None:
@@ -57,11 +60,11 @@ class Store:
         """
         if not len(batch):
             return
-        self._append_series(batch)
+        metric = self._append_series(batch)
         with self.writing.to(batch):
             self._notice(batch)
-            for part in _by_days(batch):
-                self._insert("samples", _samples_table(part))
+            for part in in_order(batch, metric, list(self._metrics)):
+                self.engine.insert(self.layout.write_table("samples"), part, in_order=True)
             self._notice(batch)
 
     def _notice(self, batch: Batch) -> None:
@@ -69,7 +72,7 @@ class Store:
         touched = lateness.late(batch, self.reached())
         if touched:
             stamp = self.stamp()
-            for part in lateness.by_months(touched, _PARTITIONS_PER_INSERT):
+            for part in lateness.by_months(touched, MOST_DAYS):
                 self._insert("touched", lateness.rows(part, stamp))
 
     def reached(self) -> int:
@@ -118,79 +121,59 @@ class Store:
     def _insert(self, name: str, rows: pa.Table) -> None:
         self.engine.insert(self.layout.write_table(name), rows)
 
-    def _append_series(self, batch: Batch) -> None:
-        """Write catalog entries that are new, or whose first or last sight has moved noticeably.
-
-        ``last_seen`` is renewed once an hour of event time, ``first_seen`` at once.
-        """
-        ids, first, last = _extent(batch)
+    def _append_series(self, batch: Batch) -> npt.NDArray[np.int32]:
+        """Write catalog entries that are new, or due again; return the number of each point's metric."""
         with self._lock:
-            fresh = [i for i, key in enumerate(ids.tolist()) if self._moved(key, int(first[i]), int(last[i]))]
-            if not fresh:
-                return
-            series = [batch.series[int(ids[i])] for i in fresh]
-            rows = pa.table(
-                {
-                    "metric": [s.metric for s in series],
-                    "series_id": pa.array([s.id for s in series], pa.uint64()),
-                    "kind": [s.kind.value for s in series],
-                    "unit": [s.unit for s in series],
-                    "attributes": pa.array([s.attributes for s in series], pa.map_(pa.string(), pa.string())),
-                    "first_seen": pa.array(first[fresh]),
-                    "last_seen": pa.array(last[fresh]),
-                }
-            )
-            self._insert("series", rows)
-            self._remember(ids[fresh], first[fresh], last[fresh])
+            if len(self._metrics) > _METRICS:
+                self._catalogued, self._metrics = Catalogued(), {}
+            known = self._catalogued.find(batch.series_id)
+            numbers = self._catalogued.number[known]
+            due = (known < 0) | self._catalogued.due(known, batch.time)
+            if due.any():
+                ids, theirs = self._write_series(batch, due)
+                numbers[due] = theirs[np.searchsorted(ids, batch.series_id[due])]
+            return numbers
 
-    def _moved(self, key: int, first: int, last: int) -> bool:
-        known = self._catalogued.get(key)
-        return known is None or first < known[0] or last // HOUR_NS > known[1] // HOUR_NS
+    def _write_series(
+        self, batch: Batch, due: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
+        """Write the catalog entries of some points; return their series, in order, and each one's metric."""
+        found = series_of(batch.series, set(batch.series_id[due].tolist()))
+        # What lies in the same messages is written too: else these would be read again soon.
+        chosen = np.isin(batch.series_id, np.fromiter(found, np.uint64, len(found)))
+        ids, first, last = _extent(batch.series_id[chosen], batch.time[chosen])
+        series = [found[key] for key in ids.tolist()]
+        order = sorted(range(len(series)), key=lambda at: series[at].metric.encode())
+        ids, first, last, series = ids[order], first[order], last[order], [series[at] for at in order]
+        rows = pa.table(
+            {
+                "metric": [s.metric for s in series],
+                "series_id": pa.array(ids),
+                "kind": [s.kind.value for s in series],
+                "unit": [s.unit for s in series],
+                "attributes": pa.array([s.attributes for s in series], pa.map_(pa.string(), pa.string())),
+                "first_seen": pa.array(first),
+                "last_seen": pa.array(last),
+            }
+        )
+        # In order already: by metric, and by series within it.
+        self.engine.insert(self.layout.write_table("series"), rows, in_order=True)
+        numbers = self._numbers([s.metric for s in series])
+        self._catalogued.note(ids, numbers, first, last)
+        by_id = np.argsort(ids)
+        return ids[by_id], numbers[by_id]
 
-    def _remember(
-        self, ids: npt.NDArray[np.uint64], first: npt.NDArray[np.uint64], last: npt.NDArray[np.uint64]
-    ) -> None:
-        if len(self._catalogued) + len(ids) > _CATALOG_CACHE:
-            self._catalogued.clear()  # costs one more catalog row a series, nothing else
-        for key, low, high in zip(ids.tolist(), first.tolist(), last.tolist(), strict=True):
-            known = self._catalogued.get(key, (low, high))
-            self._catalogued[key] = (min(low, known[0]), max(high, known[1]))
-
-
-def _samples_table(batch: Batch) -> pa.Table:
-    names = sorted({series.metric for series in batch.series.values()})
-    code = {name: index for index, name in enumerate(names)}
-    ids, inverse = np.unique(batch.series_id, return_inverse=True)
-    codes = np.array([code[batch.series[int(key)].metric] for key in ids], dtype=np.int32)
-    return pa.table(
-        {
-            "metric": pa.DictionaryArray.from_arrays(pa.array(codes[inverse]), pa.array(names)),
-            "series_id": pa.array(batch.series_id),
-            "time": pa.array(batch.time),
-            "start": pa.array(batch.start),
-            "value": pa.array(batch.value),
-        }
-    )
+    def _numbers(self, metrics: Sequence[str]) -> npt.NDArray[np.int32]:
+        numbers = self._metrics
+        return np.array([numbers.setdefault(name, len(numbers)) for name in metrics], np.int32)
 
 
 def _extent(
-    batch: Batch,
+    series: npt.NDArray[np.uint64], time: npt.NDArray[np.uint64]
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
     """Return the distinct series ids with the first and last time of each."""
-    order = np.lexsort((batch.time, batch.series_id))
-    ids, times = batch.series_id[order], batch.time[order]
+    order = np.lexsort((time, series))
+    ids, times = series[order], time[order]
     starts = np.flatnonzero(np.concatenate(([True], ids[1:] != ids[:-1])))
     ends = np.concatenate((starts[1:], [len(ids)])) - 1
     return ids[starts], times[starts], times[ends]
-
-
-def _by_days(batch: Batch) -> Iterator[Batch]:
-    """Cut a batch so that no part touches more days than one INSERT may."""
-    days = batch.time // np.uint64(DAY_NS)
-    distinct = np.unique(days)
-    if len(distinct) <= _PARTITIONS_PER_INSERT:
-        yield batch
-        return
-    for start in range(0, len(distinct), _PARTITIONS_PER_INSERT):
-        chunk = distinct[start : start + _PARTITIONS_PER_INSERT]
-        yield batch.where((days >= chunk[0]) & (days <= chunk[-1]))

@@ -18,6 +18,7 @@ from kubestray.search.explaining import explain_row
 from kubestray.search.profile_store import StoreProfiles
 from kubestray.search.relation import Held
 from kubestray.search.run import Request, Result, run_search
+from kubestray.store.expiry import expire_profiles
 from kubestray.store.points import Span
 from kubestray.store.store import Store
 
@@ -93,6 +94,10 @@ def test_kept_profiles_are_those_of_the_newest_time_in_each_slot(store: Store) -
         newest = kept.nearest("x", START // SECOND + asked * 3600 + 59)
         assert (newest and newest.until) == (found and START // SECOND + found * 3600 + 60)
     assert kept.nearest("z", 2e9) is None
+    assert expire_profiles(store, START + 34 * HOUR) > 0
+    assert kept.nearest("x", START // SECOND + 34 * 3600) is None
+    assert kept.nearest("x", START // SECOND + 35 * 3600) is not None
+    assert expire_profiles(store, START + 34 * HOUR) == 0
 
 
 def _only(profiles: StoreProfiles) -> str:

@@ -1,0 +1,155 @@
+"""What the process scraper of a node sends: a resource for each process, 14 points each.
+
+Bodies are made once, and new numbers put into them by place: the sender costs little beside what it measures.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as service
+from opentelemetry.proto.common.v1 import common_pb2 as common
+from opentelemetry.proto.metrics.v1 import metrics_pb2 as metrics
+
+from bench.wire import _time_series as time_series
+
+PROCESSES = 300  # of a node
+POINTS = 14  # of a process
+STEP = 10**8  # ns between the times of two scrapes
+
+_SOME_TIME = 1_700_000_000 * 10**9
+_METRICS = (
+    ("process.cpu.time", "s", "counter", "state", ("user", "system", "wait")),
+    ("process.cpu.utilization", "1", "gauge", "state", ("user", "system", "wait")),
+    ("process.memory.utilization", "1", "gauge", "", ("",)),
+    ("process.memory.usage", "By", "sum", "", ("",)),
+    ("process.memory.virtual", "By", "sum", "", ("",)),
+    ("process.disk.io", "By", "counter", "direction", ("read", "write")),
+    ("process.disk.operations", "{operations}", "counter", "direction", ("read", "write")),
+    ("process.threads", "{threads}", "sum", "", ("",)),
+)
+
+
+def _attributes(node: int, pid: int) -> dict[str, str | int]:
+    name = f"app{pid % 97}"
+    return {
+        "cloud.availability_zone": "eu-west-1a",
+        "cloud.provider": "aws",
+        "cloud.region": "eu-west-1",
+        "host.id": f"i-{node:08x}",
+        "host.name": f"node-{node}",
+        "host.type": "m5.large",
+        "k8s.cluster.name": "prod",
+        "k8s.node.name": f"node-{node}",
+        "os.type": "linux",
+        "process.command": f"/usr/bin/{name}",
+        "process.command_line": f"/usr/bin/{name} --listen 0.0.0.0:{pid} --config /etc/{name}/config.yaml",
+        "process.executable.name": name,
+        "process.executable.path": f"/usr/bin/{name}",
+        "process.owner": "root",
+        "process.parent_pid": 1,
+        "process.pid": pid,
+    }
+
+
+def _pair(name: str, value: str | int) -> common.KeyValue:
+    told = common.AnyValue(int_value=value) if isinstance(value, int) else common.AnyValue(string_value=value)
+    return common.KeyValue(key=name, value=told)
+
+
+def process(node: int, pid: int) -> bytes:
+    """Return a request that holds one process."""
+    found = metrics.ResourceMetrics()
+    found.resource.attributes.extend(_pair(*pair) for pair in _attributes(node, pid).items())
+    scope = found.scope_metrics.add()
+    scope.scope.name = "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/hostmetrics"
+    for name, unit, shape, attribute, values in _METRICS:
+        metric = scope.metrics.add(name=name, unit=unit)
+        into = metric.gauge if shape == "gauge" else metric.sum
+        if shape != "gauge":
+            metric.sum.aggregation_temporality, metric.sum.is_monotonic = 2, shape == "counter"
+        for value in values:
+            times = {"time_unix_nano": _SOME_TIME, "start_time_unix_nano": _SOME_TIME - 10**12}
+            point = into.data_points.add(**times, as_double=1)
+            point.attributes.extend([_pair(attribute, value)] if attribute else [])
+    return service.ExportMetricsServiceRequest(resource_metrics=[found]).SerializeToString()
+
+
+class OtlpNode:
+    """The requests of one node, in OTLP protobuf; some of its processes are replaced when asked to."""
+
+    headers: ClassVar = {"Content-Type": "application/x-protobuf"}
+    path = "/v1/metrics"
+    points = PROCESSES * POINTS
+
+    def __init__(self, node: int) -> None:
+        self._node, self._next = node, 1000 + PROCESSES
+        self._parts = [process(node, 1000 + number) for number in range(PROCESSES)]
+        self._random = np.random.default_rng(node)
+        self._join()
+
+    def _join(self) -> None:
+        self._body = np.frombuffer(b"".join(self._parts), np.uint8)
+        tag = re.escape(b"\x19" + struct.pack("<Q", _SOME_TIME) + b"\x21")
+        places = np.array([found.start() + 1 for found in re.finditer(tag, self._body.tobytes())])
+        assert len(places) == self.points
+        self._times = places[:, None] + np.arange(8)
+
+    def replace(self, processes: int) -> None:
+        """End some processes and begin others."""
+        for number in range(processes):
+            self._parts[(self._next + number) % PROCESSES] = process(self._node, self._next + number)
+        self._next += processes
+        if processes:
+            self._join()
+
+    def body(self, time: int) -> bytes:
+        """Return the request of a scrape."""
+        made = self._body.copy()
+        made[self._times] = np.frombuffer(struct.pack("<Q", time), np.uint8)
+        made[self._times + 9] = self._random.random(self.points).view(np.uint8).reshape(-1, 8)
+        return made.tobytes()
+
+
+class RemoteWriteNode:
+    """The same series by remote write 1.0, all attributes as labels."""
+
+    headers: ClassVar = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"}
+    path = "/api/v1/write"
+    points = PROCESSES * POINTS
+
+    def __init__(self, node: int) -> None:
+        self._random = np.random.default_rng(node)
+        some = np.array([_SOME_TIME], np.uint64), np.array([1.0])
+        parts = [time_series(labels, *some) for labels in _labels(node)]
+        self._body = np.frombuffer(b"".join(parts), np.uint8)
+        self._ends = np.cumsum([len(part) for part in parts])[:, None] - 15 + np.arange(15)
+
+    def replace(self, processes: int) -> None:
+        """Keep all processes: churn is measured by OTLP."""
+
+    def body(self, time: int) -> bytes:
+        """Return the request of a scrape."""
+        ms = (time // 10**6 >> np.arange(6) * 7) & 0x7F
+        ms[:-1] |= 0x80
+        made = self._body.copy()
+        made[self._ends[:, :8]] = self._random.random(self.points).view(np.uint8).reshape(-1, 8)
+        made[self._ends[:, 9:]] = ms.astype(np.uint8)
+        packed: bytes = pa.compress(made.tobytes(), codec="snappy", asbytes=True)
+        return packed
+
+
+def _labels(node: int) -> Iterator[list[tuple[str, str]]]:
+    for number in range(PROCESSES):
+        of_process = [
+            (name.replace(".", "_"), str(value)) for name, value in _attributes(node, 1000 + number).items()
+        ]
+        for metric, _, _, attribute, values in _METRICS:
+            for value in values:
+                own = [(attribute, value)] if attribute else []
+                yield sorted([("__name__", metric.replace(".", "_")), *of_process, *own])

@@ -1,0 +1,55 @@
+"""TLS of listeners: a certificate, its key, and the authority that those of clients have to be from."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kubestray.model.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Paths of PEM files; with ``client_ca`` a client without a certificate of it is refused."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+    def check(self) -> None:
+        """Raise UsageError if the files are no certificate with its key."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            context.load_cert_chain(self.certificate, self.key)
+            if self.client_ca is not None:
+                context.load_verify_locations(self.client_ca)
+        except (OSError, ssl.SSLError) as error:
+            files = f"tls_certificate {self.certificate}, tls_key {self.key}"
+            files += f", tls_client_ca {self.client_ca}" if self.client_ca else ""
+            raise UsageError(f"{files}: cannot be used: {error}") from error
+
+    def for_http(self) -> dict[str, Any]:
+        """Return the settings of uvicorn."""
+        settings: dict[str, Any] = {"ssl_certfile": str(self.certificate), "ssl_keyfile": str(self.key)}
+        if self.client_ca is not None:
+            settings |= {"ssl_ca_certs": str(self.client_ca), "ssl_cert_reqs": ssl.CERT_REQUIRED}
+        return settings
+
+    def for_grpc(self) -> Any:
+        """Return the credentials of a gRPC server; files that change are read again for new connections."""
+        import grpc
+
+        def read() -> Any:
+            pair = (self.key.read_bytes(), self.certificate.read_bytes())
+            authority = self.client_ca.read_bytes() if self.client_ca is not None else None
+            return grpc.ssl_server_certificate_configuration([pair], authority)
+
+        return grpc.dynamic_ssl_server_credentials(
+            read(), read, require_client_authentication=self.client_ca is not None
+        )
+
+    def without_clients(self) -> Tls:
+        """Return the same without asking clients for a certificate: people's browsers have none."""
+        return Tls(self.certificate, self.key)

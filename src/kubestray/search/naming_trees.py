@@ -1,0 +1,163 @@
+"""Trees that translate names: values of attributes, conditions of rules, places in a statement.
+
+They are for statements in which a table is called ``t``, so that a column of the result may have the name of
+one of the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlglot import exp
+
+from kubestray.naming.mapping import Lookup, MetricRule, OnlyRule, Reading, matching
+from kubestray.search.matching import wildcard
+from kubestray.store.trees import (
+    Tree,
+    all_of,
+    any_of,
+    array,
+    call,
+    column,
+    in_query,
+    lambda_,
+    named,
+    one_of,
+    select,
+    table,
+    text,
+)
+
+TIMES = frozenset({"time", "first_seen", "last_seen"})
+
+
+def is_of_attributes(node: exp.Anonymous) -> bool:
+    """Tell whether a call looks for an attribute by name."""
+    return (
+        node.this in ("mapContains", "arrayElement")
+        and len(node.expressions) == 2
+        and node.expressions[0] == column("attributes")
+        and isinstance(node.expressions[1], exp.Literal)
+    )
+
+
+def conjuncts(tree: Tree) -> list[Tree]:
+    """Return the conditions of which all have to hold."""
+    if isinstance(tree, exp.And):
+        return [*conjuncts(tree.this), *conjuncts(tree.expression)]
+    if isinstance(tree, exp.Paren):
+        return conjuncts(tree.this)
+    if isinstance(tree, exp.Anonymous) and tree.this == "and":
+        return [part for each in tree.expressions for part in conjuncts(each)]
+    return [tree]
+
+
+def on_times(statement: exp.Select) -> list[Tree]:
+    """Return the conditions of a statement on times alone: they hold within its table just as well."""
+    where = statement.args.get("where")
+    found: list[Tree] = []
+    for part in conjuncts(where.this) if where is not None else ():
+        columns = list(part.find_all(exp.Column))
+        if columns and all(each.name in TIMES for each in columns) and not part.find(exp.Query):
+            inner = part.copy()
+            for each in list(inner.find_all(exp.Column)):
+                each.set("table", exp.to_identifier("t"))
+            found.append(inner)
+    return found
+
+
+def copied(tree: exp.Expr, reads: Sequence[exp.Table]) -> tuple[exp.Expr, list[exp.Table]]:
+    """Return a copy of a statement, and in it the same places."""
+    for number, read in enumerate(reads):
+        read.meta["place"] = number
+    copy = tree.copy()
+    found = {node.meta["place"]: node for node in copy.find_all(exp.Table) if "place" in node.meta}
+    return copy, [found[number] for number in range(len(reads))]
+
+
+def of(name: str) -> exp.Column:
+    """Refer to a column of the table."""
+    return exp.column(name, table="t")
+
+
+def of_map(name: str) -> Tree:
+    """Return the value of an attribute of the table's row, the empty text if it has none."""
+    return call("arrayElement", of("attributes"), text(name))
+
+
+def of_pairs(body: Tree) -> Tree:
+    """Write ``(k, v) -> body``."""
+    return exp.Lambda(this=body, expressions=[exp.to_identifier("k"), exp.to_identifier("v")])
+
+
+def first(values: Sequence[Tree]) -> Tree:
+    """Return the first value that is not empty, the empty text if all are."""
+    if len(values) == 1:
+        return values[0]
+    return call("arrayFirst", lambda_("x", call("notEmpty", column("x"))), array(values))
+
+
+def read_value(value: Tree, reading: Reading) -> Tree:
+    """Return what is made of a value."""
+    if reading.patterns:
+        value = first([call("extract", value.copy(), text(pattern)) for pattern in reading.patterns])
+    for old, new in reading.replace:
+        value = call("replaceAll", value, text(old), text(new))
+    if reading.owner:
+        value = first([*(call("extract", value.copy(), text(form)) for form in reading.owner), value])
+    return value
+
+
+def joined(values: Sequence[Tree]) -> Tree:
+    """Return values as one, with ``/`` between them."""
+    if len(values) == 1:
+        return values[0]
+    parts = [part for value in values for part in (text("/"), value)][1:]
+    return call("concat", *parts)
+
+
+def looked_up(by: Sequence[Tree], lookup: Lookup) -> Tree:
+    """Return the value of another series' attribute, by a key that both have."""
+    key = joined([of_map(name) for name in lookup.key])
+    value = of_map(lookup.take)
+    like = any_of([call("match", of("metric"), text(wildcard(pattern))) for pattern in lookup.metrics])
+    pairs = (
+        select(named(key, "key"), named(call("any", value), "value"))
+        .from_("series AS t")
+        .where(all_of([like, call("notEmpty", value.copy())]))
+        .group_by(column("key"))
+    )
+    # Never empty, which the engine does not take for a table of values.
+    listed = [call("arrayPushBack", call("groupArray", column(name)), text("")) for name in ("key", "value")]
+    both = exp.Subquery(this=select(call("tuple", *listed)).from_(table(pairs, "pairs")))
+    keys, values = (call("tupleElement", both.copy(), exp.Literal.number(at)) for at in (1, 2))
+    return read_value(call("transform", joined(by), keys, values, text("")), lookup.reading)
+
+
+def conditions(rule: MetricRule) -> list[Tree]:
+    """Return the conditions of a rule on a series of the metric that it is of."""
+    having = [one_of(of_map(name), map(text, values)) for name, values in rule.where]
+    lacking = [call("not", one_of(of_map(name), map(text, values))) for name, values in rule.not_where]
+    return [*having, *lacking]
+
+
+def others(
+    rule: OnlyRule, shown: Tree, name: str = "series", metrics: Collection[str] | None = None
+) -> exp.Select:
+    """Select from the series of a rule's metrics (of some, by name, if they are given) that do not count."""
+    if metrics is None:
+        like = any_of([call("match", of("metric"), text(wildcard(pattern))) for pattern in rule.metrics])
+    else:
+        like = one_of(of("metric"), map(text, sorted(one for one in metrics if matching(rule.metrics, one))))
+    value = of_map(rule.attribute)
+    counted = one_of(value, map(text, ("", *rule.values)))
+    return select(shown).from_(f"{name} AS t").where(all_of([like, call("not", counted)]))
+
+
+def is_among(name: str, rule: OnlyRule) -> Tree:
+    """Return the condition that rows are of series that do not count."""
+    if name == "samples":
+        return in_query(of("series_id"), others(rule, of("series_id")))
+    like = any_of([call("match", of("metric"), text(wildcard(pattern))) for pattern in rule.metrics])
+    counted = one_of(of_map(rule.attribute), map(text, ("", *rule.values)))
+    return all_of([like, call("not", counted)])

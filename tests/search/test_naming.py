@@ -1,0 +1,289 @@
+"""Names that are added when points are read: by what senders send, as their documentation has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.metrics.v1 import metrics_pb2 as m
+
+import remote_write_messages as write
+from helpers import MINUTE, NOW, SECOND, batch, search, series
+from kubestray.model.metric import Kind
+from kubestray.naming.mapping import read_mapping
+from kubestray.receive.catalog import Limits
+from kubestray.receive.otlp import Bounds, OtlpCache, decode_protobuf
+from kubestray.receive.remote_write import decode_v1
+from kubestray.receive.remote_write_samples import label_cache
+from kubestray.search.naming import Naming
+from kubestray.store.store import Store
+
+BUILT_IN = Naming(read_mapping())
+TIMES = [NOW - 3 * MINUTE + step * 30 * SECOND for step in range(4)]
+CLIMBING = (1000.0, 1500.0, 1500.0, 4000.0)  # grows by 3000 in all
+
+
+def rows(store: Store, text: str, naming: Naming = BUILT_IN) -> list[dict[str, Any]]:
+    return search(store, text, naming=naming).rows
+
+
+def put(store: Store, metric: str, kind: Kind, values: Iterable[float], /, **attributes: str) -> None:
+    made = series(metric, kind, **attributes)
+    store.append(batch((made, at, 1, value) for at, value in zip(TIMES, values, strict=False)))
+
+
+def otlp(store: Store, metric: str, **attributes: str) -> None:
+    """Send a cumulative sum by OTLP, as OBI does."""
+    pairs = [KeyValue(key=name, value=AnyValue(string_value=text)) for name, text in attributes.items()]
+    points = [
+        m.NumberDataPoint(start_time_unix_nano=1, time_unix_nano=at, as_int=int(value), attributes=pairs)
+        for at, value in zip(TIMES, CLIMBING, strict=True)
+    ]
+    sums = m.Sum(data_points=points, is_monotonic=True, aggregation_temporality=2)
+    scope = m.ScopeMetrics(metrics=[m.Metric(name=metric, unit="{bytes}", sum=sums)])
+    request = ExportMetricsServiceRequest(resource_metrics=[m.ResourceMetrics(scope_metrics=[scope])])
+    store.append(decode_protobuf(request.SerializeToString(), Bounds.everything(), cache=OtlpCache()).batch)
+
+
+def prometheus(store: Store, metric: str, values: Iterable[float] = CLIMBING, /, **labels: str) -> None:
+    """Send samples by remote write."""
+    samples = [write.sample(at // 10**6, value) for at, value in zip(TIMES, values, strict=False)]
+    body = write.request(write.series(write.labels_of(metric, **labels), *samples))
+    store.append(decode_v1(body, Bounds.everything(), Limits(), label_cache()).batch)
+
+
+EDGES = (
+    "| mstats sum(tcp.bytes) AS bytes WHERE index=* BY k8s.cluster.name source.namespace.name "
+    "source.workload.name dest.namespace.name dest.workload.name"
+)
+EDGE = {
+    "k8s.cluster.name": "prod",
+    "source.namespace.name": "shop",
+    "source.workload.name": "web",
+    "dest.namespace.name": "data",
+    "dest.workload.name": "db",
+    "bytes": 3000,
+}
+
+
+def from_network_explorer(store: Store) -> None:
+    put(
+        store,
+        "tcp.bytes",
+        Kind.DELTA,
+        (0.0, 500.0, 0.0, 2500.0),
+        **{name: value for name, value in EDGE.items() if name != "bytes"},
+    )
+
+
+def from_obi(store: Store) -> None:
+    ends = {"k8s.src.owner.name": "web", "k8s.src.namespace": "shop"}
+    ends |= {"k8s.dst.owner.name": "db", "k8s.dst.namespace": "data", "k8s.cluster.name": "prod"}
+    otlp(store, "obi.network.flow.bytes", **ends, transport="TCP")
+    otlp(store, "obi.network.flow.bytes", **ends, transport="UDP")
+
+
+def from_netobserv(store: Store) -> None:
+    ends = {"SrcK8S_OwnerName": "web", "SrcK8S_Namespace": "shop", "K8S_ClusterName": "prod"}
+    ends |= {"DstK8S_OwnerName": "db", "DstK8S_Namespace": "data"}
+    prometheus(store, "netobserv_workload_egress_bytes_total", **ends)
+    prometheus(store, "netobserv_workload_ingress_bytes_total", **ends)
+
+
+def from_retina(store: Store) -> None:
+    ends = {"source_workload": "web", "source_namespace": "shop", "cluster": "prod"}
+    ends |= {"destination_workload": "db", "destination_namespace": "data"}
+    for direction in ("egress", "ingress"):
+        prometheus(store, "networkobservability_adv_forward_bytes", **ends, direction=direction)
+
+
+def from_coroot(store: Store) -> None:
+    info = {"pod": "db-0", "namespace": "data", "pod_ip": "10.1.2.3", "cluster": "prod"}
+    prometheus(store, "kube_pod_info", (1.0,), **info)
+    source = {"container_id": "/k8s/shop/web-7d4b9c6f5-x2x4z/main", "cluster": "prod"}
+    ends = {"destination": "10.9.0.1:5432", "actual_destination": "10.1.2.3:5432"}
+    prometheus(store, "container_net_tcp_bytes_sent_total", **source, **ends)
+
+
+def assert_edge(store: Store) -> None:
+    assert rows(store, EDGES) == [EDGE]
+    # A wildcard counts it once, and by the name that searches use.
+    assert rows(store, EDGES.replace("tcp.bytes", "tcp.*").replace("AS bytes", "AS *")) == [EDGE]
+
+
+@pytest.mark.parametrize("send", [from_network_explorer, from_netobserv, from_retina, from_coroot])
+def test_the_same_traffic_gives_the_same_edges(embedded: Store, send: Any) -> None:
+    send(embedded)
+    assert_edge(embedded)
+
+
+def test_the_same_traffic_gives_the_same_edges_on_every_engine(store: Store) -> None:
+    from_obi(store)
+    assert_edge(store)
+
+
+def test_hubble_tells_of_edges_without_bytes(embedded: Store) -> None:
+    ends = {"source_workload": "web", "destination_workload": "db", "source_namespace": "shop"}
+    for flag in ("SYN", "FIN"):
+        prometheus(embedded, "hubble_tcp_flags_total", **ends, flag=flag)
+    text = "| mstats sum(tcp.new_sockets) AS n WHERE index=* BY source.workload.name dest.workload.name"
+    assert rows(embedded, text) == [{"source.workload.name": "web", "dest.workload.name": "db", "n": 3000}]
+    assert rows(embedded, "| mstats sum(hubble_tcp_flags_total) AS n WHERE index=*") == [{"n": 6000}]
+
+
+def test_either_name_finds_the_points_and_a_wildcard_counts_them_once(store: Store) -> None:
+    put(store, "process.thread.count", Kind.GAUGE, (5.0,), **{"host.name": "new"})
+    put(store, "process.threads", Kind.GAUGE, (7.0,), **{"host.name": "old"})
+    for name in ("process.threads", "process.thread.count"):
+        assert rows(store, f"| mstats sum({name}) AS n WHERE index=* BY host.name") == [
+            {"host.name": "new", "n": 5},
+            {"host.name": "old", "n": 7},
+        ]
+    assert rows(store, "| mstats sum(process.*) AS * WHERE index=*") == [{"threads": 12}]
+    assert rows(store, "| mcatalog values(metric_name) AS n WHERE index=*") == [{"n": "process.threads"}]
+
+
+def test_attributes_have_both_names_in_rows_and_in_clauses(store: Store) -> None:
+    put(store, "process.cpu.utilization", Kind.GAUGE, (0.5,), **{"cpu.mode": "user", "host.name": "n1"})
+    put(store, "process.cpu.utilization", Kind.GAUGE, (0.25,), state="user", **{"k8s.node.name": "n1"})
+    assert rows(
+        store,
+        "| mstats count(process.cpu.utilization) AS n WHERE index=* AND state=user AND cpu.mode=us* "
+        "BY k8s.node.name host.name state",
+    ) == [{"k8s.node.name": "n1", "host.name": "n1", "state": "user", "n": 2}]
+    assert rows(store, "| mstats count(process.cpu.utilization) AS n WHERE index=* state=wait") == []
+
+
+UID = "1f0e9cdb-57a2-4f4e-9a6b-0c7a3d1e2b4f"
+ID = "0123456789abcdef" * 4
+
+
+POD = f"pod{UID.replace('-', '_')}.slice"
+
+
+CGROUPS = [
+    ("docker", f"11:memory:/docker/{ID}\n1:name=systemd:/docker/{ID}", False),  # v1, no pod
+    (None, f"11:memory:/kubepods/burstable/pod{UID}/{ID}\n1:name=systemd:/", True),  # v1, cgroupfs
+    ("docker", f"/kubepods.slice/kubepods-{POD}/docker-{ID}.scope", True),
+    ("containerd", f"0::/kubepods.slice/kubepods-besteffort-{POD}/cri-containerd-{ID}.scope", True),
+    ("crio", f"0::/kubepods.slice/kubepods-burstable-{POD}/crio-{ID}.scope/container", True),
+    ("containerd", f"/system.slice/containerd.service/kubepods-{POD}:cri-containerd:{ID}", True),
+]
+NO_CONTAINERS = [
+    f"/kubepods.slice/crio-conmon-{ID}.scope",  # what watches over it
+    "0::/user.slice/user-1.slice",
+    f"0::/x/{ID[:40]}",
+]
+
+
+def test_a_process_has_its_container_and_pod_from_its_cgroup(embedded: Store) -> None:
+    known = {"container.id": ID, "k8s.pod.uid": UID, "k8s.pod.name": "web-7d4b9c6f5-x2x4z"}
+    known |= {"k8s.namespace.name": "shop", "k8s.container.name": "main"}
+    put(embedded, "k8s.container.ready", Kind.GAUGE, (1.0,), **known)
+    for pid, cgroup in enumerate([*(each for _, each, _ in CGROUPS), *NO_CONTAINERS]):
+        names = {"process.cgroup": cgroup, "process.pid": str(pid)}
+        put(embedded, "process.threads", Kind.GAUGE, (3.0,), **names)
+    by = "process.pid container.id"
+    found = rows(embedded, f"| mstats max(process.threads) AS n WHERE index=* BY {by}")
+    assert {(int(row["process.pid"]), row["container.id"]) for row in found} == {
+        (pid, ID) for pid in range(len(CGROUPS))
+    }
+    by = " ".join([*known, "k8s.workload.name", "process.pid"])
+    found = rows(embedded, f"| mstats max(process.threads) AS n WHERE index=* BY {by}")
+    in_pods = [str(pid) for pid, (_, _, in_pod) in enumerate(CGROUPS) if in_pod]
+    assert sorted(found, key=lambda row: row["process.pid"]) == [
+        {**known, "k8s.workload.name": "web", "process.pid": pid, "n": 3} for pid in in_pods
+    ]
+    by = "process.pid container.runtime"
+    found = rows(embedded, f"| mstats max(process.threads) AS n WHERE index=* BY {by}")
+    assert {int(row["process.pid"]): row["container.runtime"] for row in found} == {
+        pid: runtime for pid, (runtime, _, _) in enumerate(CGROUPS) if runtime
+    }
+
+
+def test_workloads_by_owner_or_by_the_names_that_are_made_up(embedded: Store) -> None:
+    pods = {
+        "web": {"k8s.deployment.name": "web", "k8s.pod.name": "other-1"},
+        "cart": {"k8s.replicaset.name": "cart-7d4b9c6f5"},
+        "report": {"k8s.job.name": "report-28543210"},
+        "agent": {"k8s.pod.name": "agent-x2x4z"},
+        "db": {"k8s.pod.name": "db-0"},
+        "nginx-cache": {"k8s.pod.name": "nginx-cache"},  # a bare pod: such letters are in no generated name
+    }
+    for number, attributes in enumerate(pods.values()):
+        put(embedded, "k8s.pod.phase", Kind.GAUGE, (2.0,), **attributes, number=str(number))
+    found = rows(embedded, "| mstats count(k8s.pod.phase) AS n WHERE index=* BY k8s.workload.name")
+    assert {row["k8s.workload.name"] for row in found} == set(pods)
+
+
+def test_remote_write_gives_dots_and_units_back(embedded: Store) -> None:
+    labels = {"process_executable_name": "curl", "state": "user", "host_name": "n1"}
+    prometheus(embedded, "process_cpu_time_seconds_total", **labels)
+    prometheus(embedded, "process_cpu_utilization_ratio", (0.5,), **labels)
+    text = "| mstats sum(process.cpu.*) AS * WHERE index=* state=user BY process.executable.name host.name"
+    assert rows(embedded, text) == [
+        {"process.executable.name": "curl", "host.name": "n1", "time": 3000, "utilization": 0.5}
+    ]
+
+
+def test_pod_traffic_and_containers_from_their_substitutes(embedded: Store) -> None:
+    pod = {"namespace": "shop", "pod": "web-1", "interface": "eth0", "node": "n1", "cluster": "prod"}
+    prometheus(embedded, "container_network_receive_bytes_total", **pod)
+    prometheus(embedded, "container_network_transmit_bytes_total", **pod)
+    prometheus(embedded, "container_network_receive_bytes_total", id="/", interface="eth0")  # the node's own
+    text = "| mstats sum(k8s.pod.network.io) AS n WHERE index=* BY k8s.pod.name direction k8s.cluster.name"
+    assert rows(embedded, text) == [
+        {"k8s.pod.name": "web-1", "direction": direction, "k8s.cluster.name": "prod", "n": 3000}
+        for direction in ("receive", "transmit")
+    ]
+    one = {"namespace": "shop", "pod": "web-1", "container": "main"}
+    image = {"image": "registry:5000/shop/web:1.4@sha256:ab", "container_id": f"containerd://{ID}"}
+    prometheus(embedded, "kube_pod_container_status_ready", (1.0,), **one, uid=UID)
+    prometheus(embedded, "kube_pod_container_info", (1.0,), **one, **image)
+    prometheus(embedded, "kube_pod_info", (1.0,), namespace="shop", pod="web-1", node="n7")
+    names = "container.image.name container.image.tag container.id host.name k8s.container.name"
+    assert rows(embedded, f"| mstats max(k8s.container.ready) AS n WHERE index=* BY {names}") == [
+        {
+            "container.image.name": "registry:5000/shop/web",
+            "container.image.tag": "1.4",
+            "container.id": ID,
+            "host.name": "n7",
+            "k8s.container.name": "main",
+            "n": 1,
+        }
+    ]
+
+
+def test_network_explorer_is_counted_by_zones_alone(store: Store) -> None:
+    for aggregation in ("az_az", "id_id", "az_id"):
+        put(store, "tcp.bytes", Kind.DELTA, (1.0, 2.0), aggregation=aggregation)
+    assert rows(store, "| mstats sum(tcp.bytes) AS n WHERE index=*") == [{"n": 3}]
+    assert rows(store, "| mstats sum(tcp.*) AS * WHERE index=*") == [{"bytes": 3}]
+    # Whoever asks for others gets them.
+    assert rows(store, "| mstats sum(tcp.bytes) AS n WHERE index=* aggregation=id_id") == [{"n": 3}]
+
+
+def test_a_changed_mapping_holds_for_old_points(embedded: Store, tmp_path: Path) -> None:
+    put(embedded, "our_bytes", Kind.GAUGE, CLIMBING, app="web", peer="db")
+    assert rows(embedded, EDGES) == []
+    mine = tmp_path / "mine.yml"
+    mine.write_text(
+        "metrics:\n"
+        "  - name: tcp.bytes\n    from: our_bytes\n    kind: cumulative\n"
+        "    set: {k8s.cluster.name: prod, source.namespace.name: shop, dest.namespace.name: data}\n"
+        "    attributes: {source.workload.name: app, dest.workload.name: [nothing, peer]}\n",
+        encoding="utf-8",
+    )
+    assert rows(embedded, EDGES, Naming(read_mapping((mine,)))) == [EDGE]
+    assert rows(embedded, "| mstats max(our_bytes) AS n WHERE index=*") == [{"n": 4000}]
+
+
+def test_what_no_rule_concerns_is_asked_as_before(embedded: Store) -> None:
+    put(embedded, "tcp.bytes", Kind.DELTA, (1.0,), **{"source.workload.name": "web"})
+    text = "| mstats sum(tcp.bytes) AS n WHERE index=* BY source.workload.name"
+    plain, named = (search(embedded, text, naming=naming).rows for naming in (Naming(), BUILT_IN))
+    assert plain == named
