@@ -20,6 +20,7 @@ from kubestray.model.metric import Batch, Kind
 from kubestray.model.metric import Series as StoredSeries
 from kubestray.pipeline.detecting import Detector
 from kubestray.pipeline.setting_up import content_of, lookups_of, searching
+from kubestray.search.kept import Kept
 from kubestray.search.run import run_search
 from kubestray.store.open import open_store
 from kubestray.store.points import Span
@@ -53,6 +54,7 @@ class Published:
         self._content = content_of(config, [PUBLISHED] if PUBLISHED.is_dir() else [])
         self._make = searching(config)
         self._macros = macros_of(self._content)
+        self._kept = Kept(store.changes)  # as `Detector` has it, which runs what is scheduled
 
     def text(self, name: str) -> str:
         """Return the search of a detection."""
@@ -68,6 +70,7 @@ class Published:
             lookups=lookups_of(self._store, self._content),
             dollars=True,
             summaries=summaries,
+            kept=self._kept,
         )
         return len(run_search(request, self._store.query).rows)
 

@@ -11,6 +11,9 @@ AT = ("--now", HOUR_END // 10**9)
 def test_json(filled):
     told = run("doctor", "--store", filled, *AT, "--format", "json").json
     assert told["range"] == [HOUR_END / 1e9 - 3600, HOUR_END / 1e9]
+    hours = told["summaries"]
+    assert hours["hours_waiting"] >= hours["days_waiting"] >= 1
+    assert hours["oldest"] <= HOUR_END / 1e9
     (source,) = told["sources"]
     assert (source["name"], source["metrics"], source["series"]) == ("anything else", ["load"], 2)
     found = {one["name"]: one for one in told["detections"]}
@@ -26,7 +29,14 @@ def test_json(filled):
 def test_a_table(filled):
     told = run("doctor", "--store", filled, *AT, "--format", "table")
     assert told.code == 0
-    for part in ("What arrives", "anything else", "missing", "1. OpenTelemetry Network", "clusterName:"):
+    for part in (
+        "What arrives",
+        "hours wait to be summarised",
+        "anything else",
+        "missing",
+        "1. OpenTelemetry Network",
+        "clusterName:",
+    ):
         assert part in told.out
 
 

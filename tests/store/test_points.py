@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -14,6 +15,7 @@ from engines.fleet import emptied
 from helpers import DAY, HOUR, MINUTE, NOW, SECOND, Point, batch, observations, search, series
 from kubestray.model.metric import Kind, Series
 from kubestray.store.points import Selection, Span, measured
+from kubestray.store.schema import BITS, Layout
 from kubestray.store.store import Store
 
 quick = settings(
@@ -207,3 +209,32 @@ def test_attributes_come_back_as_they_were_sent(store: Store) -> None:
     (row,) = read(store, "SELECT attributes, unit, metric, kind FROM series")
     assert dict(row[0]) == odd
     assert row[1:] == ("By", "m", "gauge")
+
+
+def test_a_table_made_before_values_were_bits_goes_on(embedded: Store) -> None:
+    points = [(READING, NOW + second * SECOND, 0, second / 3) for second in range(3)]
+    embedded.engine.execute("DROP TABLE samples_local")
+    made = next(one for one in Layout().statements() if "samples_local" in one)
+    earlier = re.sub(
+        rf"{BITS} UInt64.*?,\n *value Float64 ALIAS.*?\n", "value Float64 CODEC(ZSTD(1))\n", made
+    )
+    earlier = earlier.replace(f"time, {BITS})", "time, value)")
+    assert BITS not in earlier
+    embedded.engine.execute(earlier)
+    try:
+        store = Store(embedded.engine, clock=lambda: NOW)
+        store.create()
+        for _ in range(2):
+            store.append(batch(points))
+        found = read(store, "SELECT metric, series_id, time, start, value FROM samples")
+        assert sorted(found) == sorted(
+            (s.metric, s.id, time, start, value) for s, time, start, value in points
+        )
+    finally:
+        embedded.engine.execute("DROP TABLE samples_local")
+        embedded.create()
+
+
+def test_minus_zero_is_zero(store: Store) -> None:
+    store.append(batch([(READING, NOW, 0, 0.0), (READING, NOW, 0, -0.0)]))
+    assert len(read(store, "SELECT value FROM samples")) == 1

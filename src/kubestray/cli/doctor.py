@@ -11,6 +11,7 @@ from kubestray.model.errors import ContentError
 if TYPE_CHECKING:
     from kubestray.collectors.registry import Setting
     from kubestray.pipeline.diagnosing import Diagnosis, Fixes, Sending
+    from kubestray.pipeline.upkeep import Waiting
 
 _SHOWN = 6
 """How many names a cell of the table has."""
@@ -44,6 +45,7 @@ def run(parsed: argparse.Namespace) -> int:
     """Look at the store and at the searches, and print what the one lacks of what the others need."""
     from kubestray.collectors.registry import read_registry
     from kubestray.pipeline import diagnosing, needing, setting_up
+    from kubestray.pipeline.upkeep import waiting
 
     config = options.configure(parsed)
     _, span = setting_up.time_range(parsed.now, parsed.earliest, parsed.latest, config["timezone"])
@@ -53,6 +55,7 @@ def run(parsed: argparse.Namespace) -> int:
         limits = setting_up.limits_of(config)
         sorts = diagnosing.arrived(store, span, limits)
         found_by = diagnosing.arrived(store, span, limits, setting_up.naming_of(config))
+        waits = waiting(store, config, content)
     found: list[Diagnosis] = []
     for search in needing.running(content):
         try:
@@ -67,16 +70,17 @@ def run(parsed: argparse.Namespace) -> int:
         output.print_json(
             {
                 "range": [None if edge is None else edge / 1e9 for edge in (span.earliest, span.latest)],
+                "summaries": waits.as_json(),
                 "sources": [source.as_json() for source in sources],
                 "detections": [diagnosis.as_json() for diagnosis in found],
             }
         )
     else:
-        _print(sources, found)
+        _print(sources, found, waits)
     return 0
 
 
-def _print(sources: list[Sending], found: list[Diagnosis]) -> None:
+def _print(sources: list[Sending], found: list[Diagnosis], waits: Waiting) -> None:
     print("What arrives")
     output.print_table(
         [
@@ -90,6 +94,8 @@ def _print(sources: list[Sending], found: list[Diagnosis]) -> None:
         ],
         ["source", "series", "metrics", "without"],
     )
+    if waits.hours:
+        print(f"\n{waits.hours} hours wait to be summarised: until then searches over them read their points")
     print("\nWhat detections and baselines need")
     output.print_table([_row(one) for one in found], ["name", "status", "missing", "note"])
     told = [(one.source.name, one.fixes) for one in sources]

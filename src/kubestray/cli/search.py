@@ -17,9 +17,7 @@ from kubestray.cli import options, output
 from kubestray.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from sqlglot import exp
-
-    from kubestray.store.engine import Limits
+    from kubestray.store.engine import Limits, Statement
     from kubestray.store.store import Store
     from kubestray.store.stream import Stream
 
@@ -106,13 +104,13 @@ def run(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _streaming(store: Store) -> Callable[[exp.Expr, Limits], Stream]:
+def _streaming(store: Store) -> Callable[[Statement, Limits], Stream]:
     """Return `Store.stream`; other commands have the store as soon as the engine has given all rows.
 
     Somebody may look at them in a pager for hours.
     """
 
-    def stream(tree: exp.Expr, limits: Limits) -> Stream:
+    def stream(tree: Statement, limits: Limits) -> Stream:
         made = store.stream(tree, limits)
         made.when_done(store.close)
         return made

@@ -153,10 +153,9 @@ class RiskScoring:
     ``half_life``: after it, an event counts half. ``window``: after it, it does not count. ``ramp``: what
     goes on for that long counts half as much again, and at most twice. ``cap``: the most that one detection
     counts, in times of its largest event. ``shares``: what part of its risk an entity passes on to what it
-    is part of, by the kind of that, or of both (``pod>node``). ``threshold``: from which a finding opens, and
-    ``thresholds`` by kind.
-    ``quiet``: without a new event for that long a finding closes. ``related``: how far apart the steps of an
-    incident may be.
+    is part of, by the kind of that, or of both (``pod>node``). ``threshold``: from which a finding opens,
+    and ``thresholds`` by kind. ``quiet``: without a new event for that long a finding closes. ``related``:
+    how far apart the steps of an incident may be.
     """
 
     name: str

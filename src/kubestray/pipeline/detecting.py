@@ -23,8 +23,10 @@ from kubestray.risk.events import risk_events
 from kubestray.risk.findings import Hit
 from kubestray.risk.placing import placed
 from kubestray.search.explaining import explain_result
+from kubestray.search.kept import Kept
 from kubestray.search.run import Request
 from kubestray.store.ledger import Ledger
+from kubestray.store.scratch import Scratch
 from kubestray.store.store import Store
 
 logger = logging.getLogger(__name__)
@@ -62,6 +64,8 @@ class Detector:
 
     def __init__(self, store: Store, content: Content, make: Callable[..., Request]) -> None:
         self._store, self._content, self._make = store, content, make
+        # A plan that is kept is text: it names the tables of the store itself, not those of a trial.
+        self._kept = None if isinstance(store, Scratch) else Kept(store.changes)
         self._ledger, self._surroundings = Ledger(store), Surroundings(store, content)
         self._profiles = profiles_of(store, keep=True)
 
@@ -99,7 +103,8 @@ class Detector:
     def _making(self) -> Callable[..., Request]:
         """Return what makes requests, with what is in the store now."""
         lookups, events = lookups_of(self._store, self._content), events_of(self._store)
-        return partial(self._make, lookups=lookups, events=events, profiles=self._profiles)
+        kept = {"profiles": self._profiles, "kept": self._kept}
+        return partial(self._make, lookups=lookups, events=events, **kept)
 
 
 def wanted_searches(content: Content, wanted: Sequence[str]) -> list[Search]:

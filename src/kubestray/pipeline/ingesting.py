@@ -12,9 +12,13 @@ from typing import Any
 from kubestray.model.metric import Batch
 from kubestray.receive.files import find_files, read_files
 from kubestray.receive.points import Bounds
+from kubestray.store.socket import SocketEngine
 from kubestray.store.store import Store
+from kubestray.store.summarise import Summariser
 
 _POINTS_PER_WRITE = 500_000
+MANY_POINTS = 2_000_000
+"""From how many points on an ingest summarises them."""
 
 
 @dataclass(slots=True)
@@ -35,6 +39,15 @@ class Taken:
             "rejected": self.rejected.total(),
             "series": len(self.series),
         }
+
+
+def summarise(store: Store, taken: Taken, without: Callable[[], Sequence[str]]) -> None:
+    """Summarise what is due after many points were taken in; few of them are read as quickly without.
+
+    Where another process serves the store, that one does it.
+    """
+    if taken.data_points >= MANY_POINTS and not isinstance(store.engine, SocketEngine):
+        Summariser(store, without()).catch_up()
 
 
 def ingest(store: Store, paths: Sequence[str], *, progress: bool = False) -> Taken:

@@ -5,10 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import dataclass, replace
+from typing import Any
 
-from kubestray.config import Config
+from kubestray.config import SECOND_NS, Config
+from kubestray.model.content import Content
 from kubestray.model.errors import KubestrayError
+from kubestray.pipeline.churning import churning
 from kubestray.store.expiry import expire, expire_profiles, expire_summaries
+from kubestray.store.schema import HOUR_NS
 from kubestray.store.store import Store
 from kubestray.store.summarise import Summariser
 
@@ -16,6 +21,38 @@ logger = logging.getLogger(__name__)
 
 _LOOK_EVERY = 10.0  # seconds
 _EXPIRE_EVERY = 600.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What of a store still has to be summarised: until then its points answer, which takes longer."""
+
+    hours: int
+    days: int
+    """In how many days they lie."""
+    oldest: int | None
+    """When the first of them began, in nanoseconds."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it in the shape that ``kubestray doctor --format json`` prints."""
+        oldest = None if self.oldest is None else self.oldest / SECOND_NS
+        return {"hours_waiting": self.hours, "days_waiting": self.days, "oldest": oldest}
+
+
+def waiting(store: Store, config: Config, content: Content) -> Waiting:
+    """Return what waits to be summarised, in this process or another one that serves the store."""
+    backlog = Summariser(store, churning(config, content)).backlog()
+    hours = [hour for due in backlog for hour in due.hours]
+    return Waiting(len(hours), len(backlog), min(hours) * HOUR_NS if hours else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How upkeep fares: when a pass last ended well, when one last failed (ns; 0: never), and why."""
+
+    passed: int = 0
+    failed: int = 0
+    error: str = ""
 
 
 class Upkeep:
@@ -26,6 +63,11 @@ class Upkeep:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="upkeep", daemon=True)
         self._next_expiry = 0.0
+        self._health = Health()
+
+    def health(self) -> Health:
+        """Return how it fares; from any thread."""
+        return self._health
 
     def start(self) -> None:
         """Go on where the last server of this store left off."""
@@ -44,8 +86,10 @@ class Upkeep:
                 if pause and time.monotonic() >= self._next_expiry:
                     self._next_expiry = time.monotonic() + _EXPIRE_EVERY
                     self._expire()
-            except KubestrayError:
+                self._health = replace(self._health, passed=time.time_ns())
+            except KubestrayError as error:
                 pause = _LOOK_EVERY
+                self._health = replace(self._health, failed=time.time_ns(), error=str(error))
                 logger.exception("upkeep of the store failed and is tried again")
 
     def _expire(self) -> None:

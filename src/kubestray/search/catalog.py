@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 from sqlglot import exp
@@ -11,10 +12,14 @@ from sqlglot import exp
 from kubestray.model.errors import LimitExceeded
 from kubestray.model.metric import Kind
 from kubestray.search.matching import wildcard
+from kubestray.search.metric_points import chosen_series
 from kubestray.search.naming import NO_NAMES, Naming
 from kubestray.search.plan import Measure
 from kubestray.search.sources import sources
+from kubestray.search.trace import Trace
+from kubestray.store.answers import NONE_KEPT, Answers
 from kubestray.store.coverage import Coverage, expired_days, unanswered
+from kubestray.store.engine import render
 from kubestray.store.points import Span
 from kubestray.store.trees import (
     Tree,
@@ -41,14 +46,56 @@ Query = Callable[[exp.Expr], pa.Table]
 class StoreCatalog:
     """The catalog of a store, read through its query function; ``summaries`` says whether these may serve."""
 
-    def __init__(self, query: Query, *, summaries: bool = True, naming: Naming = NO_NAMES) -> None:
+    def __init__(
+        self,
+        query: Query,
+        *,
+        summaries: bool = True,
+        naming: Naming = NO_NAMES,
+        answers: Answers = NONE_KEPT,
+        trace: Trace | None = None,
+    ) -> None:
         self._received, self._summaries, self._naming = query, summaries, naming
+        self._answers, self._trace = answers, trace or Trace()
 
     def _query(self, tree: exp.Expr) -> pa.Table:
         return self._received(self._naming.applied(tree, self._received))
 
     def metrics(self, patterns: Iterable[str], series: Tree | None, span: Span) -> dict[str, frozenset[Kind]]:
         """Return the metrics that match, with the kinds of their series; at most `MOST_METRICS`."""
+        patterns = tuple(patterns)
+        if self._answers.lasting(("series",)):
+            found = self._extents(patterns, series).during(span)
+            if found is not None:
+                return found
+        return self._metrics(patterns, series, span)
+
+    def _extents(self, patterns: tuple[str, ...], series: Tree | None) -> Extents:
+        """Return when series of the metrics that match were seen, at most `MOST_METRICS`."""
+
+        wanted = [any_of([_matches(p) for p in patterns]), *([] if series is None else [series])]
+
+        def ask() -> Extents:
+            ends = [(end, seen) for seen in ("first_seen", "last_seen") for end in ("min", "max")]
+            tree = (
+                select(
+                    *map(column, ("metric", "kind")),
+                    *(named(call(end, column(seen)), f"{end}_{seen}") for end, seen in ends),
+                )
+                .from_("series")
+                .where(all_of(wanted))
+                .group_by(column("metric"), column("kind"))
+                .order_by(column("metric"))
+                .limit(MOST_METRICS + 1)
+            )
+            return Extents(self._query(tree).to_pylist())
+
+        key = ("extents", patterns, None if series is None else render(series))
+        return self._answers.get(("series",), key, ask)
+
+    def _metrics(
+        self, patterns: tuple[str, ...], series: Tree | None, span: Span
+    ) -> dict[str, frozenset[Kind]]:
         tree = (
             select(column("metric"), named(call("groupUniqArray", column("kind")), "kinds"))
             .from_("series")
@@ -64,24 +111,46 @@ class StoreCatalog:
             )
         return {row["metric"]: frozenset(map(Kind, row["kinds"])) for row in rows}
 
+    def narrows(self, node: Measure) -> bool:
+        """Tell whether a step is about fewer than half of the series of its metrics, if that is known."""
+        condition = chosen_series(node)
+        if condition is None or not self._answers.lasting(("series",)):
+            return True
+
+        def ask() -> bool:
+            counts = [named(call("countIf", condition), "chosen"), named(call("count"), "every")]
+            named_so = one_of(column("metric"), map(text, node.metrics))
+            found = self._query(select(*counts).from_("series").where(named_so)).to_pylist()[0]
+            return bool(2 * found["chosen"] < found["every"])
+
+        return self._answers.get(("series",), ("narrows", node.metrics, render(condition)), ask)
+
     def sources(self, node: Measure) -> Coverage | None:
         """Return how summaries and points share the work of a step; None where points do all of it."""
-        if not self._summaries or self._naming.translates(node.metrics, self._received):
+        if not self._summaries or self._translates(node):
             return None  # summaries are of metrics as received
-        return sources(node, self._query)
+        return sources(node, self._query, self._answers)
+
+    def _translates(self, node: Measure) -> bool:
+        def ask() -> bool:
+            return self._naming.translates(node.metrics, self._received)
+
+        return self._answers.get(("series",), ("translates", node.metrics), ask)
 
     def first_seen(self) -> int | None:
         """Return when the first point of all was seen, in nanoseconds; None without any."""
+        self._trace.own = True
         tree = select(named(call("min", column("first_seen")), "first"), named(call("count"), "n"))
         found = self._query(tree.from_("series")).to_pylist()[0]
         return int(found["first"]) if found["n"] else None
 
     def expired(self, span: Span, sources: Coverage | None) -> list[int]:
         """Return the days of a range (since the epoch) of which neither points nor summaries are left."""
-        return unanswered(sources, span, expired_days(self._query))
+        return unanswered(sources, span, expired_days(self._query, self._answers))
 
     def attributes(self, metrics: Iterable[str], series: Tree | None, span: Span) -> list[str]:
         """Return the names of the attributes that series of these metrics have, sorted."""
+        self._trace.own = True
         wanted = [one_of(column("metric"), map(text, metrics)), *seen(series, span)]
         names = call("arrayJoin", call("mapKeys", column("attributes")))
         tree = select(named(names, "name")).distinct().from_("series").where(all_of(wanted))
@@ -90,6 +159,7 @@ class StoreCatalog:
 
     def dimensions(self, names: Sequence[str], series: Tree | None, span: Span) -> list[Dimensions]:
         """Return what there is of metrics with values of these attributes, each once; at most `MOST_ROWS`."""
+        self._trace.own = True
         values = [
             either(
                 call("mapContains", column("attributes"), text(name)),
@@ -116,6 +186,28 @@ class StoreCatalog:
             Dimensions(row["metric"], row["names"], {n: row[f"v{i}"] for i, n in enumerate(names)})
             for row in rows
         ]
+
+
+class Extents:
+    """When the series of metrics were seen, by metric and kind: the least and the latest of each end."""
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self._rows = rows
+
+    def during(self, span: Span) -> dict[str, frozenset[Kind]] | None:
+        """Return the metrics with series seen in the range, see `seen`; None where the ends do not tell."""
+        if len(self._rows) > MOST_METRICS:
+            return None
+        after = max(0, span.earliest - _HOUR_NS) if span.earliest > _HOUR_NS else 0
+        found: dict[str, set[Kind]] = {}
+        for row in self._rows:
+            end = row["max_last_seen"] + 1 if span.latest is None else span.latest
+            if row["min_first_seen"] >= end or row["max_last_seen"] < after:
+                continue
+            if row["max_first_seen"] >= end and row["min_last_seen"] < after:
+                return None  # one series may have come too late, and all others have gone too early
+            found.setdefault(row["metric"], set()).add(Kind(row["kind"]))
+        return {metric: frozenset(kinds) for metric, kinds in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

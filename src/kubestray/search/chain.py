@@ -12,11 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlglot import exp
 
 from kubestray.search.fold import folded, is_joined, is_null
+from kubestray.search.never_null import Names, is_filled
 from kubestray.search.plan import Assignment, Column
 from kubestray.search.values import Shape
 from kubestray.store.trees import Tree, array, call, column, is_somewhere, number, over
-
-Names = frozenset[str]
 
 Chain = list[Assignment]
 """Columns in the order in which they are computed; each may read those before it."""
@@ -31,12 +30,18 @@ _OWN = 10**9
 """Columns that are made here are numbered from here on, above those of any search."""
 
 
-def shortened(steps: Sequence[Sequence[Assignment]], wanted: Names) -> list[Chain]:
-    """Return steps that make the wanted columns; no column reads one that is made in the same step."""
+def shortened(
+    steps: Sequence[Sequence[Assignment]], wanted: Names, filled: Names = frozenset()
+) -> list[Chain]:
+    """Return steps that make the wanted columns; no column reads one that is made in the same step.
+
+    ``filled`` are columns of the rows before that are null in none of them.
+    """
     made = [one for step in _needed(steps, wanted) for one in _asked_at_once(step)]
+    made = _folded(made, wanted, filled)
     for rule in _RULES:
         made = rule(made, wanted)
-    return _levels(made)
+    return _levels(_folded(made, wanted, filled))
 
 
 def read(*trees: Tree) -> Names:
@@ -86,12 +91,13 @@ def _asked_at_once(step: Chain) -> Chain:
     return [(answers, over(call("maxForEach", array(tree.copy() for tree in asked)))), *changed]
 
 
-def _folded(made: Chain, wanted: Names) -> Chain:
+def _folded(made: Chain, wanted: Names, filled: Names) -> Chain:
     """Fold what is constant; read the origin of what is only a copy, and small constants as such."""
     known: dict[str, Tree] = {}
     kept: Chain = []
     for one, tree in made:
-        own = folded(replaced(tree, known))
+        own = folded(replaced(tree, known), filled)
+        filled = filled | {one.name} if is_filled(own, filled) else filled - {one.name}
         if isinstance(own, exp.Column) or _is_small(own):
             known[one.name] = own
         kept.append((one, own))
@@ -194,5 +200,5 @@ def _levels(made: Iterable[Assignment]) -> list[Chain]:
     return levels
 
 
-_RULES = (_folded, _guarded_once, _joined_at_once, _named_once)
+_RULES = (_guarded_once, _joined_at_once, _named_once)
 """What is done to a chain, in this order; each rule leaves the values of the wanted columns as they are."""

@@ -31,6 +31,7 @@ from kubestray.search.stand_in import (
 )
 from kubestray.search.suspicion import suspicions
 from kubestray.search.syntax import Command, Pipeline, Place
+from kubestray.search.trace import When
 from kubestray.search.wildcards import parts
 from kubestray.store.points import Span
 
@@ -113,8 +114,7 @@ class _Check:
         known = self._known
         return Context(
             source=self._source,
-            now=CHECKED_AT,
-            span=self._known.span,
+            when=When(CHECKED_AT, self._known.span),
             catalog=AnyCatalog(self._names, self._found.measures),
             metric_indexes=known.metric_indexes,
             lookups=KnownLookups(known.lookups, self._names, known.everything),

@@ -46,9 +46,9 @@ def compile_relation(relation: Relation) -> exp.Select:
     """Return the statement for a relation: its fields as ``f0, f1, …`` in order, the rows ordered."""
     steps = _Steps()
     wanted = (*relation.fields.values(), *(order.column for order in relation.order))
-    last = steps.add(rewritten(relation.node, frozenset(made.name for made in wanted)))
+    last = rewritten(relation.node, frozenset(made.name for made in wanted))
     shown = [named(column(made.name), f"f{index}") for index, made in enumerate(relation.fields.values())]
-    statement = some(shown).from_(last)
+    statement = steps.reading(some(shown), last)
     if relation.order:
         statement = statement.order_by(*(order.term() for order in relation.order))
     for name, query in steps.queries:
@@ -69,6 +69,12 @@ class _Steps:
         self.queries.append((name, query))
         return name
 
+    def reading(self, query: exp.Select, node: Node) -> exp.Select:
+        """Let a query read a node; a filter becomes its WHERE, as each step costs by all steps below it."""
+        if isinstance(node, Filter):
+            return query.from_(self.add(node.source), copy=False).where(node.condition)
+        return query.from_(self.add(node), copy=False)
+
     def _query(self, node: Node) -> exp.Query:
         match node:
             case Measure():
@@ -82,7 +88,7 @@ class _Steps:
             case Extend():
                 made = [named(tree, column_.name) for column_, tree in node.assignments]
                 before = [exp.Star()] if node.kept is None else [column(name) for name in sorted(node.kept)]
-                return select(*before, *made).from_(self.add(node.source))
+                return self.reading(select(*before, *made), node.source)
             case Stacked():
                 return self._stacked(node)
             case LookupRows():
@@ -101,11 +107,11 @@ class _Steps:
 
     def _grouped(self, node: Grouped) -> exp.Query:
         made = [named(tree, column_.name) for column_, tree in (*node.groups, *node.aggregates)]
-        query = select(*made).from_(self.add(node.source))
+        query = self.reading(select(*made), node.source)
         return query.group_by(*(tree.copy() for _, tree in node.groups)) if node.groups else query
 
     def _limited(self, node: Limited) -> exp.Query:
-        query = select(exp.Star()).from_(self.add(node.source))
+        query = self.reading(select(exp.Star()), node.source)
         if node.order:
             query = query.order_by(*(order.term() for order in node.order))
         if not node.per:

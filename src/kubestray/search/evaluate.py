@@ -204,7 +204,9 @@ class _Scope:
             else:
                 arguments = [self.hold(self.value(argument)) for argument in expression.arguments]
             services = (self.hold, self._tag)
-            environment = functions.Environment(context.now, context.switches, *services, context.timezone)
+            environment = functions.Environment(
+                lambda: context.now, context.switches, *services, context.timezone
+            )
             return function.build(arguments, environment)
         except functions.BadArgument as error:
             at = expression.arguments[error.index].at if expression.arguments else expression.at

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
+from kubestray.search.never_null import Names, is_filled
 from kubestray.search.values import NO_CONDITION, NULL, NULL_NUMBER
 from kubestray.store.trees import Tree, call, either, number, text
 
@@ -25,19 +26,26 @@ _NULL_OF = {
 """What these functions return if one of their arguments is null."""
 
 
-def folded(tree: Tree) -> Tree:
-    """Return a tree with the same value in every row."""
-    return _folded(tree.copy())
+def folded(tree: Tree, filled: Names = frozenset()) -> Tree:
+    """Return a tree with the same value in every row; ``filled`` are columns that are null in none."""
+    return _folded(tree.copy(), filled)
 
 
-def _folded(tree: Tree) -> Tree:
+def truth(tree: Tree) -> bool | None:
+    """Return what a folded condition says of every row; None if it depends on the row."""
+    return _truth(tree)
+
+
+def _folded(tree: Tree, filled: Names) -> Tree:
     if isinstance(tree, exp.Window):
         return tree
     for child in list(tree.iter_expressions()):
-        own = _folded(child)
+        own = _folded(child, filled)
         if own is not child:
             child.replace(own)
     if isinstance(tree, exp.Anonymous):
+        if tree.this in ("isNull", "isNotNull") and is_filled(tree.expressions[0], filled):
+            return number(int(tree.this == "isNotNull"))
         rule = _RULES.get(str(tree.this))
         found = rule(tree) if rule else None
         if found is not None:
@@ -139,9 +147,11 @@ def _junction(tree: exp.And | exp.Or) -> Tree:
 
 def _is_condition(tree: Tree) -> bool:
     """Tell whether a tree is 1, 0 or null: a number on its own would lose what the operator makes of it."""
-    names = ("isNull", "isNotNull", *_COMPARISONS)
+    names = ("isNull", "isNotNull", "not", "empty", "notEmpty", "match", "arrayExists", *_COMPARISONS)
     if isinstance(tree, exp.Paren):
         return _is_condition(tree.this)
+    if isinstance(tree, exp.Literal):
+        return not tree.is_string and tree.this in ("0", "1")
     return isinstance(tree, exp.And | exp.Or | exp.Not) or (
         isinstance(tree, exp.Anonymous) and tree.this in names
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
 
 from sqlglot import exp
 
 from kubestray.search import measures
 from kubestray.search.columns import nothing
+from kubestray.search.dense_bins import FINE_NS, Bins, bins_of, merged_columns, rows, series_states
 from kubestray.search.measures import METRIC, CalendarMeasure
 from kubestray.search.plan import Attribute, Catalogued, Column, Measure, MetricAggregate, Received
 from kubestray.search.values import NULL_NUMBER
@@ -32,38 +34,66 @@ from kubestray.store.trees import (
     unsigned,
 )
 
-_FINE_NS = 30 * 10**9
-"""Bins up to this long mostly hold a point or two of a series: to aggregate by series first is in vain."""
-
 
 def measure(node: Measure) -> exp.Query:
     """Aggregate by series and bin, join the few results to their attributes, then merge by attributes."""
     if not node.kinds:
         return nothing([*_keys(node), *(a.column for a in node.aggregates)])
+    chosen = Selection(node.metrics, node.kinds, chosen_series(node), node.span)
+    # Names are joined by series: those that are left out have none.
+    read = chosen if node.narrow or not node.by else dataclasses.replace(chosen, series=None)
+    if dense := bins_of(node):
+        return _densely(node, chosen, read, dense)
+    bins = [named(_bin_start(node), node.bin.name)] if node.bin else []
+    source = _points(node, read) if _is_fine(node) else _all_states(node, read)
+    merge = measures.of_points if _is_fine(node) else measures.merged
+    by = [column(a.column.name) for a in node.by]
+    merged = {pair: _merged(pair, merge, f"m{place}") for place, pair in enumerate(_pairs(node))}
+    query = select(*by, *bins, *merged.values()).from_(table(source, "states"))
+    query = _with_names(query, node, chosen)
+    groups = [*by, *([column("bin")] if node.bin else [])]
+    if groups:
+        query = query.group_by(*(key.copy() for key in groups), copy=False)
+    else:
+        query = query.having(call("greater", call("count"), number(0)), copy=False)
+    # Each state is merged once, under a name: a deviation reads one several times.
+    shown = [*by, *([column(node.bin.name)] if node.bin else [])]
+    values = [_aggregate(node, aggregate, merged) for aggregate in node.aggregates]
+    return select(*(key.copy() for key in shown), *values).from_(table(query, "merged"))
+
+
+def chosen_series(node: Measure) -> Tree | None:
+    """Return the condition on the series that a step is about; None: all series of its metrics."""
     carries = [_carries(a) for a in node.by if a.fallback is None and a.name != METRIC]
     series = [*carries, *([node.series] if node.series is not None else [])]
-    chosen = Selection(node.metrics, node.kinds, all_of(series) if series else None, node.span)
-    bins = [named(_bin_start(node), node.bin.name)] if node.bin else []
-    source = _points(node, chosen) if _is_fine(node) else _all_states(node, chosen)
-    merge = measures.of_points if _is_fine(node) else measures.merged
-    values = [_aggregate(node, aggregate, merge) for aggregate in node.aggregates]
-    query = select(*(column(a.column.name) for a in node.by), *bins, *values)
-    query = query.from_(table(source, "states"))
-    if node.by:
-        on = exp.EQ(
-            this=exp.column("series_id", table="states"), expression=exp.column("series_id", table="names")
-        )
-        query = query.join(table(_all_names(node, chosen), "names"), on=on, join_type="inner", copy=False)
-    groups = [column(a.column.name) for a in node.by] + ([column("bin")] if node.bin else [])
-    if groups:
-        return query.group_by(*groups)
-    return query.having(call("greater", call("count"), number(0)))
+    return all_of(series) if series else None
+
+
+def _densely(node: Measure, chosen: Selection, read: Selection, bins: Bins) -> exp.Query:
+    """Aggregate by series to arrays of all bins, merge these by attributes, then make rows of them."""
+    states = series_states(node, _points(node, read), bins)
+    by = [column(a.column.name) for a in node.by]
+    merging = select(*by, *merged_columns(node, bins)).from_(table(states, "states"))
+    merging = _with_names(merging, node, chosen)
+    if by:
+        merging = merging.group_by(*(key.copy() for key in by), copy=False)
+    return rows(node, merging, bins)
+
+
+def _with_names(query: exp.Select, node: Measure, chosen: Selection) -> exp.Select:
+    """Join states to the BY attributes of their series."""
+    if not node.by:
+        return query
+    on = exp.EQ(
+        this=exp.column("series_id", table="states"), expression=exp.column("series_id", table="names")
+    )
+    return query.join(table(_all_names(node, chosen), "names"), on=on, join_type="inner", copy=False)
 
 
 def _is_fine(node: Measure) -> bool:
     """Tell whether points are aggregated at once, and not by series first."""
     _, of_series = measures.split_states(_needed(node))
-    return node.sources is None and 0 < node.bin_ns <= _FINE_NS and not of_series
+    return node.sources is None and 0 < node.bin_ns <= FINE_NS and not of_series
 
 
 def _points(node: Measure, chosen: Selection) -> exp.Select:
@@ -201,10 +231,24 @@ def _bin_start(node: Measure) -> Tree:
     return call("toNullable", call("divide", start, number(1e9)))
 
 
-def _aggregate(node: Measure, aggregate: MetricAggregate, merge: Callable[[str, Tree], Tree]) -> Tree:
-    is_it = call("equals", column("metric"), text(aggregate.metric)) if aggregate.metric else exp.true()
+def _pairs(node: Measure) -> list[tuple[str, str]]:
+    """Return each state that an aggregate needs with its metric, once."""
+    pairs = ((s, one.metric) for one in node.aggregates for s in measures.function_of(one.function).states)
+    return list(dict.fromkeys(pairs))
+
+
+def _merged(pair: tuple[str, str], merge: Callable[[str, Tree], Tree], name: str) -> Tree:
+    state, metric = pair
+    is_it = call("equals", column("metric"), text(metric)) if metric else exp.true()
+    return named(merge(state, is_it), name)
+
+
+def _aggregate(node: Measure, aggregate: MetricAggregate, merged: Mapping[tuple[str, str], Tree]) -> Tree:
+    def state(name: str) -> Tree:
+        return column(merged[name, aggregate.metric].alias)
+
     finish = measures.function_of(aggregate.function).finish
-    return named(finish(lambda state: merge(state, is_it), node.stdev_single), aggregate.column.name)
+    return named(finish(state, node.stdev_single), aggregate.column.name)
 
 
 def catalogued(node: Catalogued) -> exp.Query:

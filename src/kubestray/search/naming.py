@@ -67,12 +67,16 @@ class Naming:
     """Translates names as a mapping says."""
 
     mapping: NameMapping = NOTHING
-    found: dict[frozenset[str], frozenset[str]] | None = field(default=None, compare=False)
+    found: dict[frozenset[str], tuple[exp.Query, frozenset[str]]] | None = field(default=None, compare=False)
     """What the store was found to have, while one search is made; None to ask each time."""
 
     def for_search(self) -> Naming:
         """Return the same for one search: the store is asked once for the same names."""
         return self if self.mapping is NOTHING else Naming(self.mapping, {})
+
+    def holds(self, query: Query) -> bool:
+        """Tell whether the store still has what it was found to have."""
+        return all(_listed(asked, query) == there for asked, there in (self.found or {}).values())
 
     def applied(self, tree: exp.Expr, query: Query) -> exp.Expr:
         """Return a statement with the names added; ``query`` asks the store what it has."""
@@ -124,12 +128,13 @@ class Naming:
         if not parts:
             return _Present((), ())
         key = frozenset(part.sql() for part in parts)
-        there = self.found.get(key) if self.found is not None else None
-        if there is None:
+        if self.found is not None and key in self.found:
+            there = self.found[key][1]
+        else:
             union = parts[0] if len(parts) == 1 else exp.union(*parts, distinct=False)
-            there = frozenset(query(union).column("metric").to_pylist())
+            there = _listed(union, query)
             if self.found is not None:
-                self.found[key] = there
+                self.found[key] = (union, there)
         return _Present(
             tuple(rule for rule in self.mapping.metrics if {rule.received, rule.name} & there),
             tuple(rule for number, rule in enumerate(only) if f" {number}" in there),
@@ -263,6 +268,10 @@ class Naming:
 
 
 NO_NAMES = Naming()
+
+
+def _listed(asked: exp.Query, query: Query) -> frozenset[str]:
+    return frozenset(query(asked).column("metric").to_pylist())
 
 
 def _taken_from(rule: AttributeRule) -> tuple[str, ...]:

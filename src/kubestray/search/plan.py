@@ -7,7 +7,8 @@ can still order the rows, and no name written by a user or a sender is ever an i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from kubestray.model.metric import Kind
@@ -100,6 +101,8 @@ class Measure(Node):
     stdev_single: float | None = 0.0
     sources: Coverage | None = None
     """What of the range is answered from summaries; None: all of it from points."""
+    narrow: bool = True
+    """Whether it is about few of the series of its metrics: then it pays to look for their points only."""
 
     def describe(self) -> str:
         """Say in one line what the step does."""
@@ -312,6 +315,19 @@ def nodes(node: Node) -> Iterator[Node]:
     yield node
     for source in node.inputs:
         yield from nodes(source)
+
+
+def changed(node: Node, change: Callable[[Node], Node]) -> Node:
+    """Return a plan in which ``change`` has been made to each step, those that a step reads before it."""
+    if isinstance(node, Stacked):
+        parts = tuple((changed(part, change), trees) for part, trees in node.parts)
+        return change(dataclasses.replace(node, parts=parts))
+    if isinstance(node, Joined):
+        left, right = changed(node.left, change), changed(node.right, change)
+        return change(dataclasses.replace(node, left=left, right=right))
+    if isinstance(node, Extend | Filter | Grouped | Limited):
+        return change(dataclasses.replace(node, source=changed(node.source, change)))
+    return change(node)
 
 
 def _origins(node: Measure) -> str:

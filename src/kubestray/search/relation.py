@@ -17,6 +17,7 @@ from kubestray.model.metric import Kind
 from kubestray.search.plan import Assignment, Column, Extend, Filter, Measure, Node, Order
 from kubestray.search.source import Source
 from kubestray.search.syntax import Pipeline
+from kubestray.search.trace import Trace, When
 from kubestray.search.values import Shape, Value, present
 from kubestray.search.zones import UTC
 from kubestray.store.coverage import Coverage
@@ -90,6 +91,10 @@ class Catalog(Protocol):
 
     def attributes(self, metrics: Iterable[str], series: Tree | None, span: Span) -> list[str]:
         """Return the names of attributes that series of these metrics have."""
+        ...
+
+    def narrows(self, node: Measure) -> bool:
+        """Tell whether a step is about few of the series of its metrics."""
         ...
 
     def sources(self, node: Measure) -> Coverage | None:
@@ -234,7 +239,8 @@ class Before:
         What they write (lookups, indexes) is not written again.
         """
         assert context.plan_pipeline
-        other = dataclasses.replace(context, span=span, outputs=[], before=None)
+        when = When(context.when.now, span)
+        other = dataclasses.replace(context, when=when, outputs=[], before=None)
         return context.plan_pipeline(self.pipeline, other, self.relation)
 
 
@@ -243,10 +249,7 @@ class Context:
     """What planning needs besides the rows."""
 
     source: Source
-    now: int
-    """Nanoseconds since the epoch."""
-    span: Span
-    """The time range where the text of the search gives none."""
+    when: When
     catalog: Catalog
     metric_indexes: tuple[str, ...]
     switches: Switches = field(default_factory=Switches)
@@ -270,7 +273,20 @@ class Context:
     before: Before | None = None
     """What leads to the rows of the command that is planned, if it asks for it (`Command.rereads`)."""
     annotations: list[Annotation] = field(default_factory=list)
+    trace: Trace = field(default_factory=Trace)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
+
+    @property
+    def now(self) -> int:
+        """Nanoseconds since the epoch. Whoever asks makes the plan one of this run, see `search.trace`."""
+        self.trace.own = True
+        return self.when.now
+
+    @property
+    def span(self) -> Span:
+        """The time range where the text of the search gives none; the same holds as for `now`."""
+        self.trace.own = True
+        return self.when.span
 
     def column(self, shape: Shape, delimiter: str = "\n") -> Column:
         """Make a column that no other step has."""
@@ -294,6 +310,7 @@ class Context:
         """Tell the reader if the result lacks what has expired."""
         days = self.catalog.expired(span, sources)
         if days:
+            self.trace.own = True
             first, last = (_date(day) for day in (days[0], days[-1]))
             left = f"the points of {len(days)} days from {first} to {last} have expired"
             self.note(

@@ -11,7 +11,9 @@ from collections.abc import Iterable
 
 from sqlglot import exp
 
-from kubestray.search.chain import Names, read, replaced, shortened
+from kubestray.search.chain import read, replaced, shortened
+from kubestray.search.fold import folded, truth
+from kubestray.search.never_null import Names, filled_columns
 from kubestray.search.plan import (
     Assignment,
     Events,
@@ -60,15 +62,17 @@ def rewritten(node: Node, wanted: Names) -> Node:
             return node
 
 
-def _filtered(node: Filter, wanted: Names) -> Filter:
+def _filtered(node: Filter, wanted: Names) -> Node:
     """Filter once by all conditions that follow each other."""
     conditions = [node.condition]
     source = node.source
     while isinstance(source, Filter):
         conditions.append(source.condition)
         source = source.source
-    used = wanted | read(*conditions)
-    return Filter(rewritten(source, used), all_of(conditions[::-1]))
+    filled = filled_columns(source)
+    asked = [own for one in conditions[::-1] if truth(own := folded(one, filled)) is not True]
+    source = rewritten(source, wanted | read(*asked))
+    return Filter(source, all_of(asked)) if asked else source
 
 
 def _of_origins(node: Grouped) -> Grouped:
@@ -115,7 +119,7 @@ def _extended(node: Extend, wanted: Names) -> Node:
         kept = wanted - _made(node.assignments)
         used = kept | read(*(tree for _, tree in node.assignments))
         return dataclasses.replace(node, source=rewritten(node.source, used), kept=kept)
-    levels = shortened(steps, wanted)
+    levels = shortened(steps, wanted, filled_columns(base))
     known = _made(one for level in levels for one in level)
     # What each step hands on: what is wanted at the end, and what later steps read.
     handed = [wanted]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +16,9 @@ from kubestray.search.catalog import StoreCatalog
 from kubestray.search.compile import compile_relation
 from kubestray.search.given import given_relation
 from kubestray.search.identity import identifying
+from kubestray.search.kept import Kept
 from kubestray.search.naming import NO_NAMES, Naming
-from kubestray.search.plan import Measure, nodes, outline
+from kubestray.search.plan import LookupRows, Measure, Rows, nodes, outline
 from kubestray.search.relation import (
     Annotation,
     Before,
@@ -33,15 +34,17 @@ from kubestray.search.results import rows_of
 from kubestray.search.source import MacroLookup, expand
 from kubestray.search.sources import rows_read
 from kubestray.search.syntax import Command, Pipeline, Place
+from kubestray.search.trace import Trace, Watched, When
 from kubestray.search.zones import UTC
-from kubestray.store.engine import UNLIMITED, Limits, render
+from kubestray.store.answers import NONE_KEPT
+from kubestray.store.engine import UNLIMITED, Limits, Statement, render
 from kubestray.store.points import Span
 from kubestray.store.stream import Stream
 
-Query = Callable[[exp.Expr, Limits], pa.Table]
+Query = Callable[[Statement, Limits], pa.Table]
 """Runs a tree in the store: `Store.query`."""
 
-Streaming = Callable[[exp.Expr, Limits], Stream]
+Streaming = Callable[[Statement, Limits], Stream]
 """Runs a tree whose rows are read as they come: `Store.stream`."""
 
 Row = dict[str, Any]
@@ -76,6 +79,8 @@ class Request:
     """Further names for what was received."""
     dollars: bool = False
     """Whether ``$$`` in the text is ``$``, as in content files."""
+    kept: Kept | None = None
+    """Plans of earlier runs, for searches that are run again and again over the same store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +114,11 @@ class Compiled:
     """A search that is ready to run."""
 
     relation: Relation
-    statement: exp.Select
+    statement: Statement
     annotations: list[Annotation]
     outputs: list[Output]
+    steps: int
+    """How many steps the statement has."""
 
     def explain(self, query: Query) -> str:
         """Return the plan, the rows that it reads, and the statement, for people."""
@@ -145,38 +152,90 @@ def compile_search(request: Request, query: Query) -> Compiled:
 def _compiled(request: Request, query: Query) -> Compiled:
     request = dataclasses.replace(request, naming=request.naming.for_search())
     context = context_of(request, query)
+    kept, key = request.kept, _key(request, context)
+
+    def compiling(made: Relation) -> exp.Select:
+        return _statement(made, request, query)
+
+    plan = kept.find(key) if kept else None
+    named_so = kept.naming(key) if kept else None
+    if kept and named_so and not named_so.holds(_answered(kept, request, query)):
+        plan = None
+    if plan and (ready := plan.again(context.when, context.catalog, request.lookups)):
+        return Compiled(plan.relation, ready, list(plan.annotations), [], plan.steps)
     given = given_relation(request.rows, context) if request.rows is not None else None
     relation = plan_pipeline(parser.parse(context.source), context, given)
-    return Compiled(relation, _statement(relation, request, query), context.annotations, context.outputs)
+    if kept and key is not None:
+        context.trace.own |= bool(context.outputs)
+        kept.keep(key, relation, context.annotations, context.trace, request.naming, compiling)
+    statement = compiling(relation)
+    return Compiled(relation, statement, context.annotations, context.outputs, len(statement.ctes))
 
 
 def context_of(request: Request, query: Query) -> Context:
     """Return what planning a search needs."""
+    trace = Trace()
+    catalog = StoreCatalog(
+        lambda tree: query(tree, request.limits),
+        summaries=request.summaries,
+        naming=request.naming,
+        answers=request.kept.answers if request.kept else NONE_KEPT,
+        trace=trace,
+    )
     return Context(
         source=expand(request.text, request.macros, path=request.path, dollars=request.dollars),
-        now=request.now,
-        span=request.span,
-        catalog=StoreCatalog(
-            lambda tree: query(tree, request.limits), summaries=request.summaries, naming=request.naming
-        ),
+        when=When(request.now, request.span),
+        catalog=catalog,
         metric_indexes=request.metric_indexes,
         switches=request.switches,
         timezone=request.timezone,
         indexes=request.indexes,
-        lookups=request.lookups,
-        events=request.events,
+        lookups=request.lookups and Watched(request.lookups, trace, lasting=("find", "listed_fields")),
+        events=request.events and Watched(request.events, trace),
         plan_pipeline=plan_pipeline,
         read=parser.parse,
-        discover=lambda relation: _run(relation, request, query),
-        table=lambda relation: _table(relation, request, query),
-        profiles=request.profiles,
+        discover=lambda relation: rows_of(_asked(relation, request, query, trace), relation),
+        table=lambda relation: _asked(relation, request, query, trace),
+        profiles=request.profiles and Watched(request.profiles, trace),
+        trace=trace,
     )
+
+
+def _answered(kept: Kept, request: Request, query: Query) -> Callable[[exp.Expr], pa.Table]:
+    """Return what asks the store for names, which answers the same until series are added."""
+
+    def ask(tree: exp.Expr) -> pa.Table:
+        return kept.answers.get(("series",), ("names", render(tree)), lambda: query(tree, request.limits))
+
+    return ask
 
 
 def _statement(relation: Relation, request: Request, query: Query) -> exp.Select:
     made = request.naming.applied(compile_relation(relation), lambda tree: query(tree, request.limits))
     assert isinstance(made, exp.Select)
     return made
+
+
+def _key(request: Request, context: Context) -> Hashable:
+    """Return what tells the plan of a search from that of another one; None if it is not to be kept."""
+    if request.kept is None or request.rows is not None or request.indexes:
+        return None
+    services = request.lookups is None, request.events is None, request.profiles is None
+    settings = (
+        request.metric_indexes,
+        request.switches,
+        request.timezone,
+        request.summaries,
+        id(request.naming.mapping),
+    )
+    return context.source.text, settings, services
+
+
+def _asked(relation: Relation, request: Request, query: Query, trace: Trace) -> pa.Table:
+    """Run a small search that the plan depends on; a lookup's rows stay the same, as they have a version."""
+    lasting = all(node.inputs or isinstance(node, LookupRows | Rows) for node in nodes(relation.node))
+    trace.own |= not lasting
+    return _table(relation, request, query)
 
 
 def run_search(request: Request, query: Query) -> Result:
@@ -194,7 +253,7 @@ def stream_search(request: Request, query: Query, stream: Streaming) -> Streamed
     if compiled.outputs:
         found = _complete(compiled, request, query)
         return Streamed(found.fields, _in_parts(found.rows), found.annotations)
-    batches = stream(compiled.statement, _limits(request, compiled.statement))
+    batches = stream(compiled.statement, _limits(request, compiled.steps))
     fields = list(compiled.relation.fields)
     return Streamed(fields, _as_they_come(batches, compiled.relation), compiled.annotations)
 
@@ -215,7 +274,7 @@ def _in_parts(rows: list[Row]) -> Generator[list[Row], None, None]:
 
 
 def _complete(compiled: Compiled, request: Request, query: Query) -> Result:
-    rows = rows_of(query(compiled.statement, _limits(request, compiled.statement)), compiled.relation)
+    rows = rows_of(query(compiled.statement, _limits(request, compiled.steps)), compiled.relation)
     for output in compiled.outputs:
         same = output.relation == compiled.relation
         written = rows if same else _run(output.relation, request, query)
@@ -227,8 +286,8 @@ def _complete(compiled: Compiled, request: Request, query: Query) -> Result:
 _MANY_STEPS = 24
 
 
-def _limits(request: Request, statement: exp.Select) -> Limits:
-    return dataclasses.replace(request.limits, many_steps=len(statement.ctes) > _MANY_STEPS)
+def _limits(request: Request, steps: int) -> Limits:
+    return dataclasses.replace(request.limits, many_steps=steps > _MANY_STEPS)
 
 
 def _run(relation: Relation, request: Request, query: Query) -> list[Row]:
@@ -237,7 +296,7 @@ def _run(relation: Relation, request: Request, query: Query) -> list[Row]:
 
 def _table(relation: Relation, request: Request, query: Query) -> pa.Table:
     statement = _statement(relation, request, query)
-    return query(statement, _limits(request, statement))
+    return query(statement, _limits(request, len(statement.ctes)))
 
 
 def plan_pipeline(pipeline: Pipeline, context: Context, relation: Relation | None) -> Relation:

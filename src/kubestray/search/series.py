@@ -7,7 +7,9 @@ exists and differs. ``index``, ``earliest`` and ``latest`` are taken out of the 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from sqlglot import exp
 
@@ -17,6 +19,7 @@ from kubestray.search.relation import Context
 from kubestray.search.subsearches import resolved
 from kubestray.search.syntax import Clause, Junction, Negation, Subsearch, Term, TermIn, Word
 from kubestray.search.times import BadTime, parse_time
+from kubestray.search.trace import When
 from kubestray.search.wildcards import parts
 from kubestray.store.points import Span
 from kubestray.store.trees import Tree, all_of, any_of, call, column, number, text
@@ -32,11 +35,13 @@ class Scope:
     span: Span
     metrics: tuple[str, ...] = ("*",)
     """The patterns that ``metric_name`` in the clause asks for."""
+    ranged: Callable[[When], Span] = lambda when: when.span
+    """How the range follows from the time of the search."""
 
 
 def scope(clause: Clause | None, context: Context) -> Scope:
     """Read a clause; without a time in it, the range is the search's own."""
-    times: dict[str, int] = {}
+    times: dict[str, str] = {}
     rest: list[Clause] = []
     for part in conjuncts(resolved(clause, context) if clause else None):
         if isinstance(part, Term) and part.field.lower() in _TIMES:
@@ -45,7 +50,9 @@ def scope(clause: Clause | None, context: Context) -> Scope:
             rest.append(part)
     conditions = [tree for tree in (_condition(part, context) for part in rest) if tree != exp.true()]
     named = [name for part in rest for name in _metric_names(part)]
-    return Scope(all_of(conditions) if conditions else None, _span(times, context), tuple(named) or ("*",))
+    ranged = partial(_range, times, context.timezone)
+    series = all_of(conditions) if conditions else None
+    return Scope(series, ranged(context.when), tuple(named) or ("*",), ranged)
 
 
 def _metric_names(part: Clause) -> tuple[str, ...]:
@@ -54,20 +61,23 @@ def _metric_names(part: Clause) -> tuple[str, ...]:
     return part.values if isinstance(part, TermIn) and part.field.lower() == "metric_name" else ()
 
 
-def _span(times: dict[str, int], context: Context) -> Span:
+def _range(times: Mapping[str, str], zone: str, when: When) -> Span:
     """Return the range: a time in the text replaces the search's own, and no ``latest`` then is now."""
     if not times:
-        return context.span
-    return Span(times.get("earliest", context.span.earliest), times.get("latest", context.now))
+        return when.span
+    found = {name: parse_time(written, when.now, zone) for name, written in times.items()}
+    return Span(found.get("earliest", when.span.earliest), found.get("latest", when.now))
 
 
-def _time(term: Term, context: Context) -> int:
+def _time(term: Term, context: Context) -> str:
+    """Return a time as it is written, once it is known to be one."""
     if term.operator != "=":
         raise context.error(term.at, f"{term.field} takes a single time", f"write {term.field}={term.value}")
     try:
-        return parse_time(_text(term), context.now, context.timezone)
+        parse_time(_text(term), context.when.now, context.timezone)
     except BadTime as error:
         raise context.error(term.at, f"{term.field}: {error}") from error
+    return _text(term)
 
 
 def _text(term: Term) -> str:

@@ -11,17 +11,18 @@ from sqlglot import exp
 
 from kubestray.search.measures import METRIC, CalendarMeasure, function_of, split_states
 from kubestray.search.plan import Measure
+from kubestray.store.answers import NONE_KEPT, Answers
 from kubestray.store.coverage import DAY, Coverage, Query, Stretch, coverage
 from kubestray.store.schema import HOUR_NS
 from kubestray.store.states import STATES
 from kubestray.store.trees import Tree, all_of, call, column, named, number, one_of, select, text
 
 
-def sources(node: Measure, query: Query) -> Coverage | None:
+def sources(node: Measure, query: Query, answers: Answers = NONE_KEPT) -> Coverage | None:
     """Return how summaries and points share the work; None where points do all of it."""
     if not node.kinds or not _served(node):
         return None
-    found = coverage(node.span, node.metrics, needs(node), query, _longest(node))
+    found = coverage(node.span, node.metrics, needs(node), query, _longest(node), answers)
     return found if found.summaries else None
 
 

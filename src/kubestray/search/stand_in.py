@@ -79,6 +79,10 @@ class AnyCatalog:
         del metrics, series, span
         return [ANY, *self.names]
 
+    def narrows(self, node: Measure) -> bool:  # noqa: ARG002 (there are none)
+        """Say that there are others."""
+        return True
+
     def sources(self, node: Measure) -> Coverage | None:
         """Take note of what the search asks of metrics; there are no summaries of what is made up."""
         self.measures.append(node)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Hashable
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pyarrow as pa
-from sqlglot import exp
 
 from kubestray.model.errors import StoreError, UsageError
 from kubestray.store.engine import (
@@ -16,6 +16,7 @@ from kubestray.store.engine import (
     READ_SETTINGS,
     UNLIMITED,
     Limits,
+    Statement,
     kill,
     new_tag,
     reading,
@@ -72,7 +73,7 @@ class ClickHouseEngine:
         """Host, port and database, without the password."""
         return self._where
 
-    def query(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> pa.Table:
+    def query(self, tree: Statement, limits: Limits = UNLIMITED) -> pa.Table:
         """Run a SELECT and return its Arrow table."""
         tag = new_tag()
         sql = reading(render(tree), limits, tag, self._lacking)
@@ -84,7 +85,7 @@ class ClickHouseEngine:
             self.cancel(tag)
             raise
 
-    def stream(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> Stream:
+    def stream(self, tree: Statement, limits: Limits = UNLIMITED) -> Stream:
         """Run a SELECT and return its record batches as the server sends them."""
         tag = new_tag()
         sql = reading(render(tree), limits, tag, self._lacking)
@@ -121,6 +122,10 @@ class ClickHouseEngine:
             self._client.insert_arrow(table, rows, settings=settings)
         except self._errors as error:
             raise failure(str(error), self.url) from error
+
+    def changes(self, tables: Collection[str]) -> Hashable | None:  # noqa: ARG002 (of no table)
+        """Return nothing: others write to the same tables."""
+        return None
 
     def cancel_all(self) -> None:
         """Ask the server to stop every query of this process; it may not let us."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from sqlglot import exp
 
+from kubestray.store.answers import NONE_KEPT, Answers
 from kubestray.store.points import Span
 from kubestray.store.schema import DAY_NS, HOUR_NS
 from kubestray.store.trees import (
@@ -27,6 +28,8 @@ from kubestray.store.trees import (
     table,
     text,
 )
+
+_LAST_HOUR = 2**32 - 1
 
 HOUR, DAY = 1, 24
 """The units, by their length in hours."""
@@ -61,7 +64,12 @@ Query = Callable[[exp.Expr], pa.Table]
 
 
 def coverage(
-    span: Span, metrics: Collection[str], needs: Collection[str], query: Query, longest: int = DAY
+    span: Span,
+    metrics: Collection[str],
+    needs: Collection[str],
+    query: Query,
+    longest: int = DAY,
+    answers: Answers = NONE_KEPT,
 ) -> Coverage:
     """Return how to answer for a range: from days where possible, then hours, then points.
 
@@ -73,17 +81,43 @@ def coverage(
     end = first if latest is None else latest // HOUR_NS
     if end <= first:
         return Coverage((), (span,))
-    expired = expired_days(query)
-    units = clean_units(first, end, metrics, needs, query, expired)
+    expired = expired_days(query, answers)
+    units = _known_units(first, end, metrics, needs, query, expired, answers)
     stretches = _stretches({unit for unit in units if unit[0] <= longest}, first, end)
     stretches = sorted(sorted(stretches, key=lambda s: s.first - s.end)[:_MOST_RANGES], key=lambda s: s.first)
     points = [*_between(stretches, span), *_since_expiry(stretches, expired)]
     return Coverage(tuple(stretches), tuple(points))
 
 
-def expired_days(query: Query) -> frozenset[int]:
+def expired_days(query: Query, answers: Answers = NONE_KEPT) -> frozenset[int]:
     """Return the days, counted from the epoch, whose points were dropped."""
-    return frozenset(query(select(column("day")).from_("expired")).column("day").to_pylist())
+
+    def ask() -> frozenset[int]:
+        return frozenset(query(select(column("day")).from_("expired")).column("day").to_pylist())
+
+    return answers.get(("expired",), "expired", ask)
+
+
+def _known_units(
+    first: int,
+    end: int,
+    metrics: Collection[str],
+    needs: Collection[str],
+    query: Query,
+    expired: frozenset[int],
+    answers: Answers,
+) -> set[tuple[int, int]]:
+    """Return what `clean_units` does: those of all times are kept, where answers can be."""
+    tables = ("summarised", "touched")
+    if not answers.lasting(tables):
+        return clean_units(first, end, metrics, needs, query, expired)
+
+    def ask() -> list[tuple[int, int]]:
+        return sorted(clean_units(0, _LAST_HOUR, metrics, needs, query, expired))
+
+    key = ("units", frozenset(metrics), frozenset(needs), expired)
+    units = answers.get(tables, key, ask)
+    return {unit for unit in units if first <= unit[1] and unit[1] + unit[0] <= end}
 
 
 def unanswered(coverage: Coverage | None, span: Span, expired: Collection[int]) -> list[int]:

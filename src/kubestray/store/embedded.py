@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Generator, Iterator
+from collections import Counter
+from collections.abc import Collection, Generator, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
-from sqlglot import exp
 
 from kubestray.model.errors import KubestrayError, StoreError
 from kubestray.store import directory as directory_lock
@@ -25,6 +25,7 @@ from kubestray.store.engine import (
     READ_SETTINGS,
     UNLIMITED,
     Limits,
+    Statement,
     kill,
     new_tag,
     reading,
@@ -33,6 +34,34 @@ from kubestray.store.engine import (
 )
 from kubestray.store.failures import failure
 from kubestray.store.stream import CANCEL_AGAIN, Stream
+
+
+class _Changes:
+    """How often this process has written to the tables of a database: no other process can."""
+
+    ANY = ""
+    """Stands for statements that may have changed any table."""
+
+    _of: ClassVar[dict[tuple[Path, str], _Changes]] = {}
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, directory: Path, database: str) -> _Changes:
+        """Return the one of a database: several engines of a process may write to it."""
+        return cls._of.setdefault((directory, database), cls())
+
+    def count(self, table: str) -> None:
+        """Count a statement once its rows can be seen."""
+        with self._lock:
+            self._counts[table] += 1
+
+    def so_far(self, tables: Collection[str]) -> tuple[int, ...]:
+        """Return how often each of these tables was written to, and how often any may have been."""
+        with self._lock:
+            return tuple(self._counts[name] for name in (self.ANY, *tables))
 
 
 class EmbeddedEngine:
@@ -44,6 +73,7 @@ class EmbeddedEngine:
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._open: list[Any] = []
         self._closed = False
+        self._changes = _Changes.of(directory, database)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="query")
         directory_lock.take(directory)
         try:
@@ -59,7 +89,7 @@ class EmbeddedEngine:
         """The directory as a store URL."""
         return f"chdb://{self._directory}"
 
-    def query(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> pa.Table:
+    def query(self, tree: Statement, limits: Limits = UNLIMITED) -> pa.Table:
         """Run a SELECT and return its Arrow table."""
         return pa.ipc.open_stream(pa.BufferReader(self.query_text(render(tree), limits))).read_all()
 
@@ -79,7 +109,7 @@ class EmbeddedEngine:
                 wait([answer], CANCEL_AGAIN)
             raise
 
-    def stream(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> Stream:
+    def stream(self, tree: Statement, limits: Limits = UNLIMITED) -> Stream:
         """Run a SELECT and return its record batches as they come.
 
         The engine computes a batch when it is asked for one, and holds no more than its sorting and
@@ -103,13 +133,17 @@ class EmbeddedEngine:
                     with suppress(RuntimeError):
                         answer.cancel()  # nothing, if it has ended
 
+    def changes(self, tables: Collection[str]) -> Hashable | None:
+        """Return how often each of these tables was written to: by this process, as no other one can."""
+        return self._changes.so_far(tables)
+
     def cancel_all(self) -> None:
         """Stop every query that is running."""
-        self.execute(kill())
+        self._run(kill())
 
     def cancel(self, tag: str) -> None:
         """Stop the query that was tagged so, wherever it runs."""
-        self.execute(kill(tag))
+        self._run(kill(tag))
 
     def _ask(self, sql: str, limits: Limits, tag: str) -> bytes:
         with self._borrow() as connection:
@@ -124,6 +158,12 @@ class EmbeddedEngine:
 
     def execute(self, statement: str) -> None:
         """Run a statement of our own."""
+        try:
+            self._run(statement)
+        finally:
+            self._changes.count(_Changes.ANY)
+
+    def _run(self, statement: str) -> None:
         with self._borrow() as connection:
             _run(connection, statement, self.url)
 
@@ -141,8 +181,10 @@ class EmbeddedEngine:
                 f"INSERT INTO {table} ({columns}) SELECT {columns} "  # noqa: S608 (names are the schema's)
                 f"FROM file('/proc/self/fd/{descriptor}', 'ArrowStream')"
             )
-            self.execute(with_settings(statement, IN_ORDER_SETTINGS if in_order else {}))
+            self._run(with_settings(statement, IN_ORDER_SETTINGS if in_order else {}))
         finally:
+            # Counted when the rows can be seen, and before anybody hears that they are written.
+            self._changes.count(table)
             os.close(descriptor)
 
     def close(self) -> None:

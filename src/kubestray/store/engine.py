@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import pyarrow as pa
 from sqlglot import exp
 
+from kubestray.store.moments import Make, Moment
 from kubestray.store.stream import Stream
 
 DIALECT = "clickhouse"
@@ -52,11 +53,11 @@ class Engine(Protocol):
         """Where it is, without secrets: for messages."""
         ...
 
-    def query(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> pa.Table:
+    def query(self, tree: Statement, limits: Limits = UNLIMITED) -> pa.Table:
         """Run a SELECT; raise `LimitExceeded` at a limit, `StoreError` at any other refusal."""
         ...
 
-    def stream(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> Stream:
+    def stream(self, tree: Statement, limits: Limits = UNLIMITED) -> Stream:
         """Run a SELECT whose rows are read as they come; the same errors, also after some of the rows.
 
         The statement runs while it is read: its time includes that in which the reader is not ready for
@@ -72,6 +73,13 @@ class Engine(Protocol):
         """Append rows; when it returns they survive the death of the process.
 
         ``in_order`` tells that they are sorted by the table's key, and that no key is there twice.
+        """
+        ...
+
+    def changes(self, tables: Collection[str]) -> Hashable | None:
+        """Return a value that differs once rows of these tables have been written or removed.
+
+        None where the engine cannot know: others may be writing too.
         """
         ...
 
@@ -92,8 +100,49 @@ def is_scratch(statement: str) -> bool:
     return _SCRATCH.match(statement) is not None
 
 
-def render(tree: exp.Expr, *, pretty: bool = False) -> str:
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A statement whose text is known."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A statement that was rendered once: the text around its moments, and how to make these."""
+
+    pieces: tuple[str, ...]
+    makes: tuple[Make, ...]
+
+    def at(self, values: Sequence[int]) -> Ready:
+        """Return the statement for these values, see `store.moments`."""
+        parts = [self.pieces[0]]
+        for make, piece in zip(self.makes, self.pieces[1:], strict=True):
+            parts += (str(make(values)), piece)
+        return Ready("".join(parts))
+
+
+Statement = exp.Expr | Ready
+
+
+def prepared(tree: exp.Expr) -> Prepared:
+    """Render a tree with its moments left open."""
+    mark = f"moment_{secrets.token_hex(12)}_"  # in no text of a user, as nobody knows it before
+    found: list[Moment] = []
+    tree = tree.copy()
+    for literal in list(tree.find_all(exp.Literal)):
+        moment = literal.meta.get("moment")
+        if moment is not None:
+            literal.set("this", f"{mark}{len(found)}_")
+            found.append(moment)
+    pieces = re.split(rf"{mark}(\d+)_", render(tree))
+    return Prepared(tuple(pieces[::2]), tuple(found[int(place)].make for place in pieces[1::2]))
+
+
+def render(tree: Statement, *, pretty: bool = False) -> str:
     """Print a tree as ClickHouse SQL: the only place where SQL text comes into being."""
+    if isinstance(tree, Ready):
+        return tree.text
     return tree.sql(dialect=DIALECT, pretty=pretty, comments=False)
 
 

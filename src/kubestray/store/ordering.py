@@ -7,13 +7,14 @@ rest of the key is one small number, for which there is a sort that counts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from kubestray.model.metric import Batch
-from kubestray.store.schema import BLOCK_NS, DAY_NS
+from kubestray.store.schema import BITS, BLOCK_NS, DAY_NS
 
 MOST_DAYS = 90
 """The engine refuses an INSERT that touches more than 100 partitions."""
@@ -23,24 +24,31 @@ _COUNTED = 2**15  # numbers of 16 bits are sorted by counting them
 I32 = npt.NDArray[np.int32]
 
 
-def in_order(batch: Batch, metric: I32, names: Sequence[str]) -> Iterator[pa.Table]:
+def in_order(batch: Batch, metric: I32, names: Sequence[str], *, bits: bool) -> Iterator[pa.Table]:
     """Yield the rows of ``samples`` in tables of at most `MOST_DAYS` days.
 
-    ``metric`` i32[n] is the place of each point's metric in ``names``.
+    ``metric`` i32[n] is the place of each point's metric in ``names``. With ``bits`` the table holds the
+    bits of values and is in their order.
     """
     for part in _by_days(batch.time):
         time = batch.time[part]
         numbers, present = _by_name(metric[part], names)
-        order = _order(numbers, batch.series_id[part], time, batch.value[part])
+        value = _bits_of(batch.value[part]) if bits else batch.value[part]
+        order = _order(numbers, batch.series_id[part], time, value)
         yield pa.table(
             {
                 "metric": pa.DictionaryArray.from_arrays(pa.array(numbers[order]), pa.array(present)),
                 "series_id": pa.array(batch.series_id[part][order]),
                 "time": pa.array(time[order]),
                 "start": pa.array(batch.start[part][order]),
-                "value": pa.array(batch.value[part][order]),
+                BITS if bits else "value": pa.array(value[order]),
             }
         )
+
+
+def _bits_of(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
+    """Return the bits of values; of minus zero those of zero, as the two are equal."""
+    return (values + 0.0).view(np.uint64)
 
 
 def _by_days(time: npt.NDArray[np.uint64]) -> Iterator[slice | npt.NDArray[np.bool_]]:
@@ -65,7 +73,7 @@ def _by_name(metric: I32, names: Sequence[str]) -> tuple[I32, list[str]]:
 
 
 def _order(
-    metric: I32, ids: npt.NDArray[np.uint64], time: npt.NDArray[np.uint64], value: npt.NDArray[np.float64]
+    metric: I32, ids: npt.NDArray[np.uint64], time: npt.NDArray[np.uint64], value: npt.NDArray[Any]
 ) -> npt.NDArray[np.int64]:
     """Return the places of points by metric, block, series, time and value; of the same points the last."""
     outer: npt.NDArray[np.integer] = metric

@@ -13,7 +13,7 @@ from typing import Self
 import pyarrow as pa
 from sqlglot import exp
 
-from kubestray.store.engine import UNLIMITED, Limits, is_scratch
+from kubestray.store.engine import UNLIMITED, Limits, Ready, Statement, is_scratch
 from kubestray.store.schema import LEDGERS, unique_rows
 from kubestray.store.store import Store
 from kubestray.store.stream import Stream
@@ -45,11 +45,11 @@ class Scratch(Store):
             self.engine.execute(f"CREATE TABLE {local} AS {name}_local")
             self.engine.execute(f"CREATE VIEW {self._prefix}{name} AS {unique_rows(name, local)}")
 
-    def query(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> pa.Table:
+    def query(self, tree: Statement, limits: Limits = UNLIMITED) -> pa.Table:
         """Run a SELECT; what was recorded is read from here."""
         return super().query(self._own(tree), limits)
 
-    def stream(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> Stream:
+    def stream(self, tree: Statement, limits: Limits = UNLIMITED) -> Stream:
         """Run a SELECT whose rows are read as they come."""
         return super().stream(self._own(tree), limits)
 
@@ -64,8 +64,9 @@ class Scratch(Store):
             raise AssertionError(f"{name} belongs to the other store")
         self.engine.insert(f"{self._prefix}{name}_local", rows)
 
-    def _own(self, tree: exp.Expr) -> exp.Expr:
+    def _own(self, tree: Statement) -> exp.Expr:
         """Return the tree with the names of tables that are kept here. Statements are made to be run once."""
+        assert not isinstance(tree, Ready)  # its text names the tables of the other store
         for node in tree.find_all(exp.Table):
             if node.name in LEDGERS and not node.db:
                 node.this.set("this", f"{self._prefix}{node.name}")

@@ -18,17 +18,16 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Generator
+from collections.abc import Collection, Generator, Hashable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from sqlglot import exp
 
 from kubestray.model.errors import LimitExceeded, StoreError
 from kubestray.store.embedded import EmbeddedEngine
-from kubestray.store.engine import UNLIMITED, Limits, is_scratch, new_tag, render
+from kubestray.store.engine import UNLIMITED, Limits, Statement, is_scratch, new_tag, render
 from kubestray.store.frames import (
     ERROR,
     Frames,
@@ -195,12 +194,12 @@ class SocketEngine:
         """The directory as a store URL."""
         return f"chdb://{self._path}"
 
-    def query(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> pa.Table:
+    def query(self, tree: Statement, limits: Limits = UNLIMITED) -> pa.Table:
         """Run a SELECT over there and return its Arrow table."""
         raw = self._ask("POST", "/query", render(tree).encode(), _header(limits))
         return pa.ipc.open_stream(pa.BufferReader(raw)).read_all()
 
-    def stream(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> Stream:
+    def stream(self, tree: Statement, limits: Limits = UNLIMITED) -> Stream:
         """Run a SELECT over there and return its record batches as they come."""
         connection = _UnixConnection(self._directory)
         return Stream(self._batches(connection, render(tree).encode(), limits), connection.hang_up)
@@ -239,6 +238,10 @@ class SocketEngine:
         if self._directory >= 0:
             os.close(self._directory)
             self._directory = -1
+
+    def changes(self, tables: Collection[str]) -> Hashable | None:  # noqa: ARG002 (of no table)
+        """Return nothing: others write to the same tables."""
+        return None
 
     def cancel_all(self) -> None:
         """Do nothing: a query over there ends when we go away."""

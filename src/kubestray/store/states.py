@@ -19,6 +19,8 @@ class State:
     function: str
     takes: tuple[str, ...] = ()
     kept: bool = False
+    single: bool = True
+    """Whether its value is a single number; else it is all values."""
 
     @property
     def type(self) -> str:
@@ -51,6 +53,6 @@ STATES: dict[str, State] = {
     "last": State("argMax", ("value", "time")),
     "first_time": State("min", ("time",)),
     "last_time": State("max", ("time",)),
-    "all": State("groupArray", ("value",)),
+    "all": State("groupArray", ("value",), single=False),
     "distinct": State("uniqExact", ("value",)),
 }

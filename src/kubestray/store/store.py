@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +15,11 @@ from kubestray.model.metric import Batch
 from kubestray.model.unread import series_of
 from kubestray.store import lateness
 from kubestray.store.catalogued import Catalogued
-from kubestray.store.engine import FILL_SETTINGS, UNLIMITED, Engine, Limits, render, with_settings
+from kubestray.store.engine import FILL_SETTINGS, UNLIMITED, Engine, Limits, Statement, render, with_settings
 from kubestray.store.ordering import MOST_DAYS, in_order
-from kubestray.store.schema import Layout
+from kubestray.store.schema import BITS, Layout
 from kubestray.store.stream import Stream
-from kubestray.store.trees import call, column, named, select
+from kubestray.store.trees import all_of, call, column, named, select, text
 
 _METRICS = 100_000  # names that are numbered; with more the catalog is learned anew
 
@@ -37,6 +37,7 @@ class Store:
         self._reached: int | None = None
         self._catalogued = Catalogued()
         self._metrics: dict[str, int] = {}
+        self._bits: bool | None = None
         self._lock = threading.Lock()
 
     def create(self) -> None:
@@ -44,11 +45,17 @@ class Store:
         for statement in self.layout.statements():
             self.engine.execute(statement)
 
-    def query(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> pa.Table:
+    def changes(self, tables: Collection[str]) -> Hashable | None:
+        """Return a value that differs once these tables have changed; None where nobody can know."""
+        if self.layout.cluster:
+            return None  # rows reach their shards some time after they were written
+        return self.engine.changes([self.layout.write_table(name) for name in tables])
+
+    def query(self, tree: Statement, limits: Limits = UNLIMITED) -> pa.Table:
         """Run a SELECT over the tables of `store.schema`."""
         return self.engine.query(tree, limits)
 
-    def stream(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> Stream:
+    def stream(self, tree: Statement, limits: Limits = UNLIMITED) -> Stream:
         """Run a SELECT whose rows are read as they come."""
         return self.engine.stream(tree, limits)
 
@@ -63,9 +70,19 @@ class Store:
         metric = self._append_series(batch)
         with self.writing.to(batch):
             self._notice(batch)
-            for part in in_order(batch, metric, list(self._metrics)):
+            for part in in_order(batch, metric, list(self._metrics), bits=self._in_bits()):
                 self.engine.insert(self.layout.write_table("samples"), part, in_order=True)
             self._notice(batch)
+
+    def _in_bits(self) -> bool:
+        """Tell whether the table of points holds the bits of values: one that was made earlier has values."""
+        if self._bits is None:
+            named_so = {"table": "samples_local", "name": BITS}
+            wanted = [call("equals", column(key), text(value)) for key, value in named_so.items()]
+            here = call("equals", column("database"), call("currentDatabase"))
+            asked = select(column("name")).from_(exp.table_("columns", db="system"))
+            self._bits = bool(self.query(asked.where(all_of([*wanted, here]))).num_rows)
+        return self._bits
 
     def _notice(self, batch: Batch) -> None:
         """Take notice of the hours to which points come late, see `store.lateness`."""

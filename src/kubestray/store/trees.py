@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from sqlglot import exp
 
+from kubestray.store.moments import Moment
+
 Tree = exp.Expr
 
 
@@ -21,7 +23,9 @@ def text(value: str) -> exp.Literal:
 
 def number(value: float) -> Tree:
     """Write a number that is exactly the given double when read back."""
-    literal = exp.Literal.number(repr(abs(value)) if isinstance(value, float) else str(abs(value)))
+    literal = exp.Literal.number(repr(abs(value)) if isinstance(value, float) else str(int(abs(value))))
+    if isinstance(value, Moment):
+        literal.meta["moment"] = value
     return exp.Neg(this=literal) if value < 0 else literal
 
 
@@ -72,6 +76,18 @@ def windowed(
         )
 
     return tree.transform(change)
+
+
+def parametric(name: str, parameters: Sequence[Tree], arguments: Sequence[Tree]) -> Tree:
+    """Call an aggregate function that takes parameters besides its arguments: ``name(1, 2)(value)``."""
+    return exp.CombinedParameterizedAgg(this=name, expressions=list(parameters), params=list(arguments))
+
+
+def unnested(query: exp.Select, arrays: Sequence[Tree]) -> exp.Select:
+    """``ARRAY JOIN``: a row of the query for each place of these arrays, which are equally long."""
+    first, *others = arrays
+    query.append("joins", exp.Join(this=first, expressions=others, kind="ARRAY"))
+    return query
 
 
 def array(items: Iterable[Tree]) -> Tree:

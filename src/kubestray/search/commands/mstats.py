@@ -44,6 +44,7 @@ from kubestray.search.series import Scope, scope
 from kubestray.search.spans import NumberSpan, TimeSpan, automatic_time, parse_span
 from kubestray.search.syntax import Aggregate, Clause, Command, Place
 from kubestray.search.times import SECOND_NS
+from kubestray.search.trace import Leaf
 from kubestray.search.values import Shape
 from kubestray.search.wildcards import fill, parts
 from kubestray.search.zones import UTC
@@ -137,12 +138,13 @@ def _by(cursor: Cursor, by: list[str]) -> None:
 def plan(command: MStats, _: None, context: Context) -> Relation:
     """Aggregate the points."""
     selected = scope(command.clause, context)
-    measured, known, fields = _expanded(command, selected, context)
+    wanted = _wanted(command, selected, context)
+    measured, known, fields = _expanded(command, selected, wanted, context)
     span = _span(command, selected, context)
     if command.chart:
-        node = _node(command, selected, measured, known, span, context)
+        node = _node(command, selected, measured, known, wanted, span, context)
         return charted(command.chart, node, fields, context, command.at)
-    node = _node(command, selected, measured, known, span, context)
+    node = _node(command, selected, measured, known, wanted, span, context)
     time = {"_time": node.bin} if node.bin else {}
     keys = {**time, **{attribute.name: attribute.column for attribute in node.by}}
     order = tuple(Order(column) for column in keys.values())
@@ -155,6 +157,7 @@ def _node(
     selected: Scope,
     measured: tuple[MetricAggregate, ...],
     known: dict[str, frozenset[Kind]],
+    wanted: tuple[str, ...],
     span: TimeSpan | None,
     context: Context,
 ) -> Measure:
@@ -176,6 +179,8 @@ def _node(
         single,
         calendar=None if fixed else span,
     )
+    measure = dataclasses.replace(measure, narrow=context.catalog.narrows(measure))
+    context.trace.leaves.append(Leaf(selected.ranged, wanted, selected.series, known, measure))
     sources = context.catalog.sources(measure)
     context.note_expired(measure.span, sources)
     return dataclasses.replace(measure, sources=sources)
@@ -231,12 +236,17 @@ def _every(command: MStats, span: TimeSpan | None, relation: Relation, context: 
     return relation.with_node(Filter(relation.node, first))
 
 
+def _wanted(command: MStats, selected: Scope, context: Context) -> tuple[str, ...]:
+    """Return the metrics that the aggregates are of, with their wildcards."""
+    patterns = (_metric(aggregate, context) for aggregate in command.aggregates)
+    return tuple(name for p in patterns for name in (selected.metrics if p == _VALUE else (p,)))
+
+
 def _expanded(
-    command: MStats, selected: Scope, context: Context
+    command: MStats, selected: Scope, wanted: tuple[str, ...], context: Context
 ) -> tuple[tuple[MetricAggregate, ...], dict[str, frozenset[Kind]], dict[str, Column]]:
     """Return one aggregate for each metric that a pattern matches, the metrics to read, and the fields."""
     patterns = [_metric(aggregate, context) for aggregate in command.aggregates]
-    wanted = [name for p in patterns for name in (selected.metrics if p == _VALUE else (p,))]
     known = context.catalog.metrics(wanted, selected.series, selected.span)
     measured: list[MetricAggregate] = []
     fields: dict[str, Column] = {}

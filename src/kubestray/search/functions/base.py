@@ -23,11 +23,16 @@ class Environment:
     ``hold`` returns a value that may be written several times; ``tag`` a number that no other call has.
     """
 
-    now: int
+    clock: Callable[[], int]
     switches: Switches
     hold: Callable[[Value], Value]
     tag: Callable[[], int]
     timezone: str = UTC
+
+    @property
+    def now(self) -> int:
+        """When the search takes place, in nanoseconds."""
+        return self.clock()
 
 
 class Scope(Protocol):

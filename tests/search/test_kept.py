@@ -1,0 +1,161 @@
+"""A kept plan makes the statement that planning anew would make, or is not used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from helpers import DAY, HOUR, MINUTE, NOW, SECOND, batch, series
+from kubestray.model.metric import Kind
+from kubestray.search.events import StoredEvents
+from kubestray.search.kept import Kept
+from kubestray.search.lookup_store import StoreLookups
+from kubestray.search.run import Request, compile_search, run_search
+from kubestray.search.source import Macro
+from kubestray.store.engine import Ready, render
+from kubestray.store.points import Span
+from kubestray.store.store import Store
+from kubestray.store.summarise import Summariser
+
+OUTBOUND = (
+    "| mstats avg(tcp.*) AS tcp.* WHERE index=* earliest=-1h BY host span=10s | join type=left host "
+    "[ mstats avg(tcp.*) AS avg_tcp.* stdev(tcp.*) AS dev_tcp.* "
+    "WHERE index=* earliest=-3d latest=-1h BY host ] "
+    "| where 'tcp.bytes' > 'avg_tcp.bytes'"
+)
+LASTING = (
+    OUTBOUND,
+    "| mstats count(tcp.bytes) AS n WHERE index=* BY host span=1h",
+    "| mstats sum(tcp.*) AS s.* WHERE index=* earliest=-2d@d latest=@h host!=z BY host",
+    "| mstats avg(tcp.bytes) AS b WHERE index=* BY host | lookup owners host | `filter`",
+)
+OF_ONE_RUN = (
+    "| mstats avg(tcp.bytes) AS b WHERE index=* BY host | eval t=now()",
+    "| mstats avg(tcp.bytes) AS b WHERE index=* BY host | addinfo",
+    "| mstats avg(tcp.bytes) AS b WHERE index=* span=1m | timechart avg(b)",
+    "| mstats avg(tcp.bytes) AS b WHERE index=* BY host | chart sum(b) BY host host",
+    '| mstats avg(tcp.bytes) AS b WHERE index=* [ makeresults | eval host="a" | fields host ] BY host',
+    "| mcatalog values(host) WHERE index=*",
+    "| mpreview index=*",
+    "| makeresults",
+    "| mstats avg(tcp.bytes) AS b WHERE index=* BY host | outputlookup owners",
+)
+
+
+def filled(store: Store) -> Store:
+    store.clock = lambda: NOW
+    made = [
+        (series(metric, host=host), NOW - DAY * day - minute * 7 * MINUTE, 0, float(minute))
+        for metric in ("tcp.bytes", "tcp.packets")
+        for host in "ab"
+        for day in range(3)
+        for minute in range(12)
+    ]
+    store.append(batch(made))
+    lookups(store).write("owners", {}, [])
+    Summariser(store, ()).catch_up()
+    return store
+
+
+def lookups(store: Store) -> StoreLookups:
+    return StoreLookups(store.query, store.record, {})
+
+
+def request(store: Store, text: str, now: int, kept: Kept | None, definition: str = "search *") -> Request:
+    return Request(
+        text,
+        now,
+        Span(now - HOUR, now),
+        macros=lambda name, count: Macro(name, definition),
+        lookups=lookups(store),
+        events=StoredEvents(store.query, store.record),
+        kept=kept,
+    )
+
+
+def is_used(store: Store, text: str, now: int, kept: Kept, definition: str = "search *") -> bool:
+    """Whether a kept plan served; its statement is compared with that of a new plan."""
+    ours = compile_search(request(store, text, now, kept, definition), store.query)
+    fresh = compile_search(request(store, text, now, Kept(store.changes), definition), store.query)
+    assert render(ours.statement) == render(fresh.statement)
+    assert ours.annotations == fresh.annotations
+    assert list(ours.relation.fields) == list(fresh.relation.fields)
+    return isinstance(ours.statement, Ready)
+
+
+def test_a_plan_serves_at_other_times(embedded: Store) -> None:
+    store = filled(embedded)
+    for text in LASTING:
+        kept = Kept(store.changes)
+        assert not is_used(store, text, NOW, kept)
+        for later in (0, 10 * SECOND, 7 * MINUTE + 1):
+            assert is_used(store, text, NOW + later, kept), text
+            found = run_search(request(store, text, NOW + later, kept), store.query)
+            assert found.rows == run_search(request(store, text, NOW + later, None), store.query).rows
+
+
+@pytest.mark.parametrize("text", OF_ONE_RUN)
+def test_a_plan_that_saw_the_time_or_rows_serves_once(embedded: Store, text: str) -> None:
+    store = filled(embedded)
+    kept = Kept(store.changes)
+    for now in (NOW, NOW + MINUTE):
+        assert not is_used(store, text, now, kept)
+
+
+def late_point(store: Store) -> None:
+    store.append(batch([(series("tcp.bytes", host="a"), NOW - 2 * DAY - MINUTE, 0, 1e6)]))
+
+
+def new_metric(store: Store) -> None:
+    store.append(batch([(series("tcp.resets", host="a"), NOW - MINUTE, 0, 1.0)]))
+
+
+def other_kind(store: Store) -> None:
+    store.append(batch([(series("tcp.bytes", Kind.CUMULATIVE, host="a"), NOW - MINUTE, 0, 1.0)]))
+
+
+def other_lookup(store: Store) -> None:
+    text = '| makeresults | eval host="a", owner="x" | outputlookup owners'
+    run_search(request(store, text, NOW, None), store.query)
+
+
+@pytest.mark.parametrize(
+    ("text", "change"),
+    [(OUTBOUND, late_point), (OUTBOUND, new_metric), (OUTBOUND, other_kind), (LASTING[3], other_lookup)],
+)
+def test_what_changes_the_plan_is_seen_at_once(
+    embedded: Store, text: str, change: Callable[[Store], None]
+) -> None:
+    store = filled(embedded)
+    kept = Kept(store.changes)
+    is_used(store, text, NOW, kept)
+    assert is_used(store, text, NOW, kept)
+    change(store)
+    assert not is_used(store, text, NOW, kept)
+    assert is_used(store, text, NOW, kept)
+
+
+def test_a_point_for_an_hour_that_is_not_summarised_yet_needs_no_new_plan(embedded: Store) -> None:
+    store = filled(embedded)
+    kept = Kept(store.changes)
+    is_used(store, OUTBOUND, NOW, kept)
+    store.append(batch([(series("tcp.bytes", host="a"), NOW - MINUTE, 0, 5.0)]))
+    assert is_used(store, OUTBOUND, NOW, kept)
+
+
+def test_another_definition_of_a_macro_is_another_search(embedded: Store) -> None:
+    store = filled(embedded)
+    kept = Kept(store.changes)
+    is_used(store, LASTING[3], NOW, kept)
+    assert not is_used(store, LASTING[3], NOW, kept, "search host=a")
+
+
+def test_an_engine_with_other_writers_is_asked_each_time(store: Store) -> None:
+    """On every engine: a plan may be kept, but what it was made of is true when it serves."""
+    filled(store)
+    kept = Kept(store.changes)
+    is_used(store, OUTBOUND, NOW, kept)
+    assert is_used(store, OUTBOUND, NOW + MINUTE, kept)
+    new_metric(store)
+    assert not is_used(store, OUTBOUND, NOW + MINUTE, kept)
