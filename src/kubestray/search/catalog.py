@@ -114,8 +114,8 @@ class StoreCatalog:
     def narrows(self, node: Measure) -> bool:
         """Tell whether a step is about fewer than half of the series of its metrics, if that is known."""
         condition = chosen_series(node)
-        if condition is None or not self._answers.lasting(("series",)):
-            return True
+        if condition is None or not self._answers.lasting(("series",)) or self._translates(node):
+            return True  # which names a statement asks for decides what the mapping gives it
 
         def ask() -> bool:
             counts = [named(call("countIf", condition), "chosen"), named(call("count"), "every")]
