@@ -24,22 +24,23 @@ from bench.scrapes import STEP, OtlpNode, RemoteWriteNode
 from bench.served import Deadline, Server, Stopped, running
 from bench.stages import stages
 
-NODES = 48
-SENDERS = 48
+NODES = 32
+SENDERS = 32
 _LEARNING = 3  # scrapes until all is known
+_AT_FIRST = 4  # senders meanwhile: what is new takes longer
 _CHURN = 0.05 / 6  # of the processes in each scrape: 5 % a minute, if there is one in 10 s
 Node = OtlpNode | RemoteWriteNode
 
 
 def receiving(folder: Path, seconds: float) -> dict[str, Any]:
-    """Measure ``seconds`` of OTLP, and half as long with churn, of remote write, and of each peer."""
+    """Measure ``seconds`` of OTLP, and a quarter with churn, of remote write, and of each peer."""
     folder.mkdir(parents=True, exist_ok=True)
     figures = {"stages_microseconds_a_point": stages(folder / "stages")}
     figures |= _ours(folder, seconds)
     for name, command, ready in _peers(folder):
         program = shutil.which(name) or shutil.which(f"{name}-prod")
         figures[f"{name}_points_per_second"] = (
-            _peer(partial(command, program), ready, folder / f"{name}.log", seconds / 2)
+            _peer(partial(command, program), ready, folder / f"{name}.log", seconds / 4)
             if program
             else f"skipped: {name} is not installed"
         )
@@ -83,13 +84,13 @@ def _ours(folder: Path, seconds: float) -> dict[str, Any]:
         sending.scrapes(_LEARNING)
         before, threads = _resident(server.pid), _threads(server.pid)
         rate = sending.measure(seconds)
+        points = sending.counted
         after = _resident(server.pid)
         spent = _threads(server.pid) - threads
-        churned = sending.measure(seconds / 2, _CHURN)
+        churned = sending.measure(seconds / 4, _CHURN)
         written = Sending(server, [RemoteWriteNode(number) for number in range(NODES)])
         written.scrapes(_LEARNING)
-        by_remote_write = written.measure(seconds / 2)
-    points = sending.counted
+        by_remote_write = written.measure(seconds / 4)
     return {
         "otlp_points_per_second": rate,
         "otlp_churn_5_percent_points_per_second": churned,
@@ -113,7 +114,7 @@ class Sending:
     def scrapes(self, number: int) -> None:
         """Have every node send so many scrapes."""
         done = [self._scraped[at] + number for at in range(len(self._nodes))]
-        self._run(lambda at: self._scraped[at] < done[at], 0.0)
+        self._run(lambda at: self._scraped[at] < done[at], 0.0, _AT_FIRST)
 
     def measure(self, seconds: float, churn: float = 0.0) -> int:
         """Return the points a second that are acknowledged."""
@@ -121,11 +122,11 @@ class Sending:
         self.counted = self._run(lambda _: time.monotonic() < began + seconds, churn)
         return round(self.counted / (time.monotonic() - began))
 
-    def _run(self, going: Callable[[int], bool], churn: float) -> int:
+    def _run(self, going: Callable[[int], bool], churn: float, senders: int = SENDERS) -> int:
         before = list(self._scraped)
         threads = [
-            threading.Thread(target=self._send, args=(range(first, len(self._nodes), SENDERS), going, churn))
-            for first in range(min(SENDERS, len(self._nodes)))
+            threading.Thread(target=self._send, args=(range(first, len(self._nodes), senders), going, churn))
+            for first in range(min(senders, len(self._nodes)))
         ]
         for thread in threads:
             thread.start()
@@ -137,7 +138,7 @@ class Sending:
         return sum(node.points * (now - then) for node, now, then in scraped)
 
     def _send(self, mine: range, going: Callable[[int], bool], churn: float) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self._server.port, timeout=180)
         owed = 0.0
         try:
             while any(going(at) for at in mine):

@@ -177,6 +177,7 @@ SETTINGS = (
     Setting("tls_client_ca", "", _text, "A PEM file with the authorities that senders' certificates have to be from; without one, senders need none."),
     Setting("max_request", "64MiB", _size, "The largest request that is received, after decompression."),
     Setting("max_queue", "2000000", _count, "How many data points may wait to be written before senders are told to come back later."),
+    Setting("max_queue_bytes", "1GiB", _size, "How much memory what waits to be written may take before senders are told to come back later."),
     Setting("commit_interval", "100ms", _duration, "The least time between two writes to the store; requests in between are written together."),
     Setting("future_limit", "10m", _duration, "How far ahead of the clock a data point's time may be."),
     Setting("retention_raw", "7d", _duration, "How long points are kept. Only serve deletes expired ones."),

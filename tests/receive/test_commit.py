@@ -243,3 +243,32 @@ def test_what_is_acknowledged_was_appended_exactly_once(sizes, bad, max_points, 
     commit.close()
     assert Counter(store.values) == Counter(acknowledged)
     assert commit.points == 0
+
+
+def test_bytes_of_messages_that_are_held_count_too():
+    """A few points may hold on to messages of any size."""
+    from kubestray.model.unread import SeriesOfBatch, Unread
+
+    entered, going_on = threading.Event(), threading.Event()
+
+    def append(_: Batch) -> None:
+        entered.set()
+        going_on.wait(20)
+
+    def large() -> Batch:
+        plain = batch_of(1.0)
+        ids = [plain.series_id.tobytes()]
+        return Batch(
+            SeriesOfBatch(dict(plain.series), [Unread(ids, [b"x" * 600], lambda _: ())]),
+            *(plain.series_id, plain.time, plain.start, plain.value),
+        )
+
+    commit = GroupCommit(append, interval=0.0, max_bytes=1000)
+    first = commit.submit(large())
+    assert entered.wait(20)
+    with pytest.raises(QueueFull, match="bytes wait"):
+        commit.submit(large())
+    going_on.set()
+    assert first.result(20) is None
+    assert commit.submit(large()).result(20) is None
+    commit.close()

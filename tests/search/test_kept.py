@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
 
 from helpers import DAY, HOUR, MINUTE, NOW, SECOND, batch, series
 from kubestray.model.metric import Kind
+from kubestray.naming.mapping import NameMapping, OnlyRule
 from kubestray.search.events import StoredEvents
 from kubestray.search.kept import Kept
 from kubestray.search.lookup_store import StoreLookups
+from kubestray.search.naming import Naming
 from kubestray.search.run import Request, compile_search, run_search
 from kubestray.search.source import Macro
 from kubestray.store.engine import Ready, render
@@ -159,3 +162,20 @@ def test_an_engine_with_other_writers_is_asked_each_time(store: Store) -> None:
     assert is_used(store, OUTBOUND, NOW + MINUTE, kept)
     new_metric(store)
     assert not is_used(store, OUTBOUND, NOW + MINUTE, kept)
+
+
+@pytest.mark.parametrize("by", ["host", "host interface"])
+def test_a_kept_plan_reads_what_the_mapping_says(embedded: Store, by: str) -> None:
+    """A search that names the interface gets all of them, any other one those that the mapping lets count."""
+    embedded.clock = lambda: NOW
+    only = OnlyRule(("net.*",), "interface", ("eth0",))
+    naming = Naming(NameMapping(only=(only,)))
+    made = [series("net.io", host="a", interface=name) for name in ("eth0", "lo", "cni0")]
+    embedded.append(batch([(one, NOW - MINUTE, 0, 1.0) for one in made]))
+    kept = Kept(embedded.changes)
+    for span in ("", " span=10s"):
+        text = f"| mstats sum(net.io) AS s WHERE index=* earliest=-5m BY {by}{span}"
+        asked = [request(embedded, text, NOW, each) for each in (None, kept, kept)]
+        found = [run_search(dataclasses.replace(one, naming=naming), embedded.query).rows for one in asked]
+        assert found[0] == found[1] == found[2]
+        assert len(found[0]) == (3 if "interface" in by else 1)

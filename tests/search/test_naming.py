@@ -12,7 +12,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as m
 
 import remote_write_messages as write
-from helpers import MINUTE, NOW, SECOND, batch, search, series
+from helpers import HOUR, MINUTE, NOW, SECOND, batch, search, series
 from kubestray.model.metric import Kind
 from kubestray.naming.mapping import read_mapping
 from kubestray.receive.catalog import Limits
@@ -287,3 +287,30 @@ def test_what_no_rule_concerns_is_asked_as_before(embedded: Store) -> None:
     text = "| mstats sum(tcp.bytes) AS n WHERE index=* BY source.workload.name"
     plain, named = (search(embedded, text, naming=naming).rows for naming in (Naming(), BUILT_IN))
     assert plain == named
+
+
+def test_summaries_do_not_answer_for_what_their_groups_cannot_tell(embedded: Store) -> None:
+    """A cgroup is no part of a group, but pods may be taken from it; other names are in groups."""
+    from kubestray.store.points import Span
+    from kubestray.store.store import Store as Stores
+    from kubestray.store.summarise import Summariser
+
+    store = Stores(embedded.engine, embedded.layout, lambda: NOW + 30 * HOUR)
+    known = {"container.id": ID, "k8s.pod.uid": UID, "k8s.pod.name": "web-1", "k8s.namespace.name": "shop"}
+    put(store, "k8s.container.ready", Kind.GAUGE, (1.0,), **known)
+    cgroup = {"process.cgroup": f"0::/kubepods.slice/kubepods-{POD}/crio-{ID}.scope"}
+    put(store, "process.threads", Kind.GAUGE, (3.0, 5.0), **cgroup, **{"k8s.node.name": "n1"})
+    put(store, "process.handles", Kind.GAUGE, (3.0, 5.0), **{"k8s.node.name": "n1"})
+    summariser = Summariser(store, ("process.cgroup", "k8s.pod.uid"))
+    while summariser.pass_once():
+        pass
+    span = Span(NOW - 2 * HOUR, NOW + 2 * HOUR)
+    for metric, by, wanted in (
+        ("process.threads", "k8s.namespace.name", [{"k8s.namespace.name": "shop", "n": 4}]),
+        ("process.threads", "host.name", [{"host.name": "n1", "n": 4}]),
+        ("process.handles", "host.name", [{"host.name": "n1", "n": 4}]),
+    ):
+        text = f"| mstats avg({metric}) AS n WHERE index=* BY {by}"
+        for summaries in (True, False):
+            found = search(store, text, naming=BUILT_IN, span=span, summaries=summaries).rows
+            assert found == wanted, (metric, by, summaries)

@@ -14,6 +14,7 @@ from kubestray.model.metric import Batch, Series
 from kubestray.model.unread import SeriesOfBatch, Unread, series_of
 from kubestray.store.catalogued import Catalogued
 from kubestray.store.ordering import MOST_DAYS, in_order
+from kubestray.store.schema import BITS, BLOCK_NS
 from kubestray.store.store import Store
 
 # Ids that meet in one slot, and the one that a free slot has.
@@ -85,23 +86,30 @@ some_points = st.lists(
 
 
 @settings(max_examples=25, deadline=None)
-@given(some_points)
-def test_rows_are_in_the_order_of_the_table_and_each_once(drawn):
+@given(some_points, st.booleans())
+def test_rows_are_in_the_order_of_the_table_and_each_once(drawn, bits):
     made = batch(drawn)
     names = sorted({one.metric for one in made.series.values()}, reverse=True)
     metric = np.array([names.index(made.series[int(key)].metric) for key in made.series_id], np.int32)
-    tables = list(in_order(made, metric, names))
-    rows = [tuple(row.values()) for table in tables for row in table.to_pylist()]
+
+    def kept(value: float) -> float:
+        return int(np.float64(value + 0.0).view(np.uint64)) if bits else value
+
+    def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
+        value = row[BITS if bits else "value"]
+        return (row["metric"].encode(), row["time"] // BLOCK_NS, row["series_id"], row["time"], value)
+
+    tables = [table.to_pylist() for table in in_order(made, metric, names, bits=bits)]
     expected = {}
     for one, time, start, value in drawn:  # of the same points the last stays
-        expected[one.metric.encode(), time // (2 * HOUR), one.id, time, value] = start
-    keys = [(name.encode(), time // (2 * HOUR), key, time, value) for name, key, time, _, value in rows]
-    assert dict(zip(keys, (row[3] for row in rows), strict=True)) == expected
-    assert len(keys) == len(expected)
+        expected[one.metric.encode(), time // BLOCK_NS, one.id, time, kept(value)] = start
+    rows = [row for table in tables for row in table]
+    assert {key_of(row): row["start"] for row in rows} == expected
+    assert len(rows) == len(expected)
     for table in tables:
-        of_table = [(r["metric"].encode(), r["time"] // (2 * HOUR), r["series_id"], r["time"], r["value"]) for r in table.to_pylist()]  # fmt: skip # noqa: E501
-        assert of_table == sorted(of_table)
-        assert len({row[3] // DAY for row in of_table}) <= MOST_DAYS
+        keys = [key_of(row) for row in table]
+        assert keys == sorted(keys)
+        assert len({row["time"] // DAY for row in table}) <= MOST_DAYS
 
 
 def unread(*messages: list[Series]) -> tuple[Unread[Series], list[int]]:

@@ -71,7 +71,7 @@ def _detectable(parsed: argparse.Namespace) -> int:
         return 0
     shown = [
         {
-            name: value if isinstance(value, str) else "" if value is None else f"{value:.3g}"
+            name: f"{value:.3g}" if isinstance(value, float) else "" if value is None else str(value)
             for name, value in row.items()
         }
         for row in rows

@@ -6,6 +6,7 @@ adds the same to one metric in every step of a stretch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ VOLUME = 600.0
 """Seconds of the volume that an attack is compared with."""
 _MOMENTS = (0.25, 0.5, 0.75)
 _ROUNDS = 14
-_DOUBLINGS = 24
+_DOUBLINGS = 40
 _USEFUL = 5.0
 
 
@@ -32,7 +33,8 @@ def detectable(data: SeriesSet, per_day: float) -> list[Row]:
     """Return a row for each entity: the total of the smallest attacks that are found (median of some
     moments), and as a multiple of the entity's own 99th percentile of the volume of ten minutes.
 
-    Attacked is the first metric of each entity. None where an entity has no points at the moments.
+    Attacked is the first metric of each entity. None where it has no points at the moments, or where no
+    size is found, which ``missed_600`` and ``missed_3600`` tell: one metric of many may weigh too little.
     """
     first = np.array([int(np.argmax(data.entity == entity)) for entity in range(len(data.names))])
     smallest = {length: np.full((len(_MOMENTS), len(data.names)), np.nan) for length in LENGTHS}
@@ -54,20 +56,26 @@ def detectable(data: SeriesSet, per_day: float) -> list[Row]:
 
 
 def useful(rows: Sequence[Row]) -> float | None:
-    """Return the share of entities on which an attack of ten minutes is found at 5 times their usual
-    volume.
+    """Return the share of entities on which an attack of ten minutes is found at 5 times their usual volume;
+    those whose usual volume is 0 have none to compare with.
     """
-    ratios = [row["ratio_600"] for row in rows if row["ratio_600"] is not None]
-    return float(np.mean([ratio <= _USEFUL for ratio in ratios])) if ratios else None
+    judged = [
+        row for row in rows if row["ratio_600"] is not None or (row["missed_600"] and row["usual_volume"] > 0)
+    ]
+    if not judged:
+        return None
+    return float(np.mean([not row["missed_600"] and row["ratio_600"] <= _USEFUL for row in judged]))
 
 
 def _row(name: str, number: int, smallest: dict[float, Floats], usual: Floats) -> Row:
     row: Row = {"entity": name, "usual_volume": float(usual[number])}
     for length, found in smallest.items():
         known = found[:, number][~np.isnan(found[:, number])]
-        total = float(np.median(known)) if len(known) else None
-        row[f"total_{length:.0f}"] = total
-        row[f"ratio_{length:.0f}"] = None if total is None else total / max(float(usual[number]), 1e-300)
+        total = float(np.median(known)) if len(known) else math.nan
+        row[f"total_{length:.0f}"] = total if math.isfinite(total) else None
+        ratio = total / float(usual[number]) if usual[number] > 0 else math.nan
+        row[f"ratio_{length:.0f}"] = ratio if math.isfinite(ratio) else None
+        row[f"missed_{length:.0f}"] = math.isinf(total)
     return row
 
 
@@ -102,14 +110,14 @@ def _smallest(data: SeriesSet, state: bytes, first: Ints, steps: Sequence[slice]
         if not (missed & (there > 0) & ~alarmed).any():
             break
         low, high = np.where(missed, high, low), np.where(missed, high * 2.0, high)
-    else:
-        high = np.where(found(high), high, np.inf)
+    never = ~found(high)
     for _ in range(_ROUNDS):
         middle = (low + high) / 2.0
         hit = found(middle)
         low, high = np.where(hit, low, middle), np.where(hit, middle, high)
     # An alarm that there is without an attack says nothing about attacks.
-    return np.where((there > 0) & ~alarmed, high * there, np.nan)
+    total = np.where(never, np.inf, high * there)
+    return np.where((there > 0) & ~alarmed, total, np.nan)
 
 
 def _found(data: SeriesSet, state: bytes, first: Ints, steps: Sequence[slice], each: Floats) -> Flags:

@@ -106,6 +106,12 @@ class Batch:
     def __len__(self) -> int:
         return len(self.value)
 
+    @property
+    def bytes(self) -> int:
+        """About how much memory its points and the messages that it holds on to take."""
+        unread = self.series.unread_bytes if isinstance(self.series, SeriesOfBatch) else 0
+        return 32 * len(self) + unread
+
     @classmethod
     def empty(cls) -> Batch:
         """Return a batch of no points."""

@@ -69,6 +69,11 @@ class SeriesOfBatch(Mapping[int, S]):
             )
         return found
 
+    @property
+    def unread_bytes(self) -> int:
+        """How many bytes of messages are held."""
+        return sum(len(message) for each in self._unread for message in each.messages)
+
     def limited_to(self, ids: Collection[int]) -> SeriesOfBatch[S]:
         """Return the same with just these series."""
         told = {key: series for key, series in self._told.items() if key in ids}

@@ -26,6 +26,7 @@ from kubestray.search.explaining import explain_result
 from kubestray.search.kept import Kept
 from kubestray.search.run import Request
 from kubestray.store.ledger import Ledger
+from kubestray.store.schema import LEDGERS
 from kubestray.store.scratch import Scratch
 from kubestray.store.store import Store
 
@@ -65,7 +66,7 @@ class Detector:
     def __init__(self, store: Store, content: Content, make: Callable[..., Request]) -> None:
         self._store, self._content, self._make = store, content, make
         # A plan that is kept is text: it names the tables of the store itself, not those of a trial.
-        self._kept = None if isinstance(store, Scratch) else Kept(store.changes)
+        self._kept = Kept(store.changes, LEDGERS if isinstance(store, Scratch) else ())
         self._ledger, self._surroundings = Ledger(store), Surroundings(store, content)
         self._profiles = profiles_of(store, keep=True)
 

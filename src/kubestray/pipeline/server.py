@@ -131,6 +131,7 @@ class Server:
         commit = GroupCommit(
             self._newest.after(store.append),
             max_points=self._config["max_queue"],
+            max_bytes=self._config["max_queue_bytes"],
             interval=self._config["commit_interval"] / SECOND_NS,
         )
         self._started.callback(commit.close)

@@ -29,6 +29,7 @@ class QueueFull(KubestrayError):
 class _Request(NamedTuple):
     batch: Batch
     stored: Future[None]
+    bytes: int
 
 
 class GroupCommit:
@@ -39,8 +40,8 @@ class GroupCommit:
     wholly or raises. If the append of a group raises, its requests are appended one by one, so that
     one bad batch costs nobody else anything.
 
-    ``max_points`` and ``max_requests`` bound what waits or is being appended; a single batch larger
-    than that is taken when nothing else waits, as it would otherwise never be.
+    ``max_points``, ``max_bytes`` and ``max_requests`` bound what waits or is being appended; a single batch
+    larger than that is taken when nothing else waits, as it would otherwise never be.
     """
 
     def __init__(
@@ -49,10 +50,12 @@ class GroupCommit:
         *,
         max_points: int = 2_000_000,
         max_requests: int = 10_000,
+        max_bytes: int = 1 << 30,
         interval: float = 0.1,
     ) -> None:
         self._append = append
         self._max_points, self._max_requests, self._interval = max_points, max_requests, interval
+        self._max_bytes, self._bytes = max_bytes, 0
         self._waiting: list[_Request] = []
         self._points = self._requests = 0
         self._closing = False
@@ -71,7 +74,8 @@ class GroupCommit:
     @property
     def full(self) -> bool:
         """Whether the next batch would be refused, unless it is very small."""
-        return self._points >= self._max_points or self._requests >= self._max_requests
+        full = self._points >= self._max_points or self._bytes >= self._max_bytes
+        return full or self._requests >= self._max_requests
 
     def submit(self, batch: Batch) -> Future[None]:
         """Queue a batch; the future resolves when its points are stored, or with append's exception.
@@ -83,10 +87,11 @@ class GroupCommit:
         if not len(batch):
             stored.set_result(None)
             return stored
+        size = batch.bytes
         with self._changed:
-            self._check_room(len(batch))
-            self._waiting.append(_Request(batch, stored))
-            self._count(1, len(batch))
+            self._check_room(len(batch), size)
+            self._waiting.append(_Request(batch, stored, size))
+            self._count(1, len(batch), size)
             self._changed.notify_all()
         return stored
 
@@ -98,17 +103,20 @@ class GroupCommit:
         self._thread.join()
         self._writer.shutdown()
 
-    def _check_room(self, points: int) -> None:
+    def _check_room(self, points: int, size: int) -> None:
         if self._closing:
             raise QueueFull("the receiver is shutting down", retry_after=5.0)
         if self._requests and self._points + points > self._max_points:
             raise QueueFull(f"{self._points} points wait to be stored", retry_after=1.0)
+        if self._requests and self._bytes + size > self._max_bytes:
+            raise QueueFull(f"{self._bytes} bytes wait to be stored", retry_after=1.0)
         if self._requests >= self._max_requests:
             raise QueueFull(f"{self._requests} requests wait to be stored", retry_after=1.0)
 
-    def _count(self, requests: int, points: int) -> None:
+    def _count(self, requests: int, points: int, size: int) -> None:
         self._requests += requests
         self._points += points
+        self._bytes += size
 
     def _run(self) -> None:
         earliest = 0.0
@@ -117,7 +125,8 @@ class GroupCommit:
             running = [request for request in group if request.stored.set_running_or_notify_cancel()]
             errors = self._store(running)
             with self._changed:
-                self._count(-len(group), -sum(len(request.batch) for request in group))
+                sizes = sum(request.bytes for request in group)
+                self._count(-len(group), -sum(len(request.batch) for request in group), -sizes)
             for request, error in zip(running, errors, strict=True):
                 _resolve(request.stored, error)
 

@@ -15,7 +15,7 @@ from kubestray.search.matching import wildcard
 from kubestray.search.metric_points import chosen_series
 from kubestray.search.naming import NO_NAMES, Naming
 from kubestray.search.plan import Measure
-from kubestray.search.sources import sources
+from kubestray.search.sources import needs, sources
 from kubestray.search.trace import Trace
 from kubestray.store.answers import NONE_KEPT, Answers
 from kubestray.store.coverage import Coverage, expired_days, unanswered
@@ -114,8 +114,8 @@ class StoreCatalog:
     def narrows(self, node: Measure) -> bool:
         """Tell whether a step is about fewer than half of the series of its metrics, if that is known."""
         condition = chosen_series(node)
-        if condition is None or not self._answers.lasting(("series",)):
-            return True
+        if condition is None or not self._answers.lasting(("series",)) or self._translates(node):
+            return True  # which names a statement asks for decides what the mapping gives it
 
         def ask() -> bool:
             counts = [named(call("countIf", condition), "chosen"), named(call("count"), "every")]
@@ -129,13 +129,36 @@ class StoreCatalog:
         """Return how summaries and points share the work of a step; None where points do all of it."""
         if not self._summaries or self._translates(node):
             return None  # summaries are of metrics as received
-        return sources(node, self._query, self._answers)
+        found = sources(node, self._query, self._answers)
+        if found is None or not self._adds_names(node):
+            return found
+        # Groups have to have what the names are taken from as well.
+        further = self._naming.taken_from(needs(node), node.metrics)
+        return sources(node, self._query, self._answers, further)
 
     def _translates(self, node: Measure) -> bool:
         def ask() -> bool:
             return self._naming.translates(node.metrics, self._received)
 
         return self._answers.get(("series",), ("translates", node.metrics), ask)
+
+    def _adds_names(self, node: Measure) -> bool:
+        """Tell whether some series lacks an attribute that is asked for, and may get it from another."""
+        asked = sorted(needs(node))
+        further = sorted(self._naming.taken_from(asked, node.metrics))
+        if not asked or not further:
+            return False
+
+        def ask() -> bool:
+            conditions = [
+                one_of(column("metric"), map(text, node.metrics)),
+                any_of([call("not", has_attribute(name)) for name in asked]),
+                any_of([has_attribute(name) for name in further]),
+            ]
+            there = select(named(call("toUInt8", exp.Literal.number(1)), "one")).from_("series_rows")
+            return bool(self._received(there.where(all_of(conditions)).limit(1)).num_rows)
+
+        return self._answers.get(("series",), ("adds names", node.metrics, tuple(asked)), ask)
 
     def first_seen(self) -> int | None:
         """Return when the first point of all was seen, in nanoseconds; None without any."""
@@ -217,6 +240,11 @@ class Dimensions:
     metric: str
     names: list[str]
     values: Mapping[str, str | None]
+
+
+def has_attribute(name: str) -> Tree:
+    """Return the condition that a series has an attribute."""
+    return call("mapContains", column("attributes"), text(name))
 
 
 def _matches(pattern: str) -> Tree:

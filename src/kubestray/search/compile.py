@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from kubestray.search.chain import read
 from kubestray.search.columns import TYPES, nothing, some
 from kubestray.search.events import chosen, field_of
 from kubestray.search.metric_points import catalogued, measure, received
@@ -85,6 +86,8 @@ class _Steps:
                 return catalogued(node)
             case Rows():
                 return _rows(node)
+            case Extend(source=Measure() as source) if _of_keys(node, source):
+                return _with_columns(measure(source), node)
             case Extend():
                 made = [named(tree, column_.name) for column_, tree in node.assignments]
                 before = [exp.Star()] if node.kept is None else [column(name) for name in sorted(node.kept)]
@@ -140,9 +143,22 @@ class _Steps:
         on = all_of([exp.EQ(this=column(a.name), expression=column(b.name)) for a, b in node.keys])
         shown: list[Tree] = [exp.Column(this=exp.Star(), table=exp.to_identifier("ours"))]
         shown += [_whole(c) for c in (*node.carried, node.matched)]
-        query = select(*shown).from_(table(select(exp.Star()).from_(left), "ours"))
+        query = select(*shown).from_(exp.alias_(exp.to_table(left), "ours", table=True), copy=False)
         kind = "left" if node.outer else "inner"
         return query.join(table(matching, "theirs"), on=on, join_type=kind, copy=False)
+
+
+def _of_keys(node: Extend, source: Measure) -> bool:
+    """Tell whether what is made reads only what points are grouped by: then it needs no step of its own."""
+    keys = {attribute.column.name for attribute in source.by}
+    return bool(source.kinds) and read(*(tree for _, tree in node.assignments)) <= keys
+
+
+def _with_columns(query: exp.Query, node: Extend) -> exp.Query:
+    """Add columns to those of a query, of which those that are kept stay."""
+    before = [one for one in query.selects if node.kept is None or one.alias_or_name in node.kept]
+    query.set("expressions", [*before, *(named(tree, made.name) for made, tree in node.assignments)])
+    return query
 
 
 def _parts(made: Column) -> list[Tree]:

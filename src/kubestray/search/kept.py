@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -56,8 +56,10 @@ Compiling = Callable[[Relation], exp.Select]
 class Kept:
     """Plans and answers of searches over one store. Safe to use from several threads."""
 
-    def __init__(self, changes: Changes) -> None:
+    def __init__(self, changes: Changes, without: Collection[str] = ()) -> None:
+        """Plans that read one of the tables ``without`` are not kept."""
         self.answers = Answers(changes)
+        self._without = frozenset(without)
         self._plans: OrderedDict[Hashable, Plan] = OrderedDict()
         self._naming: dict[Hashable, Naming] = {}
         self._lock = Lock()
@@ -83,6 +85,8 @@ class Kept:
     ) -> None:
         """Keep a plan, if it is one that can be used again; ``compiling`` makes its statement."""
         made = None if trace.own else _plan(relation, annotations, trace, compiling)
+        if made and not self._without.isdisjoint(made.tables):
+            made = None
         with self._lock:
             self._plans.pop(key, None)
             self._naming.pop(key, None)
@@ -103,6 +107,7 @@ class Plan:
     steps: int
     trace: Trace
     ways: tuple[Hashable, ...]
+    tables: frozenset[str]
 
     def again(self, when: When, catalog: Catalog, lookups: Lookups | None) -> Ready | None:
         """Return the statement for a time; None where what it was made of is no longer the same."""
@@ -141,7 +146,8 @@ def _plan(
     for values in (now, later):
         if render(compiling(_at(relation, measured, values))) != made.at(values).text:
             return None
-    return Plan(relation, tuple(annotations), made, len(statement.ctes), trace, tuple(ways))
+    tables = frozenset(read.name for read in statement.find_all(exp.Table))
+    return Plan(relation, tuple(annotations), made, len(statement.ctes), trace, tuple(ways), tables)
 
 
 def _measured(leaf: Leaf, node: Node) -> Measure | None:

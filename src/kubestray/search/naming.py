@@ -112,6 +112,16 @@ class Naming:
             known |= {rule.name for rule in fitting if known.intersection(_taken_from(rule))}
         return known.difference(names)
 
+    def taken_from(self, names: Iterable[str], metrics: Iterable[str]) -> set[str]:
+        """Return the attributes that these are taken from where series of the metrics lack them."""
+        asked = _Asked(frozenset(metrics))
+        fitting = [rule for rule in self.mapping.attributes if asked.concerns(rule.metrics or ("*",))]
+        found, size = set(names), -1
+        while size != len(found):
+            size = len(found)
+            found |= {part for rule in fitting if rule.name in found for part in _taken_from(rule)}
+        return found.difference(names)
+
     def _present(self, asked: Iterable[_Asked], query: Query) -> _Present:
         """Find out which of the rules concern what the store has."""
         every = list(asked)

@@ -7,6 +7,8 @@ the points, and both are merged.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlglot import exp
 
 from kubestray.search.measures import METRIC, CalendarMeasure, function_of, split_states
@@ -18,11 +20,17 @@ from kubestray.store.states import STATES
 from kubestray.store.trees import Tree, all_of, call, column, named, number, one_of, select, text
 
 
-def sources(node: Measure, query: Query, answers: Answers = NONE_KEPT) -> Coverage | None:
-    """Return how summaries and points share the work; None where points do all of it."""
+def sources(
+    node: Measure, query: Query, answers: Answers = NONE_KEPT, further: Collection[str] = ()
+) -> Coverage | None:
+    """Return how summaries and points share the work; None where points do all of it.
+
+    ``further`` are attributes that groups have to have besides those that the step names.
+    """
     if not node.kinds or not _served(node):
         return None
-    found = coverage(node.span, node.metrics, needs(node), query, _longest(node), answers)
+    asked = needs(node).union(further)
+    found = coverage(node.span, node.metrics, asked, query, _longest(node), answers)
     return found if found.summaries else None
 
 

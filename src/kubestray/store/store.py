@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from sqlglot import exp
 
+from kubestray.model.errors import StoreError
 from kubestray.model.metric import Batch
 from kubestray.model.unread import series_of
 from kubestray.store import lateness
@@ -148,7 +149,10 @@ class Store:
             due = (known < 0) | self._catalogued.due(known, batch.time)
             if due.any():
                 ids, theirs = self._write_series(batch, due)
-                numbers[due] = theirs[np.searchsorted(ids, batch.series_id[due])]
+                places = np.minimum(np.searchsorted(ids, batch.series_id[due]), len(ids) - 1)
+                if not (ids[places] == batch.series_id[due]).all():
+                    raise StoreError("a batch names series that none of its messages tells of")
+                numbers[due] = theirs[places]
             return numbers
 
     def _write_series(
