@@ -18,6 +18,7 @@ from kubestray.pipeline.detecting import Detector
 from kubestray.pipeline.replaying import replay
 from kubestray.pipeline.schedule import Scheduler
 from kubestray.pipeline.setting_up import searching
+from kubestray.risk.assessing import Assessor
 from kubestray.risk.verifying import differences
 from kubestray.store.ledger import Ledger
 from kubestray.store.store import Store
@@ -160,6 +161,26 @@ def test_a_crash_between_runs_and_their_findings_loses_and_doubles_nothing(embed
     for told in found:
         sequences = [change.sequence for change in Ledger(embedded).changes(told["id"])]
         assert sequences == list(range(1, len(sequences) + 1))
+
+
+def test_a_fault_in_findings_is_told_and_made_up_for(embedded, content, monkeypatch, caplog):
+    embedded.append(batch(points()))
+    advance, faults = Assessor.advance, [START + 50 * MINUTE]
+
+    def failing(self, now, events, hits=()):
+        if now in faults:
+            faults.remove(now)
+            raise LookupError("no such thing")
+        return advance(self, now, events, hits)
+
+    monkeypatch.setattr(Assessor, "advance", failing)
+    live(embedded, content)
+    assert "findings at" in caplog.text
+    assert "no such thing" in caplog.text
+    found = documents(embedded, "finding")
+    (risen,) = [told for told in found if told["opened_by"]["how"] == "threshold"]
+    assert risen["opened"] == rfc3339(START + 60 * MINUTE)  # ten minutes later than without the fault
+    assert [step["detection"] for step in risen["steps"]] == ["Busy", "Chatty"]
 
 
 def test_what_is_suppressed_is_recorded_and_is_no_finding_and_a_preview_tells_so(embedded, content):

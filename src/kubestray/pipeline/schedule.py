@@ -16,7 +16,7 @@ from kubestray.detect.runner import Times
 from kubestray.detect.scheduler import SECOND_NS, Patience, due, resume_point, watermark
 from kubestray.model.content import Content, Detection, Search
 from kubestray.model.errors import KubestrayError
-from kubestray.model.finding import UPDATED
+from kubestray.model.finding import UPDATED, Change
 from kubestray.pipeline.assessing import ASSESSED, Assessment, is_rule
 from kubestray.pipeline.detecting import Detector
 from kubestray.risk.findings import Hit
@@ -103,15 +103,32 @@ class Scheduler:
             hits += found
             rows.append((search.id, count, error, time.monotonic() - began))
         began = time.monotonic()
-        changes = self._findings(when).advance(when, hits)
-        rows.append((ASSESSED, len(changes), "", time.monotonic() - began))
+        changes = self._assessed(when, hits)
+        if changes is not None:
+            rows.append((ASSESSED, len(changes), "", time.monotonic() - began))
         self._store.record("runs", _run_rows(rows, when))
         self._reached |= {search.id: when for search in searches}
-        for change in changes:
+        for change in changes or ():
             if change.change != UPDATED:
                 logger.info("%s %s: %s", change.kind, change.change, change.document["title"])
         if changes:
             self._changed()
+
+    def _assessed(self, when: int, hits: list[Hit]) -> list[Change] | None:
+        """See to findings; None if there is a fault: the next time it goes on from what the store has."""
+        future = self._runner.submit(lambda: self._findings(when).advance(when, hits))
+        fault = future.exception()
+        if fault is None:
+            return future.result()
+        self._assessment = None
+        if isinstance(fault, KubestrayError):
+            raise fault
+        logger.error("findings at %d failed", when // SECOND_NS, exc_info=fault)
+        return None
+
+    def is_alive(self) -> bool:
+        """Return whether the schedule goes on."""
+        return self._thread.is_alive()
 
     def _findings(self, when: int) -> Assessment:
         """Return the findings from where they were left; in a store without, they begin just before."""

@@ -89,6 +89,7 @@ class Server:
         self._content = content_of(config)
         self._told = configured(config)
         self._ready = threading.Event()
+        self._going_on: Callable[[], bool] = lambda: True
         self._newest, self._tally = Newest(), Tally()
         self._started = ExitStack()
         self._ports: dict[str, Address] = {}
@@ -173,6 +174,7 @@ class Server:
             refresh=running.switches.refresh if running.switches else lambda: None,
         )
         scheduler.start()
+        self._going_on = scheduler.is_alive
         self._started.callback(scheduler.stop)
 
     def _notify(self, store: Store) -> Notifier:
@@ -255,6 +257,8 @@ class Server:
         return Bounds(clock - self._config["retention_raw"], clock + self._config["future_limit"])
 
     async def _healthz(self, _request: Request) -> PlainTextResponse:
+        if self._ready.is_set() and not self._going_on():
+            return PlainTextResponse("the schedule has ended: see the log, and start anew\n", status_code=503)
         return PlainTextResponse("ok\n")
 
     async def _readyz(self, _request: Request) -> PlainTextResponse:
