@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from kubestray.search.functions.base import BadArgument, Build, Environment, literal_text
-from kubestray.search.regex import BadRegex, engine_regex
+from kubestray.search.regex import BadRegex, engine_regex, group_count
 from kubestray.search.values import Shape, Value, any_value, as_list, as_number, as_text, missing
 from kubestray.store.trees import Tree, call, column, either, lambda_, null, number, text
 
@@ -119,17 +119,13 @@ def _replacement(regex: Value, value: Value) -> Tree:
     """Return the replacement; the engine refuses to refer to a group that there is not."""
     if value.literal is None or regex.literal is None:
         return call("ifNull", as_text(value), text(""))
-    groups = re.compile(re.sub(r"\(\?<(?![=!])", "(?P<", _without_flags(regex.literal))).groups
+    groups = group_count(engine_regex(regex.literal))
     found = re.sub(
         r"\\(\\|\d)",
         lambda m: m[0] if m[1] == "\\" or int(m[1]) <= groups else "",
         value.literal,
     )
     return text(found)
-
-
-def _without_flags(regex: str) -> str:
-    return re.sub(r"\[:\w+:\]", "a", re.sub(r"\(\?[a-zA-Z-]+\)", "", regex))
 
 
 def match_(a: list[Value], env: Environment) -> Value:
