@@ -148,13 +148,13 @@ def test_either_name_finds_the_points_and_a_wildcard_counts_them_once(store: Sto
 
 
 def test_attributes_have_both_names_in_rows_and_in_clauses(store: Store) -> None:
-    put(store, "process.cpu.utilization", Kind.GAUGE, (0.5,), **{"cpu.mode": "user", "host.name": "n1"})
-    put(store, "process.cpu.utilization", Kind.GAUGE, (0.25,), state="user", **{"k8s.node.name": "n1"})
+    put(store, "process.cpu.utilization", Kind.GAUGE, (0.5,), **{"cpu.mode": "user", "k8s.node.name": "n1"})
+    put(store, "process.cpu.utilization", Kind.GAUGE, (0.25,), state="user", **{"node": "n1"})
     assert rows(
         store,
         "| mstats count(process.cpu.utilization) AS n WHERE index=* AND state=user AND cpu.mode=us* "
-        "BY k8s.node.name host.name state",
-    ) == [{"k8s.node.name": "n1", "host.name": "n1", "state": "user", "n": 2}]
+        "BY k8s.node.name state",
+    ) == [{"k8s.node.name": "n1", "state": "user", "n": 2}]
     assert rows(store, "| mstats count(process.cpu.utilization) AS n WHERE index=* state=wait") == []
 
 
@@ -299,16 +299,16 @@ def test_summaries_do_not_answer_for_what_their_groups_cannot_tell(embedded: Sto
     known = {"container.id": ID, "k8s.pod.uid": UID, "k8s.pod.name": "web-1", "k8s.namespace.name": "shop"}
     put(store, "k8s.container.ready", Kind.GAUGE, (1.0,), **known)
     cgroup = {"process.cgroup": f"0::/kubepods.slice/kubepods-{POD}/crio-{ID}.scope"}
-    put(store, "process.threads", Kind.GAUGE, (3.0, 5.0), **cgroup, **{"k8s.node.name": "n1"})
-    put(store, "process.handles", Kind.GAUGE, (3.0, 5.0), **{"k8s.node.name": "n1"})
+    put(store, "process.threads", Kind.GAUGE, (3.0, 5.0), **cgroup, **{"node": "n1"})
+    put(store, "process.handles", Kind.GAUGE, (3.0, 5.0), **{"node": "n1"})
     summariser = Summariser(store, ("process.cgroup", "k8s.pod.uid"))
     while summariser.pass_once():
         pass
     span = Span(NOW - 2 * HOUR, NOW + 2 * HOUR)
     for metric, by, wanted in (
         ("process.threads", "k8s.namespace.name", [{"k8s.namespace.name": "shop", "n": 4}]),
-        ("process.threads", "host.name", [{"host.name": "n1", "n": 4}]),
-        ("process.handles", "host.name", [{"host.name": "n1", "n": 4}]),
+        ("process.threads", "k8s.node.name", [{"k8s.node.name": "n1", "n": 4}]),
+        ("process.handles", "k8s.node.name", [{"k8s.node.name": "n1", "n": 4}]),
     ):
         text = f"| mstats avg({metric}) AS n WHERE index=* BY {by}"
         for summaries in (True, False):

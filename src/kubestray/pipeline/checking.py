@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -228,11 +229,11 @@ def _macro_problems(files: Sequence[_File], content: Content) -> Iterator[Diagno
 def _unwritten(files: Iterable[_File], content: Content) -> Iterator[Diagnostic]:
     """Yield lookups that are read, and that no search writes and no file fills."""
     written = {name for file in files for name in file.checked.written}
-    texts = " ".join(search.search for search in content.baselines.values())
+    words = {word for search in content.baselines.values() for word in re.findall(r"[\w.-]+", search.search)}
     for file in files:
         for name, place in file.checked.read.items():
             lookup = content.lookups.get(name)
-            if lookup and not lookup.file and name not in written and name not in texts:
+            if lookup and not lookup.file and name not in written and name not in words:
                 message = f"nothing writes the lookup {name!r}: no row will match"
                 yield Diagnostic(place, message, "a baseline that ends with outputlookup does", warning=True)
 

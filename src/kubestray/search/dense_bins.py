@@ -114,7 +114,9 @@ def _pairs(node: Measure) -> list[tuple[str, str]]:
 
 
 def _name(node: Measure, state: str, metric: str) -> str:
-    return f"{state}_{node.metrics.index(metric)}" if metric else f"{state}_all"
+    """Return the column of a state of a metric, which need not be one that the store has."""
+    asked = list(dict.fromkeys(one.metric for one in node.aggregates))
+    return f"{state}_{asked.index(metric)}" if metric else f"{state}_all"
 
 
 def _taken(name: str) -> list[Tree]:
