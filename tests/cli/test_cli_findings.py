@@ -1,0 +1,98 @@
+"""``replay``, ``verify`` and ``findings``, as they are typed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from serve.product import run
+
+START = 1_795_000_200  # seconds, at the begin of ten minutes
+
+DETECTION = """
+name: Busy
+id: 00000000-0000-4000-8000-000000000001
+version: 1
+type: TTP
+search: |-
+  | mstats max(cpu) AS load WHERE index=* BY k8s.cluster.name k8s.namespace.name k8s.pod.name
+  | where load > 10
+schedule: {cron: '*/10 * * * *', earliest: -10m, latest: now}
+rba:
+  message: $k8s.pod.name$ has $load$
+  risk_objects: [{field: k8s.pod.name, type: other, score: 60}]
+tags: {mitre_attack_id: [T1496]}
+"""
+
+
+def attribute(key: str, value: str) -> dict:
+    return {"key": key, "value": {"stringValue": value}}
+
+
+@pytest.fixture
+def setting(tmp_path: Path) -> dict[str, Path]:
+    """A store with a pod that is busy from the tenth to the twentieth minute, and content that sees it."""
+    content = tmp_path / "content"
+    content.mkdir()
+    (content / "busy.yml").write_text(DETECTION)
+    names = {"k8s.cluster.name": "prod", "k8s.namespace.name": "shop", "k8s.pod.name": "cart-0"}
+    points = [
+        {"timeUnixNano": str((START + 60 * m) * 10**9), "asDouble": 50.0 if 10 <= m < 20 else 1.0}
+        for m in range(22)
+    ]
+    metric = {"name": "cpu", "gauge": {"dataPoints": points}}
+    resource = {"attributes": [attribute(*pair) for pair in names.items()]}
+    request = {"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": [metric]}]}]}
+    (tmp_path / "points.json").write_text(json.dumps(request))
+    store = tmp_path / "store"
+    assert run("ingest", "--store", store, tmp_path / "points.json").code == 0
+    return {"store": store, "content": content}
+
+
+def test_from_a_replay_to_a_verified_file(setting, tmp_path):
+    span = ("--from", str(START + 901), "--to", str(START + 1201))  # one time at which anything is due
+    where = ("--store", setting["store"], "--content", setting["content"])
+    told = run("replay", *span, *where, "--format", "json")
+    assert told.code == 0, told.err
+    found = json.loads(told.out)
+    (finding,) = [one for one in found["findings"] if one["opened_by"]["name"] == "Busy"]
+    assert finding["entity"] == "pod:prod/shop/cart-0"
+    assert finding["techniques"] == ["T1496"]
+    assert finding["would_not_have_fired"] == ["Busy: load at most 10 (50)"]
+    (incident,) = found["incidents"]
+    assert incident["steps"][0]["detection"] == "Busy"
+    assert incident["findings"] == [finding["id"]]
+
+    file = tmp_path / "finding.json"
+    file.write_text(json.dumps(finding))
+    verified = run("verify", file)
+    assert (verified.code, verified.out) == (0, "identical\n")
+    file.write_text(json.dumps({**finding, "score": finding["score"] + 1}))
+    verified = run("verify", file)
+    assert verified.code == 1
+    assert verified.out.startswith("score: ")
+    file.write_text("{")
+    assert run("verify", file).code == 2
+
+    listed = run("findings", "list", "--store", setting["store"], "--format", "json")
+    assert json.loads(listed.out) == []  # nothing of a replay stays
+
+
+def test_what_is_decided_without_a_reason_or_a_finding_is_refused(setting):
+    where = ("--store", setting["store"])
+    for arguments, said in (
+        (("show", "nothing"), "there is no finding"),
+        (("suppress", "--entity", "workload:*"), "reason"),
+        (("suppress", "--reason", "x"), "scope"),
+        (("suppress", "--entity", "*", "--reason", "x", "--expires", "-1d"), "expire"),
+        (("withdraw", "nothing"), "there is no suppression"),
+    ):
+        told = run("findings", *arguments, *where)
+        assert (told.code, said in told.err) == (2, True), told.err
+    made = run("findings", "suppress", "--entity", "workload:prod/*", "--reason", "a test", *where)
+    assert made.code == 0, made.err
+    (known,) = json.loads(run("findings", "suppressions", *where).out)
+    assert known["id"] == json.loads(made.out)["id"]
+    assert known["reason"] == "a test"
