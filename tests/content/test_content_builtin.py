@@ -6,10 +6,9 @@ import os
 
 import pytest
 
-from kubestray.config import load_config
 from kubestray.detect.loader import load_content
 from kubestray.pipeline.setting_up import built_in
-from kubestray.pipeline.testing import run_tests
+from serve.product import run
 
 CONTENT = load_content([built_in()])
 OURS = sorted(name for name, one in CONTENT.detections.items() if one.type != "Correlation")
@@ -18,7 +17,9 @@ CHOSEN = OURS if os.environ.get("TEST_EVERY_CASE") else OURS[::4]
 
 @pytest.mark.parametrize("name", CHOSEN)
 def test_a_built_in_detection_passes_its_tests(name: str) -> None:
-    config = load_config({}, {}, None)
-    verdicts = list(run_tests(config, CONTENT, [CONTENT.detections[name]]))
+    """In a process of its own: a test of a detection opens a store, and this one has another open."""
+    told = run("content", "test", CONTENT.detections[name].path)
+    assert told.code == 0, told.out + told.err
+    verdicts = told.out.splitlines()
     assert len(verdicts) >= 2
-    assert [verdict for verdict in verdicts if not verdict.passed] == []
+    assert all(verdict.startswith(f"ok   {name}: ") for verdict in verdicts)

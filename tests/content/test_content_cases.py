@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kubestray.cli import main
 from kubestray.detect.cases import cases_of
 from kubestray.detect.loader import load_content, load_item
 from kubestray.detect.notation import read_points
@@ -16,6 +15,7 @@ from kubestray.model.content import Detection
 from kubestray.model.errors import ContentError, UsageError
 from kubestray.model.metric import Kind
 from kubestray.pipeline.setting_up import built_in
+from serve.product import run
 
 SECOND = 10**9
 END = 1_000_000 * SECOND
@@ -85,23 +85,18 @@ def test_a_bad_line_is_told(line: str, told: str) -> None:
         read_points([line], END, SECOND)
 
 
-def test_tests_of_a_detection_pass_and_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tests_of_a_detection_pass_and_fail(tmp_path: Path) -> None:
     right = written(tmp_path, DETECTION)
-    assert main_exit(["content", "test", str(right)]) == 0
-    assert capsys.readouterr().out == "ok   Loud: a loud one\nok   Loud: what was loud an hour ago\n"
+    passed = run("content", "test", right)
+    assert (passed.code, passed.out) == (0, "ok   Loud: a loud one\nok   Loud: what was loud an hour ago\n")
     wrong = written(
         tmp_path, DETECTION.replace("rows: 0", "rows: 2").replace("entities: [a]", "entities: [b]")
     )
-    assert main_exit(["content", "test", str(wrong)]) == 1
-    told = capsys.readouterr().out
+    failed = run("content", "test", wrong)
+    assert failed.code == 1
+    told = failed.out
     assert "expected 2 rows, found 0" in told
     assert "expected at risk: b; found: a" in told
-
-
-def main_exit(arguments: list[str]) -> int:
-    with pytest.raises(SystemExit) as left:
-        main(arguments)
-    return int(left.value.code or 0)
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import grpc
 import pytest
+from memory_store import MemoryStore
 from starlette.applications import Starlette
 
-from kubestray.model.metric import Batch
 from kubestray.receive.commit import GroupCommit
 from kubestray.receive.hec_http import hec_routes
 from kubestray.receive.http_intake import HttpIntake
@@ -25,40 +23,6 @@ from kubestray.receive.otlp_http import otlp_routes
 from kubestray.receive.remote_write_http import remote_write_routes
 from kubestray.receive.remote_write_samples import label_cache
 from kubestray.receive.signalfx_http import signalfx_routes
-
-
-class MemoryStore:
-    """Keeps what is appended; can be told to fail, or to wait."""
-
-    def __init__(self) -> None:
-        self.batches: list[Batch] = []
-        self.failure: Exception | None = None
-        self.entered, self.open = threading.Semaphore(0), threading.Event()
-        self.open.set()
-
-    def append(self, batch: Batch) -> None:
-        self.entered.release()
-        self.open.wait(30)
-        if self.failure:
-            raise self.failure
-        self.batches.append(batch)
-
-    @contextmanager
-    def busy(self, send: Callable[[], object]) -> Iterator[None]:
-        """Have what ``send`` sends under way, in a thread of its own, while the block runs."""
-        self.open.clear()
-        sender = threading.Thread(target=send)
-        sender.start()
-        assert self.entered.acquire(timeout=20)
-        try:
-            yield
-        finally:
-            self.open.set()
-            sender.join(20)
-
-    @property
-    def values(self) -> list[float]:
-        return [value for batch in self.batches for value in batch.value.tolist()]
 
 
 @dataclass

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from google.protobuf.json_format import MessageToJson
+from memory_store import MemoryStore
 from otlp_messages import gauge, request_of
 
-from conftest import MemoryStore
 from kubestray.model.errors import StoreError, UsageError
 from kubestray.receive.budget import SeriesBudget
 from kubestray.receive.commit import GroupCommit

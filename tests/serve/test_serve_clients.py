@@ -140,4 +140,4 @@ def test_good_answers_are_those_of_the_protocol(server):
 
 
 def test_health(server):
-    assert [server.get(page) for page in ("/healthz", "/readyz", "/nothing")] == [200, 200, 404]
+    assert [server.get(page) for page in ("/healthz", "/readyz", "/static/nothing")] == [200, 200, 404]

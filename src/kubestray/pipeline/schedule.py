@@ -121,7 +121,7 @@ class Scheduler:
         if fault is None:
             return future.result()
         self._assessment = None
-        if isinstance(fault, KubestrayError):
+        if isinstance(fault, KubestrayError) or not isinstance(fault, Exception):
             raise fault
         logger.error("findings at %d failed", when // SECOND_NS, exc_info=fault)
         return None
