@@ -35,6 +35,15 @@ def settings(parser: argparse.ArgumentParser, *names: str) -> None:
         )
 
 
+def searching(parser: argparse.ArgumentParser) -> None:
+    """Add what every command that runs searches takes: switches, and the settings of searches."""
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a compatibility switch; repeatable"
+    )
+    limits = ("search_timeout", "search_memory", "search_rows")
+    settings(parser, "content", "metric_index", "mapping", "timezone", *limits)
+
+
 def times(parser: argparse.ArgumentParser) -> None:
     """Add ``--now``, ``--earliest`` and ``--latest``."""
     parser.add_argument(

@@ -20,19 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--now", metavar="T", help="what times such as -7d are counted from [the clock]")
     parser.add_argument("--format", choices=("json", "table"), help="json or table [table on a terminal]")
     parser.add_argument("--progress", action="store_true", help="show how far it is")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a compatibility switch; repeatable"
-    )
-    options.settings(
-        parser,
-        "content",
-        "metric_index",
-        "mapping",
-        "timezone",
-        "search_timeout",
-        "search_memory",
-        "search_rows",
-    )
+    options.searching(parser)
 
 
 def run(parsed: argparse.Namespace) -> int:

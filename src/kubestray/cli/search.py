@@ -49,19 +49,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--explain", action="store_true", help="show the plan and the SQL instead of the result"
     )
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a compatibility switch; repeatable"
-    )
-    options.settings(
-        parser,
-        "content",
-        "metric_index",
-        "mapping",
-        "timezone",
-        "search_timeout",
-        "search_memory",
-        "search_rows",
-    )
+    options.searching(parser)
 
 
 def run(parsed: argparse.Namespace) -> int:

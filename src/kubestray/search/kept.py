@@ -61,18 +61,12 @@ class Kept:
         self.answers = Answers(changes)
         self._without = frozenset(without)
         self._plans: OrderedDict[Hashable, Plan] = OrderedDict()
-        self._naming: dict[Hashable, Naming] = {}
         self._lock = Lock()
 
     def find(self, key: Hashable) -> Plan | None:
         """Return the plan that is kept for a search."""
         with self._lock:
             return self._plans.get(key)
-
-    def naming(self, key: Hashable) -> Naming | None:
-        """Return the names that a kept plan was made with."""
-        with self._lock:
-            return self._naming.get(key)
 
     def keep(
         self,
@@ -84,17 +78,15 @@ class Kept:
         compiling: Compiling = compile_relation,
     ) -> None:
         """Keep a plan, if it is one that can be used again; ``compiling`` makes its statement."""
-        made = None if trace.own else _plan(relation, annotations, trace, compiling)
+        made = None if trace.own else _plan(relation, annotations, trace, naming, compiling)
         if made and not self._without.isdisjoint(made.tables):
             made = None
         with self._lock:
             self._plans.pop(key, None)
-            self._naming.pop(key, None)
             if made:
                 self._plans[key] = made
-                self._naming[key] = naming
             while len(self._plans) > _MOST:
-                self._naming.pop(self._plans.popitem(last=False)[0], None)
+                self._plans.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +100,8 @@ class Plan:
     trace: Trace
     ways: tuple[Hashable, ...]
     tables: frozenset[str]
+    naming: Naming
+    """The names that it was made with."""
 
     def again(self, when: When, catalog: Catalog, lookups: Lookups | None) -> Ready | None:
         """Return the statement for a time; None where what it was made of is no longer the same."""
@@ -130,7 +124,7 @@ class Plan:
 
 
 def _plan(
-    relation: Relation, annotations: list[Annotation], trace: Trace, compiling: Compiling
+    relation: Relation, annotations: list[Annotation], trace: Trace, naming: Naming, compiling: Compiling
 ) -> Plan | None:
     """Return the plan to keep; None where its statement is not the same one at another time."""
     found = [_measured(leaf, relation.node) for leaf in trace.leaves]
@@ -147,7 +141,7 @@ def _plan(
         if render(compiling(_at(relation, measured, values))) != made.at(values).text:
             return None
     tables = frozenset(read.name for read in statement.find_all(exp.Table))
-    return Plan(relation, tuple(annotations), made, len(statement.ctes), trace, tuple(ways), tables)
+    return Plan(relation, tuple(annotations), made, len(statement.ctes), trace, tuple(ways), tables, naming)
 
 
 def _measured(leaf: Leaf, node: Node) -> Measure | None:

@@ -158,8 +158,7 @@ def _compiled(request: Request, query: Query) -> Compiled:
         return _statement(made, request, query)
 
     plan = kept.find(key) if kept else None
-    named_so = kept.naming(key) if kept else None
-    if kept and named_so and not named_so.holds(_answered(kept, request, query)):
+    if kept and plan and not plan.naming.holds(_answered(kept, request, query)):
         plan = None
     if plan and (ready := plan.again(context.when, context.catalog, request.lookups)):
         return Compiled(plan.relation, ready, list(plan.annotations), [], plan.steps)
