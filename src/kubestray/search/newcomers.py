@@ -23,11 +23,25 @@ from kubestray.search.plan import Column, Filter, Grouped, Limited
 from kubestray.search.relation import Context, Relation
 from kubestray.search.times import SECOND_NS
 from kubestray.search.values import NULL, Shape, as_text
-from kubestray.store.trees import Tree, all_of, any_of, call, column, number, one_of, text
+from kubestray.store.trees import (
+    Tree,
+    all_of,
+    any_of,
+    call,
+    column,
+    either,
+    lambda_,
+    number,
+    one_of,
+    text,
+)
 
 Parts = tuple[str, ...]
 MOST_KEYS = 100_000
 MOST_PLACES = 10
+ROUTINE = 25 * 3600.0
+"""Seconds in which what happens once a day has happened, if an hour later than the day before."""
+
 _LAG = 3600.0  # seconds by which last_seen may lag
 
 
@@ -45,7 +59,8 @@ class Wanted:
 class Newcomer:
     """A key that was first seen in the range; times in seconds, ``novelty`` from 0 to 1.
 
-    ``elsewhere`` are other places where the fields were known before.
+    ``elsewhere`` are other places where the fields were known before; ``age`` is how long its scope was known
+    by then.
     """
 
     scope: Parts
@@ -54,6 +69,7 @@ class Newcomer:
     elsewhere: tuple[str, ...]
     novelty: float
     state: str
+    age: float
 
 
 @dataclass(slots=True)
@@ -152,6 +168,7 @@ class _Facts:
     _all: dict[str, float] = field(default_factory=dict)
     _anew: float = 0.0
     _by_scope: dict[Parts, list[float]] = field(default_factory=dict)
+    _everywhere: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         seen, context = self.seen, self.context
@@ -164,36 +181,40 @@ class _Facts:
         self._ask_fleet(own)
         self._ask_places()
         for scope, _, first in self.recent:
-            self._by_scope.setdefault(scope, []).append(first)
+            if first >= self._scopes[scope][0] + PRIOR_SECONDS:
+                self._by_scope.setdefault(scope, []).append(first)
+                self._everywhere.append(first)
 
     def _ask_scopes(self, own: Seen) -> None:
-        wanted = dict.fromkeys(scope for scope, _, _ in self.news)
+        wanted = dict.fromkeys(scope for scope, _, _ in self.recent)
         chosen = own if not own.scope else _chosen(own, own.scope, wanted)
-        first = _column(own.sighting.first)
-        asked = chosen.grouped(
-            own.scope, [("since", call("min", first)), ("news", self._decayed(first))], self.context
-        )
-        for row in self.context.discover(asked):
+        for row in self.context.discover(self._met(chosen)):
             self._scopes[_parts(row, len(own.scope))] = (row["since"], row["news"])
 
     def _ask_fleet(self, own: Seen) -> None:
-        first = _column(own.sighting.first)
-        scopes = (
-            call("uniqExact", *(_column(one) for one in own.scope))
-            if own.scope
-            else call("toUInt64", number(1))
-        )
-        asked = own.grouped(
-            [],
-            [("since", call("min", first)), ("news", self._decayed(first)), ("scopes", _double(scopes))],
-            self.context,
-        )
-        self._all = self.context.discover(asked)[0]
-        by_fields = own.grouped(own.key, [("first", call("min", first.copy()))], self.context)
-        anew = by_fields.fields["first"]
-        made = self.context.column(Shape.NUMBER)
-        node = Grouped(by_fields.node, (), ((made, self._decayed(_column(anew))),))
-        self._anew = self.context.discover(Relation(node, {"news": made}))[0]["news"]
+        scopes = self._met(own)
+        since, news = (_column(scopes.fields[name]) for name in ("since", "news"))
+        asked = {
+            "since": call("min", since),
+            "news": call("sum", news),
+            "scopes": _double(call("count")),
+        }
+        self._all = self.context.discover(self._summed(scopes, asked))[0]
+        by_fields = own.grouped(own.key, [("first", call("min", _column(own.sighting.first)))], self.context)
+        times = call("groupArray", _column(by_fields.fields["first"]))
+        anew = {"news": self._decayed(times, number(self._all["since"]))}
+        self._anew = self.context.discover(self._summed(by_fields, anew))[0]["news"]
+
+    def _met(self, own: Seen) -> Relation:
+        """Return for each scope since when it is known, and how many new keys it met after its first hour."""
+        times = call("groupArray", _column(own.sighting.first))
+        since = call("arrayMin", times)
+        asked = [("since", _double(since)), ("news", self._decayed(times, since))]
+        return own.grouped(own.scope, asked, self.context)
+
+    def _summed(self, rows: Relation, asked: Mapping[str, Tree]) -> Relation:
+        made = {name: self.context.column(Shape.NUMBER) for name in asked}
+        return Relation(Grouped(rows.node, (), tuple((made[name], asked[name]) for name in asked)), made)
 
     def _ask_places(self) -> None:
         seen = self.seen
@@ -208,13 +229,19 @@ class _Facts:
                 (parts[:scopes], parts[keys:], row["first"])
             )
 
-    def _decayed(self, first: Tree) -> Tree:
-        """Return how many keys were first seen before what is `recent`, less what is forgotten."""
-        before = number(self.seen.earliest - WINDOW)
+    def _decayed(self, times: Tree, since: Tree) -> Tree:
+        """Return how many of some first sights were news before what is `recent`, less what is forgotten.
+
+        What a scope has in its first hour is what there is, no news.
+        """
+        one, before = call("assumeNotNull", column("t")), number(self.seen.earliest - WINDOW)
         weight = call(
-            "exp2", call("divide", call("minus", first.copy(), number(self.seen.earliest)), number(HALF_LIFE))
+            "exp2", call("divide", call("minus", one, number(self.seen.earliest)), number(HALF_LIFE))
         )
-        return call("ifNull", call("sumIf", weight, call("less", first.copy(), before)), number(0.0))
+        settled = call("plus", since.copy(), number(PRIOR_SECONDS))
+        counts = all_of([call("greaterOrEquals", one.copy(), settled), call("less", one.copy(), before)])
+        summed = call("arraySum", lambda_("t", either(counts, weight, number(0.0))), times.copy())
+        return _double(summed)
 
     def _news_at(self, time: float, older: float, recent: Iterable[float]) -> float:
         """Return how many keys were news by a time, less the last ten minutes: a burst must not explain
@@ -235,22 +262,25 @@ class _Facts:
         else:
             times = self._by_scope[scope]
             recent = sum(first - WINDOW < one <= first for one in times)
-            everywhere = self._news_at(first, self._all["news"], (one for _, _, one in self.recent))
-            usual = usual_rate(everywhere, remembered(first - self._all["since"]), int(self._all["scopes"]))
-            rate = own_rate(self._news_at(first, older, times), remembered(age), usual)
+            everywhere = self._news_at(first, self._all["news"], self._everywhere)
+            fleet = _watched(first - self._all["since"])
+            usual = usual_rate(everywhere, fleet, int(self._all["scopes"]))
+            rate = own_rate(self._news_at(first, older, times), _watched(age), usual)
             youth = math.exp2(-age / HALF_LIFE)
             novelty = _likely(rarity(recent, rate)) * (1.0 - youth * share)
-        return Newcomer(scope, key, first, elsewhere, novelty, state)
+        return Newcomer(scope, key, first, elsewhere, novelty, state, age)
 
     def _in_fleet(self, first: float) -> float:
         """Return how much news a key is in a scope that has just begun: how rarely the fleet meets new
         ones.
+
+        Jobs bring scopes of their own once a day: before the fleet has seen a day it is as likely one of them.
         """
         seconds = first - self._all["since"]
         if seconds < PRIOR_SECONDS:
             return 0.0  # everything begins
-        rate = usual_rate(self._news_at(first, self._anew, ()), remembered(seconds), 1)
-        return _likely(rarity(1, rate))
+        rate = usual_rate(self._news_at(first, self._anew, ()), _watched(seconds), 1)
+        return _likely(rarity(1, rate)) * (0.5 if seconds < ROUTINE else 1.0)
 
     def _elsewhere(self, scope: Parts, key: Parts, first: float) -> tuple[tuple[str, ...], float]:
         """Return some other places that knew a key before, and the share of other scopes that did."""
@@ -278,6 +308,11 @@ def _chosen(seen: Seen, columns: Sequence[Column], wanted: Iterable[Parts]) -> S
     return Seen(
         relation, seen.sighting, seen.scope, seen.key, seen.places, seen.earliest, seen.latest, seen.history
     )
+
+
+def _watched(age: float) -> float:
+    """Return for how long news could be told from what there is, of something that is known for some time."""
+    return remembered(age - PRIOR_SECONDS)
 
 
 def _likely(score: float) -> float:

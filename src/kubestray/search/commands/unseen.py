@@ -17,11 +17,14 @@ to 1: 1 less the probability that its scope meets so many new keys in ten minute
 lately (half of that is forgotten in a day). In a scope that meets something new each hour a new key is no
 news, in one that never changes it is. ``min_novelty`` is the least that is kept.
 
-``unseen_state`` is ``learning`` while the scope itself is known for less than ``history``, else ``ready``.
-The younger the scope (by half with each day), the more a key that other scopes know is expected of it. In
-the first hour of a scope everything in it is new: what is known elsewhere is no news then (0), and what is
-known nowhere counts by how rarely all scopes together meet something new. In the first hour of all nothing
-is news.
+``scope_age`` is for how many seconds the scope was known when the key came, and ``unseen_state`` is
+``learning`` while that is less than ``history``, else ``ready``. The younger the scope (by half with each
+day), the more a key that other scopes know is expected of it. In the first hour of a scope everything in it
+is new, and never counts as news that it met: what is known elsewhere is no news then (0), and what is known
+nowhere counts by how rarely all scopes together meet something new, by half of that before all scopes
+together are known for a day and an hour, as jobs of each day are not known by then. In the first hour of all
+nothing is news. What happens once a day is not known in the first day of a scope either: where that matters
+(jobs, nodes, a whole cluster) ask for ``scope_age >= 90000``.
 
 ``action=annotate`` keeps all rows; ``novelty`` is 0 for what is known.
 
@@ -51,7 +54,7 @@ _OPTIONS = ("history", "known_by", "min_novelty", "action")
 _ACTIONS = ("filter", "annotate")
 _ADDED = {
     "first_seen": Shape.NUMBER, "known_elsewhere": Shape.MULTI, "novelty": Shape.NUMBER,
-    "unseen_state": Shape.TEXT,
+    "unseen_state": Shape.TEXT, "scope_age": Shape.NUMBER,
 }  # fmt: skip
 
 
@@ -110,6 +113,7 @@ def _joined(
             "known_elsewhere": list(one.elsewhere),
             "novelty": one.novelty,
             "unseen_state": one.state,
+            "scope_age": one.age,
         }
         for one in found
     ]
