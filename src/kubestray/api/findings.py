@@ -218,8 +218,7 @@ def finding(running: Running, identity: str) -> Document:
 
 def findings_of(running: Running, document: Document) -> list[Row]:
     """Return the findings of an incident."""
-    wanted = set(document.get("findings", ()))
-    return [row_of(one) for one in _documents(running) if one["id"] in wanted]
+    return [row_of(one) for one in _casework(running).chosen(document.get("findings", ()))]
 
 
 def about(running: Running, entities: Iterable[str]) -> list[Row]:
@@ -296,9 +295,7 @@ def preview(running: Running, scope: Scope, days: int = 30) -> Preview:
     """Return what a suppression would have hidden of the findings of some days."""
     since = max(0, running.clock() - days * _DAY)
     hidden = _casework(running).preview(scope.given(), since)
-    opened = [
-        one for one in _documents(running) if one["kind"] == "finding" and nanoseconds(one["opened"]) >= since
-    ]
+    opened = _casework(running).opened(since)
     told = ({"owner": None, **one} for one in hidden)
     return Preview(since=rfc3339(since), findings=len(opened), hidden=[row_of(one) for one in told])
 

@@ -39,3 +39,9 @@ class Entity:
         """Return the name as people say it: with its namespace, without its cluster."""
         own = self.name or self.namespace or self.cluster
         return f"{self.namespace}/{own}" if self.namespace and self.name else own
+
+    @property
+    def said(self) -> str:
+        """Return the name as it is put in a sentence: what it is, and the cluster that it is in."""
+        within = f" of cluster {self.cluster}" if self.cluster and self.kind != "cluster" else ""
+        return f"{self.kind} {self.short}{within}"

@@ -14,6 +14,12 @@ from kubestray.risk.suppressions import SUPPRESS, WITHDRAW, Suppression, suppres
 from kubestray.store.ledger import Ledger, Noted
 from kubestray.store.store import Store
 
+MOST_OVER = 1000
+"""How many findings and incidents that are over are listed with those that are open."""
+
+_OVER = frozenset(("resolved", "closed"))
+"""The states in which something that is over can be."""
+
 
 class Casework:
     """Findings and incidents of a store with what was decided about them. ``clock`` gives nanoseconds."""
@@ -21,18 +27,32 @@ class Casework:
     def __init__(self, store: Store, clock: Callable[[], int] = time.time_ns) -> None:
         self._ledger, self._clock = Ledger(store), clock
 
-    def documents(self, kind: str = "", states: Iterable[str] = ()) -> list[Document]:
-        """Return findings and incidents as they stand, the newest first; of a kind, in some states."""
+    def documents(
+        self, kind: str = "", states: Iterable[str] = (), most_over: int | None = MOST_OVER
+    ) -> list[Document]:
+        """Return findings and incidents as they stand, the newest first; of a kind, in some states.
+
+        All that are open, and of those that are over the newest ``most_over`` (None for all there ever were).
+        """
         wanted = set(states)
-        decided: dict[str, list[Decision]] = defaultdict(list)
-        for one in self._ledger.decisions():
-            decided[one.target].append(one)
-        hidden, now = suppressions_of(one for ones in decided.values() for one in ones), self._clock()
-        found = (
-            as_it_stands(noted.document, decided[noted.document["id"]], hidden, now)
-            for noted in self._ledger.latest(kind=kind)
-        )
+        noted = self._ledger.latest(only_open=True, kind=kind)
+        if not wanted or wanted & _OVER:
+            noted += self._ledger.latest(only_over=True, kind=kind, most=most_over)
+        found = self._as_they_stand(noted)
         return [one for one in found if not one.get("merged_into") and (not wanted or one["state"] in wanted)]
+
+    def chosen(self, identities: Iterable[str]) -> list[Document]:
+        """Return some findings and incidents as they stand, the newest first, whenever they were."""
+        return self._as_they_stand(self._ledger.latest(identities=tuple(identities)))
+
+    def _as_they_stand(self, noted: Iterable[Noted]) -> list[Document]:
+        ordered = sorted(noted, key=lambda one: (-one.time, one.document["id"]))
+        documents = [one.document for one in ordered]
+        decided: dict[str, list[Decision]] = defaultdict(list)
+        for one in self._ledger.decisions(targets=[one["id"] for one in documents]) if documents else ():
+            decided[one.target].append(one)
+        hidden, now = self.suppressions(), self._clock()
+        return [as_it_stands(one, decided[one["id"]], hidden, now) for one in documents]
 
     def document(self, identity: str) -> Document:
         """Return a finding or incident as it stands; raise `UsageError` if there is none."""
@@ -73,13 +93,18 @@ class Casework:
         """Return every suppression there was, in order."""
         return suppressions_of(self._ledger.decisions(actions=(SUPPRESS, WITHDRAW)))
 
+    def opened(self, since: int) -> list[Document]:
+        """Return the findings that were opened from ``since`` (ns) on, as they were written last."""
+        # What was opened since then was written since then.
+        found = (noted.document for noted in self._ledger.latest(kind="finding", after=max(since - 1, 0)))
+        return [one for one in found if nanoseconds(one["opened"]) >= since]
+
     def preview(self, scope: dict[str, Any], since: int) -> list[Document]:
         """Return the findings opened from ``since`` (ns) on that a suppression would have hidden."""
         now = self._clock()
         taken = suppression(scope, "preview", "preview", 0, 2 * now)
         hiding = suppressions_of([taken])
-        found = (noted.document for noted in self._ledger.latest(kind="finding"))
-        recent = ({**one, "state": "new"} for one in found if nanoseconds(one["opened"]) >= since)
+        recent = ({**one, "state": "new"} for one in self.opened(since))
         return [one for one in recent if as_it_stands(one, (), hiding, now)["state"] == "suppressed"]
 
     def audit(self) -> list[Decision]:
@@ -87,7 +112,7 @@ class Casework:
         return self._ledger.decisions()[::-1]
 
     def _noted(self, identity: str) -> Noted:
-        found = self._ledger.latest(identity=identity)
+        found = self._ledger.latest(identities=[identity])
         if not found:
             raise UsageError(f"there is no finding or incident {identity}; kubestray findings lists them")
         return found[0]

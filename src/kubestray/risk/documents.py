@@ -32,6 +32,9 @@ Explain = Callable[[RiskEvent], Document | None]
 _MOST = 12
 """Values that are shown of a row."""
 
+_MOST_TOLD = 8
+"""Steps that the sentence of an incident names."""
+
 
 class Documents:
     """Makes documents, with what the content says of its detections."""
@@ -90,7 +93,7 @@ class Documents:
             "id": incident.id,
             "version": VERSION,
             "title": _incident_title(most, steps),
-            "sentence": _story(steps),
+            "sentence": _account(most, steps),
             "entity": most,
             "entities": list(dict.fromkeys([most, *(step.entity for step in steps)])),
             "score": round(sum(step.score for step in steps), 6),
@@ -248,6 +251,30 @@ def _story(steps: list[Step]) -> str:
     top = max(steps, key=lambda step: (step.score, -step.time))
     others = len(steps) - 1
     return top.message if not others else f"{top.message}; and {others} more: {_named(steps, top)}"
+
+
+def _account(most: str, steps: list[Step]) -> str:
+    """Tell an incident: how much happened to whom and for how long, the last thing, then all in order."""
+    if len(steps) < 2:
+        return _story(steps)
+    entity = Entity.parse(most)
+    latest = max(steps, key=lambda step: (step.time, step.score, step.detection))
+    told = [f"{rfc3339(step.time)[11:16]} {step.detection}" for step in steps]
+    if len(told) > _MOST_TOLD:
+        told[_MOST_TOLD - 1 : -1] = [f"{len(told) - _MOST_TOLD} more"]
+    took = _length(max(step.last for step in steps) - steps[0].time)
+    about = entity.said if entity else most
+    order = ", ".join(told)
+    return f"{len(steps)} steps in {took} at {about}. The latest: {latest.message}. In order: {order}."
+
+
+def _length(span: int) -> str:
+    """Say how long a time (ns) is, in minutes or hours."""
+    minutes = max(1, round(span / 60e9))
+    if minutes < 120:
+        return f"{minutes} minute{'s' * (minutes != 1)}"
+    hours = round(minutes / 60)
+    return f"{hours} hours" if hours < 48 else f"{round(hours / 24)} days"
 
 
 def _named(steps: list[Step], top: Step) -> str:

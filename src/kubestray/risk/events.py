@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kubestray.model.content import Detection, RiskObject
+from kubestray.model.entity import Entity
 from kubestray.model.risk import RiskEvent
 from kubestray.risk.attack import TACTICS, known
 from kubestray.search.identity import steady
@@ -50,8 +51,17 @@ def _identities(rows: list[Row], keys: Sequence[str] | None) -> list[Any]:
 
 
 def fill(message: str, row: Row) -> str:
-    """Fill the ``$field$`` tokens of a message from a row; several values are joined by commas."""
-    return _TOKEN.sub(lambda token: _shown(row.get(token[1])), message)
+    """Fill the ``$field$`` tokens of a message from a row; several values are joined by commas, entities are
+    named as people say them.
+    """
+    return _TOKEN.sub(lambda token: _said(row.get(token[1])), message)
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_said, value))
+    known = Entity.parse(value) if isinstance(value, str) else None
+    return known.said if known else _shown(value)
 
 
 def _objects(detection: Detection, row: Row) -> Iterator[tuple[RiskObject, str]]:

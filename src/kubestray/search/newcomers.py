@@ -274,7 +274,7 @@ class _Facts:
         """Return how much news a key is in a scope that has just begun: how rarely the fleet meets new
         ones.
 
-        Jobs bring scopes of their own once a day: before the fleet has seen a day it is as likely one of them.
+        Jobs bring scopes of their own once a day: before the fleet has seen a day it may well be one of them.
         """
         seconds = first - self._all["since"]
         if seconds < PRIOR_SECONDS:

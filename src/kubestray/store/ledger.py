@@ -13,18 +13,31 @@ from sqlglot import exp
 from kubestray.model.finding import CLOSED, MERGED, Change, Decision, Document, written
 from kubestray.model.risk import RiskEvent
 from kubestray.store.store import Store
-from kubestray.store.trees import all_of, call, column, named, ordered, select, table, text, unsigned
+from kubestray.store.trees import (
+    all_of,
+    call,
+    column,
+    in_query,
+    named,
+    one_of,
+    ordered,
+    select,
+    table,
+    text,
+    unsigned,
+)
 
 Tree = exp.Expr
 
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """The latest document of a finding or incident, its sequence and what became of it then."""
+    """The latest document of a finding or incident, its sequence, and what became of it when (ns)."""
 
     sequence: int
     change: str
     document: Document
+    time: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,34 +85,40 @@ class Ledger:
         self,
         *,
         only_open: bool = False,
+        only_over: bool = False,
         kind: str = "",
-        identity: str = "",
+        identities: Iterable[str] | None = None,
         after: int = 0,
         until: int | None = None,
+        most: int | None = None,
     ) -> list[Noted]:
         """Return the latest document of every finding and incident, or of those asked for, the newest first.
 
-        ``after`` (ns): only if something became of it since then. ``until`` (ns): as it stood then.
+        ``after`` (ns): only if something became of it since then. ``until`` (ns): as it stood then. ``most``:
+        so many at most. Documents are read of what is returned alone.
         """
         wanted: list[Tree] = [] if until is None else [_up_to("time", until)]
-        wanted += [
-            exp.EQ(this=column(name), expression=text(value))
-            for name, value in (("kind", kind), ("id", identity))
-            if value
-        ]
-        last = (named(call("argMax", column(n), column("sequence")), f"last_{n}") for n in _LAST)
+        if kind:
+            wanted.append(exp.EQ(this=column("kind"), expression=text(kind)))
+        if identities is not None:
+            wanted.append(one_of(column("id"), map(text, identities)))
+        last = (named(call("argMax", column(n), column("sequence")), f"last_{n}") for n in ("change", "time"))
         tree = select(column("id"), named(call("max", column("sequence")), "last"), *last).from_("findings")
         tree = tree.where(all_of(wanted)) if wanted else tree
-        rows = table(tree.group_by(column("id")), "ended")
-        outer = select(*map(column, ("last", "last_change", "last_document"))).from_(rows)
-        if only_open:
-            over = call("tuple", text(CLOSED), text(MERGED))
-            outer = outer.where(call("notIn", column("last_change"), over))
-        if after:
-            outer = outer.where(_above("last_time", after))
-        outer = outer.order_by(ordered(column("last_time"), descending=True), column("id"))
-        found = self.store.query(outer).to_pylist()
-        return [Noted(row["last"], row["last_change"], json.loads(row["last_document"])) for row in found]
+        chosen = select(column("id"), column("last")).from_(table(tree.group_by(column("id")), "ended"))
+        over = call("in", column("last_change"), call("tuple", text(CLOSED), text(MERGED)))
+        held: list[Tree] = [over] if only_over else []
+        held += [call("not", over)] if only_open else []
+        held += [_above("last_time", after)] if after else []
+        chosen = chosen.where(all_of(held)) if held else chosen
+        if most is not None:
+            chosen = chosen.order_by(ordered(column("last_time"), descending=True), column("id")).limit(most)
+        names = ("sequence", "change", "document", "time")
+        which = in_query(call("tuple", column("id"), column("sequence")), chosen)
+        read = select(*map(column, names)).from_("findings").where(which)
+        read = read.order_by(ordered(column("time"), descending=True), column("id"))
+        found = self.store.query(read).to_pylist()
+        return [Noted(**{**row, "document": json.loads(row["document"])}) for row in found]
 
     def changes(self, identity: str) -> list[Change]:
         """Return everything that became of a finding or incident, in order."""
@@ -133,9 +152,6 @@ class Ledger:
         tree = tree.where(all_of(wanted)) if wanted else tree
         rows = self.store.query(tree.order_by(column("time"), column("id"))).to_pylist()
         return [Decision(**{**row, "detail": json.loads(row["detail"])}) for row in rows]
-
-
-_LAST = ("change", "document", "time")
 
 
 def _above(name: str, value: int) -> Tree:
