@@ -1,7 +1,7 @@
 """Makes the tables of a layout. One look tells that nothing is missing, which is so nearly always.
 
-A view says in its comment which statements it was made with, so a store that another version has made, before or
-after this one, is told from one that has all that it should.
+A view says in its comment which statements it was made with, so a store that another version has made, before
+or after this one, is told from one that has all that it should.
 """
 
 from __future__ import annotations
@@ -61,4 +61,4 @@ def _tables(cluster: str | None) -> Tree:
 def _replicas(engine: Engine, cluster: str) -> int:
     """Return how many servers a cluster has; one that stands for several replicas is asked once."""
     asked = select(column("host_name"), column("port")).from_(exp.table_("clusters", db="system")).distinct()
-    return engine.query(asked.where(call("equals", column("cluster"), text(cluster)))).num_rows
+    return len(engine.query(asked.where(call("equals", column("cluster"), text(cluster)))).to_pylist())
