@@ -24,7 +24,7 @@ _ROOM = 2 << 30  # bytes: the stores of two workers take a part of it
 
 
 def _memory() -> str | None:
-    """A folder in memory, if there is one with room: a short test would wait for the disk most of the time."""
+    """A folder in memory, if there is one with room: short tests wait for the disk most of the time."""
     folder = "/dev/shm"
     return folder if os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > _ROOM else None
 
