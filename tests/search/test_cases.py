@@ -73,7 +73,8 @@ def _chosen() -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize(("engine", "case"), _chosen(), indirect=["engine"])
+# Without a scope the fixture would be made anew for each case.
+@pytest.mark.parametrize(("engine", "case"), _chosen(), indirect=["engine"], scope="module")
 def test_answered(case: Case, engine: Store) -> None:
     assert case.expected is not None, "a case needs expect or refuse"
     found = run(case, engine)
