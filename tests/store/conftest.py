@@ -1,7 +1,7 @@
 """Properties of the store hold on the embedded engine and on two shards.
 
-Over HTTP the same statements take another way to the same engine: what could be lost on it has examples of its
-own here; the properties run on it too with ``TEST_EVERY_ENGINE=1``.
+Over HTTP the same statements take another way to the same engine: what could be lost on it has examples
+of its own here; the properties run on it too with ``TEST_EVERY_ENGINE=1``.
 """
 
 from __future__ import annotations
