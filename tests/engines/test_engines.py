@@ -16,8 +16,8 @@ from engines.fleet import Fleet
 from helpers import DAY, NOW, SECOND, batch, search, series
 from kubestray.model.errors import LimitExceeded, StoreError
 from kubestray.model.metric import Kind
-from kubestray.store.engine import Limits
-from kubestray.store.making import are_there
+from kubestray.store.engine import Engine, Limits
+from kubestray.store.making import look
 from kubestray.store.schema import Layout
 from kubestray.store.store import Store
 
@@ -177,16 +177,20 @@ def test_a_layout_that_has_changed_is_made(embedded: Store) -> None:
     embedded.create()
 
 
+def is_there(engine: Engine, cluster: str | None, wanted: dict[str, str | None]) -> bool:
+    return look(engine, cluster, wanted)[0]
+
+
 def test_on_a_cluster_every_replica_is_asked(fleet: Fleet) -> None:
     with fleet.store("distributed") as store:
         wanted = {"samples": None, "samples_local": None, "audit_unique": "of another version"}
-        there = partial(are_there, store.engine)
+        there = partial(is_there, store.engine)
         assert there("two_shards", dict.fromkeys(wanted))
         assert not there("two_shards", wanted)
         assert not there("two_shards", {"samples": None, "nothing": None})
         assert not there("no_such_cluster", dict.fromkeys(wanted))
         with fleet.store("embedded") as other:
-            assert not are_there(other.engine, "two_shards", dict.fromkeys(wanted)), "the current database"
+            assert not is_there(other.engine, "two_shards", dict.fromkeys(wanted)), "the current database"
 
 
 def test_a_store_may_be_opened_by_several_at_once(fleet: Fleet) -> None:

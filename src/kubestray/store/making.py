@@ -29,15 +29,23 @@ def make(engine: Engine, layout: Layout) -> None:
     wanted = {
         found[2]: mark if found[1] else None for found in map(_MADE.match, statements) if found is not None
     }
-    if are_there(engine, layout.cluster, wanted):
-        return
-    for statement in statements:
+    complete, known = look(engine, layout.cluster, wanted)
+    for statement in [] if complete else statements:
         found = _MADE.match(statement)
-        engine.execute(f"{statement} COMMENT '{mark}'" if found and found[1] else statement)
+        if found is None or not found[1]:
+            engine.execute(statement)
+            continue
+        # To replace takes much longer, and on a cluster this replica does not know of the others.
+        new = not layout.cluster and found[2] not in known
+        how = "VIEW IF NOT EXISTS" if new else "OR REPLACE VIEW"
+        engine.execute(f"{statement.replace('OR REPLACE VIEW', how, 1)} COMMENT '{mark}'")
 
 
-def are_there(engine: Engine, cluster: str | None, wanted: dict[str, str | None]) -> bool:
-    """Tell whether tables of these names are there, on every replica, with the comment that is given."""
+def look(engine: Engine, cluster: str | None, wanted: dict[str, str | None]) -> tuple[bool, set[str]]:
+    """Tell whether tables of these names are there, on every replica, with the comment that is given.
+
+    The names that are there at all are told too.
+    """
     asked = select(column("name"), column("comment")).from_(_tables(cluster))
     # On a cluster the subquery is answered here: there, another database may be the current one.
     here = exp.Subquery(this=select(call("currentDatabase")))
@@ -47,10 +55,11 @@ def are_there(engine: Engine, cluster: str | None, wanted: dict[str, str | None]
         copies = _replicas(engine, cluster) if cluster else 1
     except StoreError:
         if cluster:  # a replica does not answer, or this user may not ask them all
-            return False
+            return False, set()
         raise
     right = [row["name"] for row in found if wanted[row["name"]] in (None, row["comment"])]
-    return copies > 0 and sorted(right) == sorted([*wanted] * copies)
+    complete = copies > 0 and sorted(right) == sorted([*wanted] * copies)
+    return complete, {row["name"] for row in found}
 
 
 def _tables(cluster: str | None) -> Tree:
