@@ -26,6 +26,7 @@ from kubestray.search.kept import Kept
 from kubestray.search.run import compile_search, run_search
 from kubestray.store.open import open_store
 from kubestray.store.points import Span
+from kubestray.store.schema import HOUR_NS
 from kubestray.store.store import Store
 from kubestray.store.summarise import Summariser
 
@@ -47,18 +48,18 @@ class Published:
         self._make = searching(config)
         self._macros = macros_of(self._content)
         self._kept = Kept(store.changes)  # as `Detector` has it, which runs what is scheduled
-        self._now = NOW - 1800 * SECOND
+        self._now = NOW - 24 * HOUR_NS
 
     def text(self, name: str) -> str:
         """Return the search of a detection."""
         return self._content.detections[name].search
 
     def run(self, text: str, *, summaries: bool, span: Span | None = None) -> int:
-        """Run a search a minute later than the last; return how many rows it gave.
+        """Run a search an hour later than the last, as the published schedule does; return its rows' number.
 
-        What is kept between runs of a schedule then helps as it does there, and no further.
+        What is kept between runs then helps as it does there, and no further.
         """
-        self._now += 60 * SECOND
+        self._now += HOUR_NS
         request = self._make(
             text,
             self._now,
