@@ -48,7 +48,7 @@ def _history(_: Path) -> dict[str, Any]:
 
 PARTS = (
     Part("decoding", lambda _: decoding(), 30),
-    Part("receiving", lambda folder: receiving(folder, _RECEIVING), 190),
+    Part("receiving", lambda folder: receiving(folder, _RECEIVING), 200),
     Part("sizes", lambda folder: sizes(folder, 30.0), 60),
     Part("peers", lambda folder: peers(Shape(), _PEER_KEYS, folder, _PEER_SECONDS), 180),
     Part("history", _history, 130),
