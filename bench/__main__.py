@@ -1,7 +1,7 @@
 """``make bench``: what the main job costs on this machine, as JSON on stdout and in ``results/latest.json``.
 
-Each part is a process of its own with an end to its time, so that none pays for another's memory and the
-whole stays below ten minutes. A part that fails or takes too long says so in the record, and the others go
+Each part is a process of its own with an end to its time, so that none pays for another's memory; the whole
+takes ten minutes at most. A part that fails or takes too long says so in the record, and the others go
 on; the exit code is 1 then. ``python -m bench PART …`` measures some of them and leaves the record alone;
 ``python -m bench --data`` makes the data of 30 days. Figures are the best of a few repetitions, so that
 other work on the machine disturbs them least.
@@ -26,6 +26,7 @@ from bench.estate import ESTATE, Shape, estate
 from bench.parts import PARTS, Part, measured
 
 RECORD = Path(__file__).parent / "results" / "latest.json"
+_SECONDS = 600.0  # of all parts together
 _ENDING = 20.0  # seconds that a part has to end what it started
 
 
@@ -59,7 +60,7 @@ def _record(parts: Sequence[Part], keep: bool) -> int:
     }
     for part in parts:
         before = time.monotonic()
-        record[part.name] = _alone(part)
+        record[part.name] = _alone(part, _SECONDS - _ENDING - (before - began))
         record[part.name]["part_seconds"] = round(time.monotonic() - before, 1)
         print(f"{part.name}: {record[part.name]['part_seconds']} s", file=sys.stderr)
     record["seconds"] = round(time.monotonic() - began, 1)
@@ -73,15 +74,17 @@ def _record(parts: Sequence[Part], keep: bool) -> int:
     return int(any("failed" in record[part.name] for part in parts))
 
 
-def _alone(part: Part) -> dict[str, Any]:
+def _alone(part: Part, left: float) -> dict[str, Any]:
     """Measure a part in a process group of its own, and end all of it when its time is over."""
+    if (seconds := min(left, part.seconds)) <= 0:
+        return {"failed": f"the {_SECONDS:g} s of all parts were over"}
     command = [sys.executable, "-m", "bench", "--alone", part.name]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
-        output, _ = process.communicate(timeout=part.seconds)
+        output, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         _end(process)
-        return {"failed": f"it took more than the {part.seconds:g} s it may take"}
+        return {"failed": f"it took more than the {seconds:.0f} s that it had"}
     if process.returncode:
         return {"failed": f"it ended with code {process.returncode}: what it said is above"}
     figures: dict[str, Any] = json.loads(output)
