@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from riskful import HOUR, MINUTE, START, Assessed, event
 
+from kubestray.model.entity import Entity
+
 CART, WEB, DB = (f"workload:prod/shop/{name}" for name in ("cart", "web", "db"))
 
 
@@ -115,3 +117,16 @@ def test_counts_of_a_step_are_those_of_its_events():
     assert assessed.latest("finding")[0]["steps"][0]["count"] in (1, 5)
     assessed.at(START + 20 * MINUTE, event("escape", CART, START + 20 * MINUTE))
     assert assessed.latest("finding")[0]["steps"][0]["count"] == 6
+
+
+def test_an_incident_is_told_in_order():
+    assessed = Assessed("a", "b")
+    assessed.at(START, event("a", CART, START, 90))
+    assert assessed.latest("incident")[0]["sentence"] == f"a of {CART}"
+    assessed.at(START + 3 * HOUR, event("b", CART, START + 3 * HOUR, 30))
+    (told,) = assessed.latest("incident")
+    begun = [step["time"][11:16] for step in told["steps"]]
+    assert told["sentence"] == (
+        f"2 steps in 3 hours at {Entity.parse(told['entity']).said}. The latest: b of {CART}. "
+        f"In order: {begun[0]} a, {begun[1]} b."
+    )

@@ -263,3 +263,14 @@ def test_a_search_says_which_fields_tell_its_rows_apart(
 def test_points_are_told_apart_by_attributes_and_time(store: Store) -> None:
     text = "| mstats avg(x) as x WHERE index=* BY host pod span=10s | rename host as node"
     assert run_search(Request(text, NOW, Span()), store.query).keys == ("node", "pod", "_time")
+
+
+def test_a_message_names_entities_as_people_say_them() -> None:
+    row: Row = {
+        "who": ["workload:prod/shop/cart", "node:prod//n1"],
+        "path": "image:x",
+        "cluster": "cluster:prod//",
+    }
+    assert fill("$who$ by $path$ in $cluster$, $none$", row) == (
+        "workload shop/cart of cluster prod, node n1 of cluster prod by image:x in cluster prod, unknown"
+    )
