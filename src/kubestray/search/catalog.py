@@ -73,7 +73,7 @@ class StoreCatalog:
     def _extents(self, patterns: tuple[str, ...], series: Tree | None) -> Extents:
         """Return when series of the metrics that match were seen, at most `MOST_METRICS`."""
 
-        wanted = [any_of([_matches(p) for p in patterns]), *([] if series is None else [series])]
+        wanted = [of_metrics(patterns), *([] if series is None else [series])]
 
         def ask() -> Extents:
             ends = [(end, seen) for seen in ("first_seen", "last_seen") for end in ("min", "max")]
@@ -99,7 +99,7 @@ class StoreCatalog:
         tree = (
             select(column("metric"), named(call("groupUniqArray", column("kind")), "kinds"))
             .from_("series")
-            .where(all_of([any_of([_matches(p) for p in patterns]), *seen(series, span)]))
+            .where(all_of([of_metrics(patterns), *seen(series, span)]))
             .group_by(column("metric"))
             .order_by(column("metric"))
             .limit(MOST_METRICS + 1)
@@ -245,6 +245,11 @@ class Dimensions:
 def has_attribute(name: str) -> Tree:
     """Return the condition that a series has an attribute."""
     return call("mapContains", column("attributes"), text(name))
+
+
+def of_metrics(patterns: Iterable[str]) -> Tree:
+    """Return the condition that a series is of a metric that one of some patterns matches."""
+    return any_of([_matches(pattern) for pattern in patterns])
 
 
 def _matches(pattern: str) -> Tree:
