@@ -43,7 +43,7 @@ def run(parsed: argparse.Namespace) -> int:
     make = setting_up.searching(config, switches(parsed.set))
     with setting_up.opened(config) as store, _bar(parsed.progress, end - begin) as tell:
         done = replaying.replay(
-            store, content, make, begin, end, lambda when, _: tell(when - begin), patience_of(config).delay
+            store, content, make, begin, end, lambda when, _: tell(when - begin), patience_of(config)
         )
     for name, error in done.errors.items():
         output.note(f"kubestray: {name}: {error}")

@@ -9,6 +9,7 @@ made up for after downtime, or replayed.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,18 +24,29 @@ class Patience:
     """How long runs and looks wait, in nanoseconds.
 
     ``lateness``: a run for late points behind the newest one; ``idle``: for any points; ``catch_up``: how far
-    back runs go; ``settle``: a look for late points.
+    back runs go; ``settle``: a look for late points; ``spread``: over how long the runs of one time take
+    place, so that looks need not wait for all of them.
     """
 
     lateness: int
     idle: int
     catch_up: int
     settle: int = 0
+    spread: int = 0
 
     @property
     def delay(self) -> int:
-        """How long after its time a run has its place in event time."""
+        """How long after its time a run has its place in event time, at the least."""
         return max(0, min(self.lateness, self.idle) - self.settle)
+
+    def delay_of(self, identity: str) -> int:
+        """How long after its time a run of a search has its place: each search has a share of the spread."""
+        share = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:4], "big") / 2**32
+        return self.delay + int(share * self.spread) // SECOND_NS * SECOND_NS
+
+
+AT_ONCE = Patience(0, 0, 0)
+"""Waits for nothing: what is due takes place at its time."""
 
 
 def watermark(newest: int, clock: int, patience: Patience) -> int:

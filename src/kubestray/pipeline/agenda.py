@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from kubestray.detect.scheduler import due, previous
+from kubestray.detect.scheduler import Patience, due, previous
 from kubestray.model.content import Content, Detection, Search
 from kubestray.pipeline.assessing import is_rule
 
@@ -41,27 +41,35 @@ def scheduled(content: Content) -> list[Search]:
 def agenda(
     content: Content,
     after: Callable[[Search], int],
-    until: int,
-    delay: int,
+    until: Callable[[int], int],
+    patience: Patience,
     looks: Iterable[tuple[Search, int]] = (),
 ) -> Agenda:
     """Return the runs that are due in ``(after, until]`` of their schedules, and looks at their times (ns).
 
-    Rules come last, as they look at what others gave; they read no points, and wait for none.
+    ``until`` follows from how long after its time a run takes place. Rules come last, as they look at what
+    others gave; they read no points, and wait for none.
     """
     pending: dict[int, list[Due]] = defaultdict(list)
     for search in scheduled(content):
         schedule = content.schedule_of(search)
         assert schedule
-        for when in due(schedule.cron, after(search), until):
+        delay = _delay(search, patience)
+        for when in due(schedule.cron, after(search), until(delay)):
             place = when + delay
             pending[place].append(Due(search, when, place if _is_rule(search) else when))
     for search, when in looks:
         schedule = content.schedule_of(search)
         assert schedule
         if all(search is not one.search for one in pending[when]):
-            pending[when].append(Due(search, when, when, previous(schedule.cron, when - delay)))
+            pending[when].append(
+                Due(search, when, when, previous(schedule.cron, when - _delay(search, patience)))
+            )
     return [(place, sorted(pending[place], key=_turn)) for place in sorted(pending)]
+
+
+def _delay(search: Search, patience: Patience) -> int:
+    return patience.delay + patience.spread if _is_rule(search) else patience.delay_of(search.id)
 
 
 def _is_rule(search: Search) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlglot import exp
 
 from kubestray.detect.runner import Times
-from kubestray.detect.scheduler import SECOND_NS
+from kubestray.detect.scheduler import AT_ONCE, SECOND_NS, Patience
 from kubestray.model.content import Content
 from kubestray.model.finding import Document
 from kubestray.pipeline.agenda import agenda
@@ -53,16 +53,16 @@ def replay(
     begin: int,
     end: int,
     progress: Progress,
-    delay: int = 0,
+    patience: Patience = AT_ONCE,
 ) -> Replayed:
-    """Run what was due in ``(begin, end]`` (ns); ``delay`` is how long after its time a run took place."""
+    """Run what was due in ``(begin, end]`` (ns); ``patience`` tells how long after its time it took place."""
     done = Replayed()
     with Scratch(store) as scratch:
         _take_over(store, scratch, begin, lookback(scoring_of(content)))
         detector = Detector(scratch, content, make)
         assessment = Assessment(scratch, content, begin, detector.explain)
         looks = Looking(scratch, content, make).due(begin, end)
-        for place, pending in agenda(content, lambda _: begin, end, delay, looks):
+        for place, pending in agenda(content, lambda _: begin, lambda _: end, patience, looks):
             hits, events = [], 0
             for one in pending:
                 run = detector.run(one.search, Times(one.now), place, one.told_since)

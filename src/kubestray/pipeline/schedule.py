@@ -87,7 +87,6 @@ class Scheduler:
 
     def pass_once(self, clock: int) -> int:
         """Run everything that is due at this time of the clock (ns); return how many runs there were."""
-        delay = self._patience.delay
         until = watermark(self._newest(), clock, self._patience)
         ids = {search.id for search in scheduled(self._content)}
         # One that was switched off and is on again begins anew: what it slept through was not asked for.
@@ -98,8 +97,8 @@ class Scheduler:
         pending = agenda(
             self._content,
             lambda search: self._reached.setdefault(search.id, clock),
-            until - delay,
-            delay,
+            lambda delay: until - delay,
+            self._patience,
             looks,
         )
         for place, due in pending:

@@ -84,7 +84,7 @@ def searching(config: Config, switches: Switches | None = None) -> Callable[...,
 
 def patience_of(config: Config) -> Patience:
     """Return how long runs and looks of a schedule wait."""
-    return Patience(config["lateness"], config["idle"], config["catch_up"], config["settle"])
+    return Patience(*(config[name] for name in ("lateness", "idle", "catch_up", "settle", "spread")))
 
 
 def lookups_of(
