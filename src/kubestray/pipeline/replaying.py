@@ -15,9 +15,9 @@ from sqlglot import exp
 
 from kubestray.detect.runner import Times
 from kubestray.detect.scheduler import AT_ONCE, SECOND_NS, Patience
-from kubestray.model.content import Content
+from kubestray.model.content import Content, Search
 from kubestray.model.finding import Document
-from kubestray.pipeline.agenda import agenda
+from kubestray.pipeline.agenda import Agenda, agenda
 from kubestray.pipeline.assessing import Assessment, scoring_of
 from kubestray.pipeline.detecting import Detector
 from kubestray.pipeline.looking import Looking
@@ -62,7 +62,10 @@ def replay(
         detector = Detector(scratch, content, make)
         assessment = Assessment(scratch, content, begin, detector.explain)
         looks = Looking(scratch, content, make).due(begin, end)
-        for place, pending in agenda(content, lambda _: begin, lambda _: end, patience, looks):
+        due = agenda(content, lambda _: begin, lambda _: end, patience, looks)
+        for search, times in _times(due):
+            detector.learn_ahead(search, min(times), max(times))
+        for place, pending in due:
             hits, events = [], 0
             for one in pending:
                 run = detector.run(one.search, Times(one.now), place, one.told_since)
@@ -77,6 +80,15 @@ def replay(
             progress(min(place, end), done.runs)
         _collect(Ledger(scratch), begin, done)
     return done
+
+
+def _times(due: Agenda) -> list[tuple[Search, list[int]]]:
+    """Return the times (ns) that each search is due for."""
+    found: dict[str, tuple[Search, list[int]]] = {}
+    for _, pending in due:
+        for one in pending:
+            found.setdefault(one.search.id, (one.search, []))[1].append(one.now)
+    return list(found.values())
 
 
 def _take_over(store: Store, scratch: Scratch, begin: int, back: int) -> None:

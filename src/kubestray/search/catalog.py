@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from sqlglot import exp
 
@@ -21,6 +23,7 @@ from kubestray.store.answers import NONE_KEPT, Answers
 from kubestray.store.coverage import Coverage, expired_days, unanswered
 from kubestray.store.engine import render
 from kubestray.store.points import Span
+from kubestray.store.schema import DAY_NS
 from kubestray.store.trees import (
     Tree,
     all_of,
@@ -166,6 +169,23 @@ class StoreCatalog:
         tree = select(named(call("min", column("first_seen")), "first"), named(call("count"), "n"))
         found = self._query(tree.from_("series")).to_pylist()[0]
         return int(found["first"]) if found["n"] else None
+
+    def began(self, metrics: Iterable[str], span: Span) -> bool:
+        """Tell whether a series of these metrics may have been first seen in the range."""
+        self._trace.own = True
+        day, wanted = span.earliest // DAY_NS, sorted(metrics)
+        if not wanted or not self._answers.lasting(("series",)):
+            return bool(wanted)
+
+        def ask() -> npt.NDArray[np.uint64]:
+            since = exp.GTE(this=column("first_seen"), expression=unsigned(day * DAY_NS))
+            named_so = one_of(column("metric"), map(text, wanted))
+            tree = select(column("first_seen")).distinct().from_("series").where(all_of([named_so, since]))
+            return np.sort(self._query(tree).column("first_seen").to_numpy())
+
+        known = self._answers.get(("series",), ("began", tuple(wanted), day), ask)
+        at = int(np.searchsorted(known, np.uint64(span.earliest)))
+        return at < len(known) and (span.latest is None or int(known[at]) < span.latest)
 
     def expired(self, span: Span, sources: Coverage | None) -> list[int]:
         """Return the days of a range (since the epoch) of which neither points nor summaries are left."""

@@ -18,6 +18,7 @@ from kubestray.search.given import given_relation
 from kubestray.search.identity import identifying
 from kubestray.search.kept import Kept
 from kubestray.search.naming import NO_NAMES, Naming
+from kubestray.search.nothing import gives_nothing
 from kubestray.search.plan import LookupRows, Measure, Rows, nodes, outline
 from kubestray.search.relation import (
     Annotation,
@@ -119,6 +120,8 @@ class Compiled:
     outputs: list[Output]
     steps: int
     """How many steps the statement has."""
+    nothing: bool = False
+    """Whether it is certain that there are no rows: nobody has to ask, and there is no statement."""
 
     def explain(self, query: Query) -> str:
         """Return the plan, the rows that it reads, and the statement, for people."""
@@ -141,15 +144,18 @@ class Compiled:
         return "".join(f"{title}\n{part}\n" for title, part in parts.items() if part)
 
 
-def compile_search(request: Request, query: Query) -> Compiled:
-    """Compile a search; the catalog is asked where the text has wildcards."""
+def compile_search(request: Request, query: Query, *, at_once: bool = False) -> Compiled:
+    """Compile a search; the catalog is asked where the text has wildcards.
+
+    With ``at_once`` it is to be run, and one that is certain to give nothing gets no statement.
+    """
     try:
-        return _compiled(request, query)
+        return _compiled(request, query, at_once)
     except RecursionError:
         raise SearchError("the search is too long a chain of operators, or nests too deeply") from None
 
 
-def _compiled(request: Request, query: Query) -> Compiled:
+def _compiled(request: Request, query: Query, at_once: bool) -> Compiled:
     request = dataclasses.replace(request, naming=request.naming.for_search())
     context = context_of(request, query)
     kept, key = request.kept, _key(request, context)
@@ -164,11 +170,19 @@ def _compiled(request: Request, query: Query) -> Compiled:
         return Compiled(plan.relation, ready, list(plan.annotations), [], plan.steps)
     given = given_relation(request.rows, context) if request.rows is not None else None
     relation = plan_pipeline(parser.parse(context.source), context, given)
+    if at_once and not context.outputs and gives_nothing(relation.node):
+        return Compiled(relation, exp.select(), context.annotations, [], 0, nothing=True)
     if kept and key is not None:
         context.trace.own |= bool(context.outputs)
         kept.keep(key, relation, context.annotations, context.trace, request.naming, compiling)
     statement = compiling(relation)
     return Compiled(relation, statement, context.annotations, context.outputs, len(statement.ctes))
+
+
+def learns(request: Request) -> bool:
+    """Tell whether a search learns from rows before its time range."""
+    source = expand(request.text, request.macros, path=request.path, dollars=request.dollars)
+    return any(command.rereads for command in parser.parse(source).commands)
 
 
 def context_of(request: Request, query: Query) -> Context:
@@ -239,7 +253,7 @@ def _asked(relation: Relation, request: Request, query: Query, trace: Trace) -> 
 
 def run_search(request: Request, query: Query) -> Result:
     """Compile a search and run it; the lookups and indexes that it writes are written when this returns."""
-    return _complete(compile_search(request, query), request, query)
+    return _complete(compile_search(request, query, at_once=True), request, query)
 
 
 def stream_search(request: Request, query: Query, stream: Streaming) -> Streamed:
@@ -273,12 +287,14 @@ def _in_parts(rows: list[Row]) -> Generator[list[Row], None, None]:
 
 
 def _complete(compiled: Compiled, request: Request, query: Query) -> Result:
-    rows = rows_of(query(compiled.statement, _limits(request, compiled.steps)), compiled.relation)
+    relation = compiled.relation
+    if compiled.nothing:
+        return Result(list(relation.fields), [], compiled.annotations, identifying(relation))
+    rows = rows_of(query(compiled.statement, _limits(request, compiled.steps)), relation)
     for output in compiled.outputs:
-        same = output.relation == compiled.relation
+        same = output.relation == relation
         written = rows if same else _run(output.relation, request, query)
         output.write(written)
-    relation = compiled.relation
     return Result(list(relation.fields), rows, compiled.annotations, identifying(relation))
 
 
