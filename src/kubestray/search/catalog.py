@@ -62,13 +62,19 @@ class StoreCatalog:
         self._answers, self._trace = answers, trace or Trace()
 
     def _query(self, tree: exp.Expr) -> pa.Table:
-        return self._received(self._naming.applied(tree, self._received))
+        return self._received(self._naming.applied(tree, self._names))
+
+    def _names(self, tree: exp.Expr) -> pa.Table:
+        """Ask the store for names, which answers the same until series are added."""
+        return self._answers.get(("series",), ("names", render(tree)), lambda: self._received(tree))
 
     def metrics(self, patterns: Iterable[str], series: Tree | None, span: Span) -> dict[str, frozenset[Kind]]:
         """Return the metrics that match, with the kinds of their series; at most `MOST_METRICS`."""
         patterns = tuple(patterns)
         if self._answers.lasting(("series",)):
             found = self._extents(patterns, series).during(span)
+            if found is None:
+                found = self._times(patterns, series).during(span)
             if found is not None:
                 return found
         return self._metrics(patterns, series, span)
@@ -94,6 +100,17 @@ class StoreCatalog:
             return Extents(self._query(tree).to_pylist())
 
         key = ("extents", patterns, None if series is None else render(series))
+        return self._answers.get(("series",), key, ask)
+
+    def _times(self, patterns: tuple[str, ...], series: Tree | None) -> Times:
+        """Return when each series of the metrics that match was seen."""
+
+        def ask() -> Times:
+            shown = map(column, ("metric", "kind", "first_seen", "last_seen"))
+            wanted = [of_metrics(patterns), *([] if series is None else [series])]
+            return Times(self._query(select(*shown).from_("series").where(all_of(wanted))))
+
+        key = ("times", patterns, None if series is None else render(series))
         return self._answers.get(("series",), key, ask)
 
     def _metrics(
@@ -251,6 +268,31 @@ class Extents:
                 return None  # one series may have come too late, and all others have gone too early
             found.setdefault(row["metric"], set()).add(Kind(row["kind"]))
         return {metric: frozenset(kinds) for metric, kinds in found.items()}
+
+
+class Times:
+    """When each series of metrics was seen, by metric and kind."""
+
+    def __init__(self, rows: pa.Table) -> None:
+        named_so, kinds = (rows.column(name).to_pylist() for name in ("metric", "kind"))
+        self._ends = np.stack([rows.column(name).to_numpy() for name in ("first_seen", "last_seen")])
+        whose = {one: place for place, one in enumerate(dict.fromkeys(zip(named_so, kinds, strict=True)))}
+        self._whose = np.array([whose[one] for one in zip(named_so, kinds, strict=True)], np.int64)
+        self._kinds = list(whose)
+
+    def during(self, span: Span) -> dict[str, frozenset[Kind]] | None:
+        """Return the metrics with series seen in the range, see `seen`; None where they are too many."""
+        first, last = self._ends
+        there = np.ones(len(first), np.bool_) if span.latest is None else first < np.uint64(span.latest)
+        if span.earliest > _HOUR_NS:
+            there &= last >= np.uint64(span.earliest - _HOUR_NS)
+        found: dict[str, set[Kind]] = {}
+        for place in sorted(set(self._whose[there].tolist()), key=lambda at: self._kinds[at]):
+            metric, kind = self._kinds[place]
+            found.setdefault(metric, set()).add(Kind(kind))
+        if len(found) > MOST_METRICS:
+            return None
+        return {name: frozenset(kinds) for name, kinds in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

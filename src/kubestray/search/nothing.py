@@ -6,7 +6,18 @@ asks about, nothing strays, or no series is of what `mstats` reads.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from kubestray.search.plan import Extend, Filter, Grouped, Joined, Limited, Measure, Node, Rows, Stacked
+from kubestray.search.syntax import Command
+
+_ROWS_FROM_ROWS = frozenset(
+    """
+    dedup eval fields fillnull head join lookup mvexpand rename rex search sort streamstats table tail where
+    """.split()
+)
+_WRITING = frozenset(("collect", "outputlookup"))
+"""Commands that write nothing, and give no row where none comes in."""
 
 
 def gives_nothing(node: Node) -> bool:
@@ -25,3 +36,21 @@ def gives_nothing(node: Node) -> bool:
         case Stacked():
             return all(gives_nothing(part) for part, _ in node.parts)
     return False
+
+
+def adds_nothing(commands: Iterable[Command]) -> bool:
+    """Return whether it is certain that some commands make nothing of nothing, and write nothing."""
+    return all(_adds_nothing(command) for command in commands)
+
+
+def _adds_nothing(command: Command) -> bool:
+    within = getattr(command, "subsearch", None)
+    if within is not None and any(_name(one) in _WRITING for one in within.commands):
+        return False
+    return (
+        bool(getattr(command, "by", ())) if _name(command) == "stats" else _name(command) in _ROWS_FROM_ROWS
+    )
+
+
+def _name(command: Command) -> str:
+    return type(command).__module__.rpartition(".")[2].rstrip("_")

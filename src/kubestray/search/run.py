@@ -18,7 +18,7 @@ from kubestray.search.given import given_relation
 from kubestray.search.identity import identifying
 from kubestray.search.kept import Kept
 from kubestray.search.naming import NO_NAMES, Naming
-from kubestray.search.nothing import gives_nothing
+from kubestray.search.nothing import adds_nothing, gives_nothing
 from kubestray.search.plan import LookupRows, Measure, Rows, nodes, outline
 from kubestray.search.relation import (
     Annotation,
@@ -37,7 +37,7 @@ from kubestray.search.sources import rows_read
 from kubestray.search.syntax import Command, Pipeline, Place
 from kubestray.search.trace import Trace, Watched, When
 from kubestray.search.zones import UTC
-from kubestray.store.answers import NONE_KEPT
+from kubestray.store.answers import NONE_KEPT, Answers
 from kubestray.store.engine import UNLIMITED, Limits, Statement, render
 from kubestray.store.points import Span
 from kubestray.store.stream import Stream
@@ -164,12 +164,13 @@ def _compiled(request: Request, query: Query, at_once: bool) -> Compiled:
         return _statement(made, request, query)
 
     plan = kept.find(key) if kept else None
-    if kept and plan and not plan.naming.holds(_answered(kept, request, query)):
+    if kept and plan and not plan.naming.holds(_answered(kept.answers, request, query)):
         plan = None
     if plan and (ready := plan.again(context.when, context.catalog, request.lookups)):
         return Compiled(plan.relation, ready, list(plan.annotations), [], plan.steps)
     given = given_relation(request.rows, context) if request.rows is not None else None
-    relation = plan_pipeline(parser.parse(context.source), context, given)
+    pipeline = parser.parse(context.source)
+    relation = plan_pipeline(pipeline, context, given, brief=at_once and kept is not None)
     if at_once and not context.outputs and gives_nothing(relation.node):
         return Compiled(relation, exp.select(), context.annotations, [], 0, nothing=True)
     if kept and key is not None:
@@ -214,17 +215,18 @@ def context_of(request: Request, query: Query) -> Context:
     )
 
 
-def _answered(kept: Kept, request: Request, query: Query) -> Callable[[exp.Expr], pa.Table]:
+def _answered(answers: Answers, request: Request, query: Query) -> Callable[[exp.Expr], pa.Table]:
     """Return what asks the store for names, which answers the same until series are added."""
 
     def ask(tree: exp.Expr) -> pa.Table:
-        return kept.answers.get(("series",), ("names", render(tree)), lambda: query(tree, request.limits))
+        return answers.get(("series",), ("names", render(tree)), lambda: query(tree, request.limits))
 
     return ask
 
 
 def _statement(relation: Relation, request: Request, query: Query) -> exp.Select:
-    made = request.naming.applied(compile_relation(relation), lambda tree: query(tree, request.limits))
+    asking = _answered(request.kept.answers if request.kept else NONE_KEPT, request, query)
+    made = request.naming.applied(compile_relation(relation), asking)
     assert isinstance(made, exp.Select)
     return made
 
@@ -314,14 +316,21 @@ def _table(relation: Relation, request: Request, query: Query) -> pa.Table:
     return query(statement, _limits(request, len(statement.ctes)))
 
 
-def plan_pipeline(pipeline: Pipeline, context: Context, relation: Relation | None) -> Relation:
-    """Plan commands in order; the first has no rows before it unless some are given."""
+def plan_pipeline(
+    pipeline: Pipeline, context: Context, relation: Relation | None, *, brief: bool = False
+) -> Relation:
+    """Plan commands in order; the first has no rows before it unless some are given.
+
+    With ``brief`` what follows where nothing can be left is not planned, so it may lack fields.
+    """
     given = relation
     for place, command in enumerate(pipeline.commands):
         _check_place(command, relation, context)
         if command.rereads:
             context.before = before_of(pipeline, place, given, context)
         relation = commands.module_of(command).plan(command, relation, context)
+        if brief and gives_nothing(relation.node) and adds_nothing(pipeline.commands[place + 1 :]):
+            break
     assert relation is not None
     return relation
 
