@@ -237,7 +237,7 @@ def _process(one: Workload, path: str, pid: int = 50) -> tuple[Point, ...]:
 
 
 def _slow(detection: str, one: Workload, minute: float, lasts: int) -> Happening:
-    """Return what goes on for whole minutes, up to one and a little longer: the last point before makes it."""
+    """Return what goes on for minutes, up to a whole one and a bit longer: its last point before makes it."""
     sendings = []
     for second in range(0, lasts + 3 * STEP, STEP):
         at = minute - lasts + second + one.number % STEP
