@@ -1,6 +1,6 @@
 """How long it takes from a point's arrival to its finding, in a server as it is by default.
 
-A small simulated cluster and a fleet of workloads have two days of history, which detections have learned;
+A small simulated cluster and a fleet of workloads have a day of history, which direct detections have learned;
 then both send over OTLP/HTTP every ten seconds, one node after the other, to ``kubestray serve`` on this
 machine. Things happen in the fleet (`bench.happenings`). What is measured is the time from the answer to the
 request whose points make a finding to the first answer of the API that has it.
@@ -32,6 +32,7 @@ from bench.served import Deadline, Server, running
 from kubestray.api.accounts import Accounts, Role
 from kubestray.config import load_config
 from kubestray.detect.runner import Times, request_of
+from kubestray.model.content import Detection
 from kubestray.pipeline.agenda import scheduled
 from kubestray.pipeline.detecting import Detector
 from kubestray.pipeline.setting_up import content_of, searching
@@ -41,7 +42,7 @@ from kubestray.store.documents import Documents
 from kubestray.store.open import open_store
 from kubestray.store.store import Store
 
-DAYS = 2
+DAYS = 1
 FLEET = 49
 CALM = 25.0  # seconds in which nothing happens, for what the server takes then
 _SETTLED = 5.0  # seconds after its start from which on that is measured
@@ -95,13 +96,13 @@ def _fill(store: Store, simulation: Simulation, fleet: list[Workload], now: int)
 
 
 def _learn(store: Store, config: Any) -> None:
-    """Have detections learn what is normal, as a server that has run for two days has."""
+    """Have direct detections learn what is normal, as a server that has run for a day has."""
     content = content_of(config)
     make = searching(config)
     detector = Detector(store, content, make)
     for search in scheduled(content):
         request = request_of(search, content, Times(store.clock()), make)
-        if learns(request):
+        if isinstance(search, Detection) and search.direct and learns(request):
             detector.run(search, Times(request.now))
 
 

@@ -50,6 +50,8 @@ class Looking:
         new from ``after`` on.
         """
         wanted = [(search, looks) for search in scheduled(self._content) if (looks := self._looks(search))]
+        if not any(slots(looks.every * SECOND_NS, after, until) for _, looks in wanted):
+            return []
         self._learn([(search, looks) for search, looks in wanted if looks.new_for is not None], after)
         found = []
         for search, looks in wanted:

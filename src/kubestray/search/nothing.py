@@ -45,12 +45,15 @@ def adds_nothing(commands: Iterable[Command]) -> bool:
 
 def _adds_nothing(command: Command) -> bool:
     within = getattr(command, "subsearch", None)
-    if within is not None and any(_name(one) in _WRITING for one in within.commands):
+    if within is not None and any(name_of(one) in _WRITING for one in within.commands):
         return False
     return (
-        bool(getattr(command, "by", ())) if _name(command) == "stats" else _name(command) in _ROWS_FROM_ROWS
+        bool(getattr(command, "by", ()))
+        if name_of(command) == "stats"
+        else name_of(command) in _ROWS_FROM_ROWS
     )
 
 
-def _name(command: Command) -> str:
+def name_of(command: Command) -> str:
+    """Return the name of a command, as it is written in a search."""
     return type(command).__module__.rpartition(".")[2].rstrip("_")

@@ -32,7 +32,7 @@ from kubestray.search.relation import (
     Switches,
 )
 from kubestray.search.results import rows_of
-from kubestray.search.source import MacroLookup, expand
+from kubestray.search.source import MacroLookup, Source, expand
 from kubestray.search.sources import rows_read
 from kubestray.search.syntax import Command, Pipeline, Place
 from kubestray.search.trace import Trace, Watched, When
@@ -170,7 +170,11 @@ def _compiled(request: Request, query: Query, at_once: bool) -> Compiled:
         return Compiled(plan.relation, ready, list(plan.annotations), [], plan.steps)
     given = given_relation(request.rows, context) if request.rows is not None else None
     pipeline = parser.parse(context.source)
-    relation = plan_pipeline(pipeline, context, given, brief=at_once and kept is not None)
+    text = context.source.text
+    brief = at_once and kept is not None and kept.first_parts.has_run(text)
+    relation = plan_pipeline(pipeline, context, given, brief=brief)
+    if kept:
+        kept.first_parts.ran(context.source)
     if at_once and not context.outputs and gives_nothing(relation.node):
         return Compiled(relation, exp.select(), context.annotations, [], 0, nothing=True)
     if kept and key is not None:
@@ -182,8 +186,11 @@ def _compiled(request: Request, query: Query, at_once: bool) -> Compiled:
 
 def learns(request: Request) -> bool:
     """Tell whether a search learns from rows before its time range."""
-    source = expand(request.text, request.macros, path=request.path, dollars=request.dollars)
-    return any(command.rereads for command in parser.parse(source).commands)
+    return any(command.rereads for command in parser.parse(_source(request)).commands)
+
+
+def _source(request: Request) -> Source:
+    return expand(request.text, request.macros, path=request.path, dollars=request.dollars)
 
 
 def context_of(request: Request, query: Query) -> Context:
@@ -197,7 +204,7 @@ def context_of(request: Request, query: Query) -> Context:
         trace=trace,
     )
     return Context(
-        source=expand(request.text, request.macros, path=request.path, dollars=request.dollars),
+        source=_source(request),
         when=When(request.now, request.span),
         catalog=catalog,
         metric_indexes=request.metric_indexes,
@@ -255,7 +262,23 @@ def _asked(relation: Relation, request: Request, query: Query, trace: Trace) -> 
 
 def run_search(request: Request, query: Query) -> Result:
     """Compile a search and run it; the lookups and indexes that it writes are written when this returns."""
+    first = _first_part(request)
+    if first is not None and request.kept:
+        found = _complete(compile_search(first, query, at_once=True), first, query)
+        if not found.rows:
+            return Result([], [], found.annotations)
+        request.kept.first_parts.gave_rows(_source(request).text)
     return _complete(compile_search(request, query, at_once=True), request, query)
+
+
+def _first_part(request: Request) -> Request | None:
+    """Return what is asked before a search that has run before: its first part, if there is use in it."""
+    if request.kept is None or request.rows is not None or request.indexes:
+        return None
+    part = request.kept.first_parts.due(_source(request).text)
+    if part is None:
+        return None
+    return dataclasses.replace(request, text=part, macros=no_macros, dollars=False)
 
 
 def stream_search(request: Request, query: Query, stream: Streaming) -> Streamed:
