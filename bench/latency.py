@@ -1,9 +1,9 @@
 """How long it takes from a point's arrival to its finding, in a server as it is by default.
 
 A small simulated cluster and a fleet of workloads have a day of history, which direct detections have
-learned; then both send over OTLP/HTTP every ten seconds, one node after the other, to ``kubestray serve`` on this
-machine. Things happen in the fleet (`bench.happenings`). What is measured is the time from the answer to the
-request whose points make a finding to the first answer of the API that has it.
+learned; then both send over OTLP/HTTP every ten seconds, one node after the other, to ``kubestray serve``
+on this machine. Things happen in the fleet (`bench.happenings`). What is measured is the time from the answer
+to the request whose points make a finding to the first answer of the API that has it.
 """
 
 from __future__ import annotations
