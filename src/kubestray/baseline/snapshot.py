@@ -20,7 +20,9 @@ from kubestray.baseline.tails import HALF_LIFE, Tails
 from kubestray.model.errors import KubestrayError
 
 VERSION = 2
-"""1 had no phases, no direction and no head."""
+"""1 had no phases, no direction and no head. What was added since then (the usual moves of a metric, the hours
+of each entity) is blank where a state lacks it, as for a metric and an entity that are new.
+"""
 
 
 def dump(fleet: Stray, head: bytes = b"") -> bytes:
@@ -65,7 +67,8 @@ def load_with_head(state: bytes) -> tuple[Stray, bytes]:
     direction = cast(Direction, str(arrays["direction"]))
     fleet = Stray(arrays["entity"], arrays["step"], float(arrays["per_day"]), direction)
     for part, into in fleet.parts().items():
-        into.load({name: arrays[f"{part}.{name}"] for name in into.fields + into.rows_first})
+        names = [name for name in into.fields + into.rows_first if f"{part}.{name}" in arrays]
+        into.load({name: arrays[f"{part}.{name}"] for name in names})
     return fleet, arrays["head"].tobytes()
 
 
@@ -107,6 +110,10 @@ def _merge_residuals(into: Residuals, other: Residuals, newer: Flags) -> None:
     into.variance[0] += share * (1.0 - share) * apart * apart
     into.location = np.where(take, other.location, into.location)
     into.location[0] = mean
+    moves = into.moves + other.moves
+    into.move += other.moves / np.maximum(moves, 1.0) * (other.move - into.move)
+    into.moves, into.move_hours = moves, into.move_hours + other.move_hours
+    into.move_hour = np.maximum(into.move_hour, other.move_hour)
     for name in ("seasonal_variance", "level_variance"):
         mine = getattr(into, name)
         setattr(into, name, mine + share * (getattr(other, name) - mine))
