@@ -20,8 +20,8 @@ from kubestray.baseline.tails import HALF_LIFE, Tails
 from kubestray.model.errors import KubestrayError
 
 VERSION = 2
-"""1 had no phases, no direction and no head. What was added since then (the usual moves of a metric, the hours
-of each entity) is blank where a state lacks it, as for a metric and an entity that are new.
+"""1 had no phases, no direction and no head. What was added since then (the usual moves of a metric, the
+hours of each entity) is blank where a state lacks it, as for a metric and an entity that are new.
 """
 
 
