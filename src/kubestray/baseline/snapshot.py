@@ -15,6 +15,7 @@ import numpy as np
 from kubestray.baseline.arrays import Flags
 from kubestray.baseline.ramps import Ramps
 from kubestray.baseline.residuals import Residuals
+from kubestray.baseline.resize import of_first
 from kubestray.baseline.stray import Direction, Stray
 from kubestray.baseline.tails import HALF_LIFE, Tails
 from kubestray.model.errors import KubestrayError
@@ -25,23 +26,22 @@ hours of each entity) is blank where a state lacks it, as for a metric and an en
 """
 
 
-def dump(fleet: Stray, head: bytes = b"") -> bytes:
-    """Return the state of a fleet, and with it a few bytes about it that are nobody's business here."""
-    arrays = {
-        f"{part}.{name}": array
-        for part, state in fleet.parts().items()
-        for name, array in state.dump().items()
-    }
+def dump(fleet: Stray, head: bytes = b"", entities: int | None = None) -> bytes:
+    """Return the state of a fleet, or of its first ``entities``, and with it a few bytes about it that are
+    nobody's business here.
+    """
+    entities = fleet.entities if entities is None else entities
+    own = fleet.entity < entities
     written = io.BytesIO()
     np.savez(
         written,
         version=np.int64(VERSION),
-        entity=fleet.entity,
-        step=fleet.step,
+        entity=fleet.entity[own],
+        step=fleet.step[own],
         per_day=np.float64(fleet.budget.per_day),
         direction=np.str_(fleet.direction),
         head=np.frombuffer(head, dtype=np.uint8),
-        **arrays,  # type: ignore[arg-type]
+        **of_first(fleet, entities),  # type: ignore[arg-type]
     )
     return written.getvalue()
 
