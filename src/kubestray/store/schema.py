@@ -32,6 +32,7 @@ sharded by series.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from kubestray.store.states import STATES
@@ -46,9 +47,19 @@ A search over the last hour then reads two hours, not the day of every series; s
 larger on disk (`docs/decisions/0008-summaries.md` has the figures).
 """
 
-BITS = "bits"
-"""The column of points that holds the 64 bits of the value. The engine can put the first bits of many values
-together, then their second ones, and so on, for integers only; half of the bits of most values are alike.
+WHOLE, BITS = "whole", "bits"
+"""The columns that hold a value: the whole number that it is, or else (then that is 0) its 64 bits.
+
+As numbers, whole ones compress better than as doubles. Of other values the engine can put the first bits of
+many together, then their second ones, and so on; half of these are alike.
+"""
+
+_DURABLE = "fsync_after_insert = 1, fsync_part_directory = 1"
+
+NEWER_SETTINGS = {"auto_statistics_types": "''"}
+"""Settings that not all engines know.
+
+Statistics of columns are made anew in each merge and help nothing here, where keys say what is to be read.
 """
 
 _SAMPLES = f"""
@@ -57,13 +68,14 @@ CREATE TABLE IF NOT EXISTS samples_local{{on}} (
     series_id UInt64 CODEC(ZSTD(1)),
     time UInt64 CODEC(Delta, ZSTD(1)),
     start UInt64 CODEC(ZSTD(1)),
+    {WHOLE} Int64 CODEC(ZSTD(3)),
     {BITS} UInt64 CODEC(Delta(8), T64('bit'), ZSTD(1)),
-    value Float64 ALIAS reinterpretAsFloat64({BITS})
+    value Float64 ALIAS if({BITS} = 0, toFloat64({WHOLE}), reinterpretAsFloat64({BITS}))
 ) ENGINE = ReplacingMergeTree
 PARTITION BY intDiv(time, {DAY_NS})
 PRIMARY KEY (metric, intDiv(time, {BLOCK_NS}), series_id, time)
-ORDER BY (metric, intDiv(time, {BLOCK_NS}), series_id, time, {BITS})
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+ORDER BY (metric, intDiv(time, {BLOCK_NS}), series_id, time, {WHOLE}, {BITS})
+SETTINGS {{settings}}, min_compress_block_size = 262144, min_bytes_for_wide_part = 8388608
 """
 
 _SERIES = """
@@ -77,7 +89,7 @@ CREATE TABLE IF NOT EXISTS series_local{on} (
     last_seen SimpleAggregateFunction(max, UInt64)
 ) ENGINE = AggregatingMergeTree
 ORDER BY (metric, series_id, kind)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _KEPT = {name: state.type for name, state in STATES.items() if state.kept}
@@ -97,7 +109,7 @@ CREATE TABLE IF NOT EXISTS summaries_local{{on}} (
 ) ENGINE = ReplacingMergeTree(began)
 PARTITION BY intDiv(hour, {MONTH})
 ORDER BY (metric, hours, hour, group_id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {{settings}}
 """
 
 _GROUPS = """
@@ -108,7 +120,7 @@ CREATE TABLE IF NOT EXISTS groups_local{on} (
     attributes Map(String, String)
 ) ENGINE = ReplacingMergeTree
 ORDER BY (metric, group_id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _SUMMARISED = f"""
@@ -121,7 +133,7 @@ CREATE TABLE IF NOT EXISTS summarised_local{{on}} (
 ) ENGINE = ReplacingMergeTree(began)
 PARTITION BY intDiv(hour, {MONTH})
 ORDER BY (hours, hour, metric)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {{settings}}
 """
 
 _TOUCHED = f"""
@@ -132,7 +144,7 @@ CREATE TABLE IF NOT EXISTS touched_local{{on}} (
 ) ENGINE = ReplacingMergeTree(written)
 PARTITION BY intDiv(hour, {MONTH})
 ORDER BY (hour, metric)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {{settings}}
 """
 
 _EXPIRED = """
@@ -141,7 +153,7 @@ CREATE TABLE IF NOT EXISTS expired_local{on} (
     dropped UInt64
 ) ENGINE = ReplacingMergeTree(dropped)
 ORDER BY day
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _RUNS = """
@@ -168,7 +180,7 @@ CREATE TABLE IF NOT EXISTS risk_local{on} (
     recorded UInt64
 ) ENGINE = ReplacingMergeTree(recorded)
 ORDER BY (detection, id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _FINDINGS = """
@@ -182,7 +194,7 @@ CREATE TABLE IF NOT EXISTS findings_local{on} (
     recorded UInt64
 ) ENGINE = ReplacingMergeTree
 ORDER BY (id, sequence)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _DECISIONS = """
@@ -195,7 +207,7 @@ CREATE TABLE IF NOT EXISTS decisions_local{on} (
     detail String CODEC(ZSTD(3))
 ) ENGINE = ReplacingMergeTree
 ORDER BY (target, time, id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _DELIVERIES = """
@@ -210,7 +222,7 @@ CREATE TABLE IF NOT EXISTS deliveries_local{on} (
     detail String CODEC(ZSTD(3))
 ) ENGINE = ReplacingMergeTree(time)
 ORDER BY (output, id, sequence, decision, event, server)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _EVENTS = """
@@ -222,7 +234,7 @@ CREATE TABLE IF NOT EXISTS events_local{on} (
     recorded UInt64
 ) ENGINE = ReplacingMergeTree(recorded)
 ORDER BY (index_name, time, id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _LOOKUPS = """
@@ -233,7 +245,7 @@ CREATE TABLE IF NOT EXISTS lookups_local{on} (
     rows UInt64
 ) ENGINE = ReplacingMergeTree(version)
 ORDER BY name
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _LOOKUP_ROWS = """
@@ -245,7 +257,7 @@ CREATE TABLE IF NOT EXISTS lookup_rows_local{on} (
     texts Map(String, Array(String))
 ) ENGINE = ReplacingMergeTree
 ORDER BY (name, version, place)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _DOCUMENTS = """
@@ -257,7 +269,7 @@ CREATE TABLE IF NOT EXISTS documents_local{on} (
     changed UInt64
 ) ENGINE = ReplacingMergeTree(changed)
 ORDER BY (kind, name)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _AUDIT = """
@@ -270,7 +282,7 @@ CREATE TABLE IF NOT EXISTS audit_local{on} (
     detail String CODEC(ZSTD(3))
 ) ENGINE = ReplacingMergeTree
 ORDER BY (time, id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _PROFILES = """
@@ -283,7 +295,7 @@ CREATE TABLE IF NOT EXISTS profiles_local{on} (
     state String CODEC(ZSTD(1))
 ) ENGINE = ReplacingMergeTree(until)
 ORDER BY (profile, slot, part)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _TABLES = (
@@ -373,10 +385,14 @@ class Layout:
         """Return the table that rows of ``name`` are inserted into."""
         return f"{name}_write" if self.cluster else f"{name}_local"
 
-    def statements(self) -> list[str]:
-        """Return the statements in order; each may run again without harm."""
+    def statements(self, known: Collection[str] = ()) -> list[str]:
+        """Return the statements in order; each may run again without harm.
+
+        ``known`` are those of `NEWER_SETTINGS` that the engine knows.
+        """
         on = f" ON CLUSTER {self.cluster}" if self.cluster else ""
-        tables = [text.format(on=on) for text in _TABLES]
+        settings = ", ".join([_DURABLE, *(f"{name} = {NEWER_SETTINGS[name]}" for name in known)])
+        tables = [text.format(on=on, settings=settings) for text in _TABLES]
         tables += [f"ALTER TABLE {name}_local{on} ADD COLUMN IF NOT EXISTS {new}" for name, new in _ADDED]
         if not self.cluster:
             return tables + [f"CREATE OR REPLACE VIEW {name} AS {body}" for name, body in _UNIQUE.items()]
