@@ -246,9 +246,9 @@ class _Live:
         every = sorted(itertools.chain.from_iterable(took.values()))
         before, after = spent
         return {
-            "point_to_finding_p99_s": round(_percentile(every, 0.99), 1) if not missing else None,
-            "point_to_finding_p50_s": round(_percentile(every, 0.5), 1),
-            "point_to_finding_of_found_p99_s": round(_percentile(every, 0.99), 1),
+            "point_to_finding_p99_s": None if missing else _percentile(every, 0.99),
+            "point_to_finding_p50_s": _percentile(every, 0.5),
+            "point_to_finding_of_found_p99_s": _percentile(every, 0.99),
             "findings": len(every),
             "missing": missing,
             "median_s_by_detection": {name: round(statistics.median(took[name]), 1) for name in sorted(took)},
@@ -256,6 +256,6 @@ class _Live:
         }
 
 
-def _percentile(values: list[float], share: float) -> float:
-    """Return the value that so large a share of some, in order, does not exceed."""
-    return values[max(0, math.ceil(share * len(values)) - 1)] if values else math.inf
+def _percentile(values: list[float], share: float) -> float | None:
+    """Return the value that so large a share of some, in order, does not exceed; None of none."""
+    return round(values[max(0, math.ceil(share * len(values)) - 1)], 1) if values else None
