@@ -16,7 +16,8 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c7a3f", "#7f7f7f")
 """Told apart by colour-blind people too (after Okabe and Ito), and readable on light and dark."""
 
-_TIME_AXIS = {"grid": False, "tickCount": 8, "labelOverlap": True}
+TIME_AXIS = {"grid": False, "tickCount": 8, "labelOverlap": True}
+"""Of all axes of time."""
 _MOST_LINES = 20
 _MOST_BARS = 40
 _MOST_POINTS = 5_000
@@ -84,7 +85,7 @@ def _lines(numbers: Sequence[str], split: str | None, rows: Sequence[Row]) -> Sp
             "strokeWidth": 1.6,
         },
         "encoding": {
-            "x": {"field": "time", "type": "temporal", "title": None, "axis": _TIME_AXIS},
+            "x": {"field": "time", "type": "temporal", "title": None, "axis": TIME_AXIS},
             "y": {"field": "value", "type": "quantitative", "title": title, "axis": {"format": "~s"}},
             "color": {
                 "field": "series",
@@ -133,7 +134,7 @@ def risk_chart(bins: Sequence[Row], span: Span, *, height: int = 150) -> Spec:
         **frame([*bins, *edges], height=height),
         "mark": {"type": "bar", "tooltip": True, "orient": "vertical"},
         "encoding": {
-            "x": {"field": "time", "type": "temporal", "title": None, "axis": _TIME_AXIS},
+            "x": {"field": "time", "type": "temporal", "title": None, "axis": TIME_AXIS},
             "x2": {"field": "end"},
             "y": {
                 "field": "score",

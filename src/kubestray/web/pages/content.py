@@ -1,4 +1,4 @@
-"""Detections, baselines, stories, the ATT&CK matrix, backtests, and sources."""
+"""Detections, stories, the ATT&CK matrix, backtests, and sources."""
 
 from __future__ import annotations
 
@@ -129,12 +129,6 @@ def attack_matrix(
     """Show the ATT&CK matrix."""
     matrix = attack.matrix(here, span_of(here, earliest, latest))
     return page(request, "attack.html", matrix=matrix, earliest=earliest, latest=latest)
-
-
-@router.get("/baselines")
-def all_baselines(request: Request, here: Here, _asker: Viewer) -> Response:
-    """Show all baselines."""
-    return page(request, "baselines.html", found=detections.all_baselines(here))
 
 
 @router.get("/sources")
