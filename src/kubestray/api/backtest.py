@@ -16,7 +16,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from kubestray.api.asking import Here, Viewer
-from kubestray.api.charts import frame
+from kubestray.api.charts import TIME_AXIS, frame
 from kubestray.api.detections import Name, search_named
 from kubestray.api.refusal import Refused
 from kubestray.api.times import Earliest, Latest, iso, span_of
@@ -191,7 +191,7 @@ def _chart(runs: list[BacktestRun], span: Span) -> dict[str, Any]:
         **frame(values, height=140),
         "mark": {"type": "bar", "tooltip": True, "width": 3},
         "encoding": {
-            "x": {"field": "time", "type": "temporal", "title": None, "axis": {"grid": False}},
+            "x": {"field": "time", "type": "temporal", "title": None, "axis": TIME_AXIS},
             "y": {"field": "rows", "type": "quantitative", "title": "rows", "axis": {"tickMinStep": 1}},
         },
     }
