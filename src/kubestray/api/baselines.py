@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import secrets
 from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -20,27 +19,23 @@ from pydantic import BaseModel, Field
 
 from kubestray.api.asking import Admin, Asker, Here, Viewer
 from kubestray.api.baseline_charts import usual_day, usual_week
-from kubestray.api.detections import Name, search_named
+from kubestray.api.kept_profiles import MINUTE, Known, Stamp, known_of, learning_of, stamp_of, states_of
+from kubestray.api.named import Name, search_named
 from kubestray.api.refusal import Refused, not_found
 from kubestray.api.remembering import forget, remembered
 from kubestray.api.times import iso
 from kubestray.baseline.arrays import Floats, Ints
 from kubestray.baseline.bands import bands
-from kubestray.baseline.orders import Orders
 from kubestray.baseline.profile import Key, Profile
 from kubestray.baseline.stray import LEARNING, READY, STALE
-from kubestray.detect.runner import Times, request_of
-from kubestray.model.content import Detection
-from kubestray.model.errors import KubestrayError
+from kubestray.model.content import Detection, Search
 from kubestray.pipeline.running import Running
-from kubestray.pipeline.setting_up import profiles_of
-from kubestray.search.learned import Learning, learning
+from kubestray.search.learned import Learning
 from kubestray.search.profile_store import ORDERS
 
 router = APIRouter(tags=["baselines"])
 
 _KEEP = 20.0  # seconds
-_MINUTE = 60.0
 _DAY = 86_400.0
 
 State = Literal["", "learning", "ready", "stale", "locked"]
@@ -124,24 +119,12 @@ class NewOrder(BaseModel):
     reason: str = Field(default="", max_length=500)
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A profile as it is kept, with orders carried out that were given since; ``anew`` are those who were
-    reset since and when.
-    """
-
-    learning: Learning
-    profile: Profile | None
-    until: float | None
-    anew: dict[Key, float]
-
-
 def all_learned(running: Running) -> list[Learned]:
     """Return what each detection has learned that learns by itself."""
     return [
         _summary(running, search)
         for search in running.content.detections.values()
-        if _learning(running, search) is not None
+        if learning_of(running, search) is not None
     ]
 
 
@@ -150,11 +133,10 @@ def learned_entities(
 ) -> LearnedEntities:
     """Return the entities that a detection knows, the newest first among those that are still learned."""
     search = _detection(running, name)
-    known = _known(running, search)
-    summary = _summary(running, search)
+    known, summary = _of(running, search), _summary(running, search)
     rows = [
         (key, told, locked)
-        for key, told, locked in _states(running, known)
+        for key, told, locked in states_of(known)
         if state in ("", told, "locked" if locked else "")
         and all(word in " ".join(key).lower() for word in words.lower().split())
     ]
@@ -165,8 +147,8 @@ def learned_entities(
 
 def learned_page(running: Running, name: str, key: list[str]) -> LearnedPage:
     """Return what is normal for one entity."""
-    known = _known(running, _detection(running, name))
-    row = next((row for row in _states(running, known) if list(row[0]) == key), None)
+    known = _of(running, _detection(running, name))
+    row = next((row for row in states_of(known) if list(row[0]) == key), None)
     if row is None:
         raise not_found("entity", "/".join(key))
     profile = known.profile.only(row[0]) if known.profile else None
@@ -188,9 +170,9 @@ def learned_page(running: Running, name: str, key: list[str]) -> LearnedPage:
 
 def order(running: Running, asker: Asker, name: str, wanted: NewOrder) -> None:
     """Give an order; it is in the audit log, and holds from the next whole minute on."""
-    known = _known(running, _detection(running, name))
+    known = _of(running, _detection(running, name))
     if wanted.key is not None:
-        row = next((row for row in _states(running, known) if list(row[0]) == wanted.key), None)
+        row = next((row for row in states_of(known) if list(row[0]) == wanted.key), None)
         if row is None:
             raise not_found("entity", "/".join(wanted.key))
         if wanted.action == "lock" and row[1] == LEARNING:
@@ -202,7 +184,7 @@ def order(running: Running, asker: Asker, name: str, wanted: NewOrder) -> None:
             )
     elif known.profile is None:
         raise Refused(400, "learning", "this detection has learned nothing yet", "wait for its first run")
-    time = math.floor(running.clock() / 1e9 / _MINUTE + 1) * _MINUTE
+    time = math.floor(running.clock() / 1e9 / MINUTE + 1) * MINUTE
     document = {
         "time": time,
         "what": wanted.action,
@@ -217,96 +199,58 @@ def order(running: Running, asker: Asker, name: str, wanted: NewOrder) -> None:
     forget(running)
 
 
+def allowed_per_day(running: Running, search: Search) -> float | None:
+    """Return how many false alarms a day a detection's budget allows for all entities that it knows."""
+    if not isinstance(search, Detection) or learning_of(running, search) is None:
+        return None
+    summary = _summary(running, search)
+    return summary.false_alarms_per_day * summary.entities
+
+
 def _detection(running: Running, name: str) -> Detection:
     search = search_named(running, name)
-    if not isinstance(search, Detection) or _learning(running, search) is None:
+    if not isinstance(search, Detection) or learning_of(running, search) is None:
         raise Refused(
             404, "not_learning", f"{name} learns nothing by itself", "only searches with `stray` do"
         )
     return search
 
 
-def _learning(running: Running, search: Detection) -> Learning | None:
-    """Return what a detection learns; None also for one that cannot run, which its own page tells."""
-    known: dict[str, Any] = running.kept.setdefault("learning", {})
-    values = tuple(running.switches.value(one) for one in search.parameters) if running.switches else ()
-    if search.name not in known or known[search.name][0] != values:
-        try:
-            request = request_of(search, running.content, Times(running.clock()), running.making())
-            found = learning(request, running.store.query)
-        except KubestrayError:
-            found = None
-        known[search.name] = (values, found)
-    told: Learning | None = known[search.name][1]
-    return told
-
-
-def _known(running: Running, search: Detection) -> _Known:
-    found = _learning(running, search)
+def _of(running: Running, search: Detection) -> Known:
+    found = learning_of(running, search)
     assert found
-    # One at a time is remembered: that of a large fleet takes many megabytes.
-    key = (found.of, found.about)
-    last: tuple[Any, _Known] | None = running.kept.get("known")
-    profiles = profiles_of(running.store)
-    now = running.clock() / 1e9
-    until = profiles.kept_until(found.of, now + _MINUTE)
-    orders = profiles.orders(found.about)
-    stamp = (key, until, len(orders))
-    if last is not None and last[0] == stamp:
-        return last[1]
-    profile = profiles.nearest(found.of, now + _MINUTE)
-    anew = _carried_out(profile, orders, now + _MINUTE) if profile else {}
-    known = _Known(found, profile, until if profile else None, anew)
-    running.kept["known"] = (stamp, known)
-    return known
-
-
-def _carried_out(profile: Profile, orders: Orders, until: float) -> dict[Key, float]:
-    """Carry out what was ordered since a profile was kept; return who begins anew, and from when."""
-    profile.orders, before = orders, list(profile.names)
-    resets = [one for one in orders.between(profile.obeyed, until) if one.what == "reset"]
-    profile.obey(until)
-    return {key: one.time for one in resets for key in (before if one.key is None else [one.key])}
+    return known_of(running, found)
 
 
 def _summary(running: Running, search: Detection) -> Learned:
-    def make() -> Learned:
-        known = _known(running, search)
-        states = _states(running, known)
-        told = Counter(state for _, state, _ in states)
-        return Learned(
-            detection=search.name,
-            enabled=search.enabled,
-            metrics=list(known.learning.wish.fields),
-            keys=list(known.learning.wish.keys),
-            as_of=_iso(known.until),
-            false_alarms_per_day=known.learning.wish.per_day,
-            entities=len(states),
-            ready=told[READY],
-            learning=told[LEARNING],
-            stale=told[STALE],
-            locked=sum(locked for _, _, locked in states),
-        )
-
-    summary = remembered(running, ("learned", search.name), _KEEP, make)
-    return summary.model_copy(update={"enabled": search.enabled})
+    found = learning_of(running, search)
+    assert found
+    stamp = remembered(running, ("learned", search.name), _KEEP, lambda: stamp_of(running, found))
+    kept: dict[str, tuple[Stamp, Learned]] = running.kept.setdefault("summaries", {})
+    if search.name not in kept or kept[search.name][0] != stamp:
+        kept[search.name] = stamp, _counted(search, known_of(running, found))
+    return kept[search.name][1].model_copy(update={"enabled": search.enabled})
 
 
-def _states(running: Running, known: _Known) -> list[tuple[Key, str, bool]]:
-    """Return for each entity its key, its state and whether it is locked."""
-    profile = known.profile
-    if profile is None:
-        return []
-    states = profile.fleet.state(running.clock() / 1e9)
-    told = [
-        (key, states[number], key in profile.locked)
-        for number, key in enumerate(profile.names)
-        if key not in known.anew
-    ]
-    return told + [(key, LEARNING, False) for key in known.anew]
+def _counted(search: Detection, known: Known) -> Learned:
+    states = states_of(known)
+    told = Counter(state for _, state, _ in states)
+    return Learned(
+        detection=search.name,
+        enabled=search.enabled,
+        metrics=list(known.learning.wish.fields),
+        keys=list(known.learning.wish.keys),
+        as_of=_iso(known.until),
+        false_alarms_per_day=known.learning.wish.per_day,
+        entities=len(states),
+        ready=told[READY],
+        learning=told[LEARNING],
+        stale=told[STALE],
+        locked=sum(locked for _, _, locked in states),
+    )
 
 
-def _entity(running: Running, known: _Known, key: Key, state: str, locked: bool) -> LearnedEntity:
+def _entity(running: Running, known: Known, key: Key, state: str, locked: bool) -> LearnedEntity:
     first: float | None = known.anew.get(key)
     last: float | None = None
     metrics: list[Usual] = []

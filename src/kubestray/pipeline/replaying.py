@@ -18,7 +18,7 @@ from kubestray.detect.scheduler import SECOND_NS
 from kubestray.model.content import Content
 from kubestray.model.finding import Document
 from kubestray.pipeline.assessing import Assessment, scoring_of
-from kubestray.pipeline.detecting import Detector
+from kubestray.pipeline.detecting import Detector, Run
 from kubestray.pipeline.schedule import due_runs
 from kubestray.risk.findings import lookback
 from kubestray.store.ledger import Ledger
@@ -28,6 +28,19 @@ from kubestray.store.trees import all_of, column, select, unsigned
 
 Progress = Callable[[int, int], None]
 """Told the time (ns) that is done with, and how many runs there were up to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A replay of a content of one detection, to see what comes of it alone.
+
+    Only one time of ``every`` takes place; ``each`` is told of each run and the time (ns) it was for.
+    ``risk_until`` (ns) is up to when risk events of others are taken over, for a rule that looks at them.
+    """
+
+    each: Callable[[int, Run], None]
+    every: int = 1
+    risk_until: int = 0
 
 
 @dataclass(slots=True)
@@ -46,21 +59,30 @@ class Replayed:
 
 
 def replay(
-    store: Store, content: Content, make: Callable[..., Any], begin: int, end: int, progress: Progress
+    store: Store,
+    content: Content,
+    make: Callable[..., Any],
+    begin: int,
+    end: int,
+    progress: Progress,
+    trial: Trial | None = None,
 ) -> Replayed:
-    """Run what was due in ``(begin, end]`` (ns)."""
+    """Run what was due in ``(begin, end]`` (ns); all of it, or what a trial is about."""
     done = Replayed()
     with Scratch(store) as scratch:
-        _take_over(store, scratch, begin, lookback(scoring_of(content)))
+        _take_over(store, scratch, begin, lookback(scoring_of(content)), trial)
         detector = Detector(scratch, content, make)
         assessment = Assessment(scratch, content, begin, detector.explain)
-        for when, searches in due_runs(content, lambda _: begin, end):
+        due = due_runs(content, lambda _: begin, end)
+        for when, searches in due[:: trial.every] if trial else due:
             hits = []
             for search in searches:
                 run = detector.run(search, Times(when))
                 if run.outcome.error:
                     done.errors.setdefault(search.name, run.outcome.error)
                 hits += run.hits
+                if trial:
+                    trial.each(when, run)
                 done.risk_events += len(run.events)
             assessment.advance(when, hits)
             done.runs += len(searches)
@@ -69,12 +91,13 @@ def replay(
     return done
 
 
-def _take_over(store: Store, scratch: Scratch, begin: int, back: int) -> None:
-    """Take over what was there at the beginning."""
+def _take_over(store: Store, scratch: Scratch, begin: int, back: int, trial: Trial | None) -> None:
+    """Take over what was there at the beginning; for a trial not what others had found."""
     since = exp.GT(this=column("time"), expression=unsigned(max(begin - back, 0)))
-    until = exp.LTE(this=column("time"), expression=unsigned(begin))
+    until = exp.LTE(this=column("time"), expression=unsigned(trial.risk_until if trial else begin))
     scratch.copy(store, "risk", select(exp.Star()).from_("risk").where(all_of([since, until.copy()])))
-    scratch.copy(store, "findings", select(exp.Star()).from_("findings").where(until))
+    if not trial:
+        scratch.copy(store, "findings", select(exp.Star()).from_("findings").where(until))
     learned = exp.LTE(this=column("until"), expression=unsigned(begin // SECOND_NS))
     scratch.copy(store, "profiles", select(exp.Star()).from_("profiles").where(learned))
     for name in ("decisions", "events", "lookups", "lookup_rows"):
