@@ -22,6 +22,7 @@ from kubestray.api import (
     entities,
     findings,
     network_map,
+    own_metrics,
     risk,
     search,
     sources,
@@ -76,6 +77,7 @@ def make_app(running: Running, answer: Answer = as_json) -> FastAPI:
     app.state.accounts = accounts = Accounts(running.documents, running.clock)
     for module in ROUTES:
         app.include_router(module.router, prefix="/api/v1", responses=ANSWERS, dependencies=[Depends(BEARER)])
+    app.include_router(own_metrics.router, include_in_schema=False)
     for kind in (KubestrayError, Refused, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)
     address = running.config["console_url"]

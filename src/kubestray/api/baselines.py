@@ -204,7 +204,7 @@ def allowed_per_day(running: Running, search: Search) -> float | None:
     if not isinstance(search, Detection) or learning_of(running, search) is None:
         return None
     summary = _summary(running, search)
-    return summary.false_alarms_per_day * summary.entities
+    return summary.false_alarms_per_day * summary.entities if summary.entities else None
 
 
 def _detection(running: Running, name: str) -> Detection:
