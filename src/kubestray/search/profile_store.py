@@ -100,11 +100,12 @@ class StoreProfiles:
         self._live.pop(of, None)
 
     def orders(self, about: str) -> Orders:
-        """Return what people have decided about what is learned."""
+        """Return what people have decided about what is learned, of the same time in the order it was given."""
         there = exp.EQ(this=column("removed"), expression=exp.Literal.number(0))
         kind = exp.EQ(this=column("kind"), expression=text(ORDERS))
         own = call("startsWith", column("name"), text(f"{about}/"))
         tree = select(column("fields")).from_("documents").where(all_of([kind, own, there]))
+        tree = tree.order_by(column("changed"), column("name"))
         found = [json.loads(row["fields"]) for row in self._query(tree).to_pylist()]
         keys = [None if one["key"] is None else tuple(one["key"]) for one in found]
         return Orders([Order(one["time"], one["what"], key) for one, key in zip(found, keys, strict=True)])
