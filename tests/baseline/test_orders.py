@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -30,7 +32,7 @@ def learned(orders: list[Order], cuts: tuple[int, ...] = (), rise: float = 0.0) 
     """A profile that took all bins, in calls cut at ``cuts``; it is written and read at each cut."""
     profile = Profile(FORM, orders=Orders(orders))
     edges = [0, *cuts, BINS]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         for _ in profile.advance(*bins(start, end, rise)):
             pass
         profile = load(profile.dump())
