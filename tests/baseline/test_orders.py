@@ -1,4 +1,4 @@
-"""What people decide about what is learned: locks keep it, resets begin anew, whenever they are carried out."""
+"""What people decide about what is learned: locks keep it, resets begin anew, whenever it is carried out."""
 
 from __future__ import annotations
 

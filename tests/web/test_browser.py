@@ -49,6 +49,7 @@ PAGES = {
     "story": "/stories/Workloads%20that%20stray",
     "attack": "/attack",
     "baselines": "/baselines",
+    "baseline": f"/baselines/{NAME}",
     "sources": "/sources",
     "account": "/account",
     "accounts": "/accounts",

@@ -66,6 +66,31 @@ class Queue(BaseModel):
     rows: list[Row]
 
 
+class Wanted(BaseModel):
+    """Which findings and incidents are wanted, in addresses of the API and of the page alike."""
+
+    kind: Literal["", "finding", "incident"] = ""
+    severity: Literal["", "informational", "low", "medium", "high", "critical"] = Field(
+        default="", description="At least so severe."
+    )
+    owner: str = Field(default="", max_length=80)
+    words: str = Field(default="", max_length=500)
+    skip: int = Field(default=0, ge=0, le=100_000)
+
+    def filters(self) -> dict[str, Any]:
+        """Return them as `queue` takes them."""
+        return self.model_dump(include=set(Wanted.model_fields))
+
+
+class WantedRows(Wanted):
+    """As the API takes them, with the states by name."""
+
+    state: list[Literal["new", "acknowledged", "suppressed", "resolved", "closed"]] = Field(
+        default=["new", "acknowledged"]
+    )
+    most: int = Field(default=100, ge=1, le=1000)
+
+
 class Decide(BaseModel):
     """Something to decide. ``assign`` needs an owner (empty is whoever asks), ``comment`` a text."""
 
@@ -304,31 +329,9 @@ def preview(running: Running, scope: Scope, days: int = 30) -> Preview:
 
 
 @router.get("/findings")
-def findings_all(
-    here: Here,
-    _asker: Viewer,
-    kind: Annotated[Literal["", "finding", "incident"], Query()] = "",
-    state: Annotated[list[Literal["new", "acknowledged", "suppressed", "resolved", "closed"]], Query()] = [  # noqa: B006 (FastAPI copies it)
-        "new",
-        "acknowledged",
-    ],
-    severity: Annotated[Literal["", "informational", "low", "medium", "high", "critical"], Query()] = "",
-    owner: Annotated[str, Query(max_length=80)] = "",
-    words: Annotated[str, Query(max_length=500)] = "",
-    most: Annotated[int, Query(ge=1, le=1000)] = 100,
-    skip: Annotated[int, Query(ge=0, le=100_000)] = 0,
-) -> Queue:
+def findings_all(here: Here, _asker: Viewer, wanted: Annotated[WantedRows, Query()]) -> Queue:
     """Return findings and incidents, the most urgent first."""
-    return queue(
-        here,
-        kind=kind,
-        states=state,
-        severity=severity,
-        owner=owner,
-        words=words,
-        most=most,
-        skip=skip,
-    )
+    return queue(here, states=wanted.state, most=wanted.most, **wanted.filters())
 
 
 @router.post("/findings/decisions")

@@ -100,7 +100,7 @@ class StoreProfiles:
         self._live.pop(of, None)
 
     def orders(self, about: str) -> Orders:
-        """Return what people have decided about what is learned, of the same time in the order it was given."""
+        """Return what people have decided about what is learned, of one time in the order it was given."""
         there = exp.EQ(this=column("removed"), expression=exp.Literal.number(0))
         kind = exp.EQ(this=column("kind"), expression=text(ORDERS))
         own = call("startsWith", column("name"), text(f"{about}/"))

@@ -28,14 +28,14 @@ def all_detections(
     _asker: Viewer,
     words: Annotated[str, Query(max_length=200)] = "",
     state: Annotated[str, Query(max_length=20)] = "",
+    part: bool = False,
 ) -> Response:
     """Show all detections with their health."""
     every = detections.all_detections(here)
     chosen = [one for one in every if _fits(one, words.lower().split(), state)]
     hits = risk.scores_by_detection(here, span_of(here, "-24h"))
-    return page(
-        request, "detections.html", found=chosen, every=len(every), words=words, state=state, hits=hits
-    )
+    template = "detections_part.html" if part else "detections.html"
+    return page(request, template, found=chosen, every=len(every), words=words, state=state, hits=hits)
 
 
 def _fits(one: detections.DetectionState, words: list[str], state: str) -> bool:

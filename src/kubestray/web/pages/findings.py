@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Path, Query
@@ -16,6 +16,7 @@ from kubestray.api.charts import risk_chart
 from kubestray.api.errors import Told, told_of
 from kubestray.api.findings import OPEN, Decide, NewSuppression, Preview, Scope
 from kubestray.api.refusal import Refused
+from kubestray.api.runs import runs_of
 from kubestray.api.times import iso
 from kubestray.model.entity import Entity
 from kubestray.model.errors import KubestrayError
@@ -40,41 +41,28 @@ def first() -> Response:
     return RedirectResponse("/findings", 303)
 
 
+class WantedPage(findings.Wanted):
+    """What the queue's page shows: ``open`` and ``all`` stand for several states."""
+
+    state: Literal["open", "all", "new", "acknowledged", "suppressed", "resolved", "closed"] = "open"
+    part: bool = False
+
+
 @router.get("/findings")
-def queue(
-    request: Request,
-    here: Here,
-    _asker: Viewer,
-    kind: Annotated[str, Query(pattern="^(finding|incident)?$")] = "",
-    state: Annotated[str, Query(pattern=f"^(open|all|{'|'.join(STATES)})$")] = "open",
-    severity: Annotated[str, Query(pattern=f"^({'|'.join(SEVERITIES)})?$")] = "",
-    owner: Annotated[str, Query(max_length=80)] = "",
-    words: Annotated[str, Query(max_length=500)] = "",
-    skip: Annotated[int, Query(ge=0, le=100_000)] = 0,
-    part: bool = False,
-) -> Response:
+def queue(request: Request, here: Here, _asker: Viewer, wanted: Annotated[WantedPage, Query()]) -> Response:
     """Show findings and incidents."""
-    states = OPEN if state == "open" else () if state == "all" else (state,)
-    found = findings.queue(
-        here,
-        kind=kind,
-        states=states,
-        severity=severity,
-        owner=owner,
-        words=words,
-        most=_A_PAGE,
-        skip=skip,
-    )
-    filters = {"kind": kind, "state": state, "severity": severity, "owner": owner, "words": words}
+    states = OPEN if wanted.state == "open" else () if wanted.state == "all" else (wanted.state,)
+    found = findings.queue(here, states=states, most=_A_PAGE, **wanted.filters())
     return page(
         request,
-        "findings_part.html" if part else "findings.html",
+        "findings_part.html" if wanted.part else "findings.html",
         found=found,
-        filters=filters,
-        skip=skip,
+        filters=wanted.model_dump(exclude={"skip", "part"}),
+        skip=wanted.skip,
         size=_A_PAGE,
         severities=SEVERITIES,
         states=STATES,
+        begun=bool(found.rows) or bool(runs_of(here)),
     )
 
 
