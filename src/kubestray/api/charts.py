@@ -92,7 +92,7 @@ def _lines(numbers: Sequence[str], split: str | None, rows: Sequence[Row]) -> Sp
             "color": {
                 "field": "series",
                 "type": "nominal",
-                "sort": drawn,
+                "scale": {"domain": drawn},
                 "legend": legend if len(names) > 1 else None,
             },
             **_dashed(drawn, legend),
@@ -117,16 +117,9 @@ def _dashed(names: Sequence[str], legend: Spec) -> Spec:
     if len(names) <= len(COLOURS):
         return {}
     dashes = [_DASHES[place // len(COLOURS) % len(_DASHES)] for place in range(len(names))]
-    scale = {"range": dashes}
-    return {
-        "strokeDash": {
-            "field": "series",
-            "type": "nominal",
-            "sort": list(names),
-            "scale": scale,
-            "legend": legend,
-        }
-    }
+    # The same domain, and not only the same order: so there is one legend of both.
+    scale = {"domain": list(names), "range": dashes}
+    return {"strokeDash": {"field": "series", "type": "nominal", "scale": scale, "legend": legend}}
 
 
 def _bars(split: str, number: str, rows: Sequence[Row]) -> Spec:
