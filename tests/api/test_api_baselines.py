@@ -7,43 +7,16 @@ import re
 import numpy as np
 import pytest
 
-from console import DETECTION, HOSTILE
-from helpers import NOW, SECOND
+from console import DETECTION, HOSTILE, LEARNED, UNKNOWN, teach
 from kubestray.api.accounts import Role
-from kubestray.api.kept_profiles import learning_of
-from kubestray.baseline.profile import Form, Profile
-from kubestray.search.profile_store import StoreProfiles
-from kubestray.search.relation import Held
 
-STEP = 3600.0
-DAYS = 16
 PATH = f"/api/v1/learned/{DETECTION}"
-CART = ["prod", "shop", "cart", "java"]
-NEW = ["prod", "bad", HOSTILE[0], HOSTILE[1]]
+CART, NEW = list(LEARNED), list(UNKNOWN)
 
 
 @pytest.fixture(scope="module")
 def learned(people):
-    """Sixteen days of a workload that sends a fifth more in its second week, and one that is new."""
-    running = people.running
-    found = learning_of(running, running.content.detections[DETECTION])
-    end = NOW / SECOND // STEP * STEP
-    times = end - STEP * np.arange(DAYS * 24, 0, -1)
-    day = 1000 + 200 * np.sin(2 * np.pi * times / 86400)
-    later = times >= times[-1] // 86400 * 86400 - 7 * 86400
-    profile = Profile(Form(found.wish.keys, found.wish.fields, STEP, found.wish.per_day, "up"))
-    chance = np.random.default_rng(3)
-    values = day * np.where(later, 1.2, 1.0) + chance.normal(0, 10, len(times))
-    codes = np.zeros(len(times), dtype=np.int64)
-    times = np.append(times, times[-1])
-    for _ in profile.advance(
-        times, [tuple(CART), tuple(NEW)], np.append(codes, 1), np.append(values, 5.0)[:, None]
-    ):
-        pass
-    StoreProfiles(running.store.query, running.store.record, keep_in_store=True).keep(
-        found.of, Held(profile, "", end)
-    )
-    running.kept.pop("answers", None)
+    teach(people.running)
     return people
 
 
@@ -116,7 +89,7 @@ def test_the_pages_lock_and_reset(learned):
         one for one in re.findall(r'href="(/baselines/[^"]+/entity[^"]+)"', page.text) if "cart" in one
     )
     assert "The usual day" in browser.get(address.replace("&amp;", "&")).text
-    answer = browser.post(f"/baselines/{DETECTION}", action="reset", key=CART, reason="new version")
+    answer = browser.post(f"/baselines/{DETECTION}", action="reset", key=NEW, reason="new version")
     assert answer.status_code == 303
     after = browser.get(answer.headers["location"])
     assert "It is learned anew" in after.text
