@@ -26,6 +26,7 @@ from kubestray.pipeline.running import Running
 router = APIRouter(tags=["findings"])
 
 _KEEP = 3.0  # seconds
+_CHART_KEEP = 30.0  # seconds
 _DAY = 86_400 * 10**9
 OPEN = ("new", "acknowledged")
 """The states of what somebody still has to look at."""
@@ -369,7 +370,10 @@ def findings_ocsf(here: Here, _asker: Viewer, identity: Identity) -> dict[str, A
 @router.get("/findings/{identity}/chart")
 def findings_chart(here: Here, _asker: Viewer, identity: Identity) -> dict[str, Any]:
     """Return the Vega-Lite specification of what was observed and what is usual."""
-    spec = band_chart(here, finding(here, identity))
+    document = finding(here, identity)
+    # The page, its picture and whoever else looks at the same document read two weeks once.
+    key = ("chart", identity, document.get("digest"))
+    spec = remembered(here, key, _CHART_KEEP, lambda: band_chart(here, document))
     if spec is None:
         raise not_found("chart of", identity, "nothing that its searches measured is left to be shown")
     return spec
