@@ -47,6 +47,7 @@ def test_what_is_normal_for_an_entity(learned):
     assert usual["name"] == "bytes"
     assert usual["expected"] == pytest.approx(1200, rel=0.25)
     assert usual["upper"] > usual["expected"]
+    assert (usual["points"], usual["day_known"]) == (16 * 24, 1.0)
     assert usual["lower"] is None  # more is what counts
     assert usual["week_change"] == pytest.approx(0.2, abs=0.03)
     day = [row["expected"] for row in found["days"]["bytes"]["data"]["values"]]

@@ -27,6 +27,7 @@ from kubestray.api.times import iso
 from kubestray.baseline.arrays import Floats, Ints
 from kubestray.baseline.bands import bands
 from kubestray.baseline.profile import Key, Profile
+from kubestray.baseline.residuals import BINS
 from kubestray.baseline.stray import LEARNING, READY, STALE
 from kubestray.model.content import Detection, Search
 from kubestray.pipeline.running import Running
@@ -67,6 +68,8 @@ class Usual(BaseModel):
     expected: float | None
     lower: float | None
     upper: float | None
+    points: int = Field(description="How many bins were learned.")
+    day_known: float = Field(description="The share of the day whose usual value is known: seen on two days.")
     week_change: float | None = Field(
         description="The last days against the same days a week before: 0.1 is a tenth more."
     )
@@ -272,13 +275,16 @@ def _entity(running: Running, known: Known, key: Key, state: str, locked: bool) 
 def _usual(running: Running, profile: Profile, names: tuple[str, ...], number: int) -> list[Usual]:
     rows: Ints = number * len(names) + np.arange(len(names))
     found = bands(profile.fleet, rows, np.full(len(rows), running.clock() / 1e9))
-    change = week_change(profile, rows)
+    change, known = week_change(profile, rows), day_known(profile, rows)
+    points = profile.fleet.residuals.count[rows]
     return [
         Usual(
             name=name,
             expected=_finite(found.expected[place]),
             lower=_finite(found.lower[place]),
             upper=_finite(found.upper[place]),
+            points=int(points[place]),
+            day_known=round(float(known[place]), 3),
             week_change=_finite(change[place]),
         )
         for place, name in enumerate(names)
@@ -291,6 +297,13 @@ def week_change(profile: Profile, rows: Ints) -> Floats:
     total = ramps.bases[rows].sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.where(total > 0, ramps.rises[rows].sum(axis=1) / total, np.nan))
+
+
+def day_known(profile: Profile, rows: Ints) -> Floats:
+    """Return of which share of the day the seasonal view knows what to expect."""
+    bins = np.ceil(_DAY / np.maximum(_DAY / BINS, profile.fleet.step[rows]))
+    seen = (profile.fleet.residuals.profile_count[rows] >= 2).sum(axis=1)
+    return np.asarray(np.minimum(1.0, seen / bins))
 
 
 def _told(running: Running, found: Learning, key: list[str]) -> list[Told]:

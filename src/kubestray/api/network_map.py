@@ -166,7 +166,8 @@ def network_map(
     shown = {one: _shown(one, opened) if collapsed else one for one in workloads}
     nodes = _nodes(shown)
     listed = sorted(fresh, key=lambda edge: (-edge.first, edge.source, edge.dest))[:_MOST_LISTED]
-    volume = volumes(running, max(0, moment - over), moment) if chosen else {}
+    # A part of the map stands on pages that are about something else and should be there at once.
+    volume = volumes(running, max(0, moment - over), moment) if chosen and only is None else {}
     return NetworkMap(
         at=iso(moment),
         over_seconds=over / 1e9,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -85,6 +86,26 @@ def one(request: Request, here: Here, _asker: Viewer, identity: Identity) -> Res
     return _shown(request, here, findings.finding(here, identity))
 
 
+@router.get("/findings/{identity}/changed")
+def changed(
+    request: Request,
+    here: Here,
+    _asker: Viewer,
+    identity: Identity,
+    seen: Annotated[str, Query(max_length=64)] = "",
+) -> Response:
+    """Tell whoever looks at a finding that there is more to it than is shown, if there is."""
+    document = findings.finding(here, identity)
+    return page(request, "changed_part.html", one=document, changed=_stamp(document) != seen)
+
+
+def _stamp(document: Document) -> str:
+    """Return what changes with a finding, and with what is decided about it."""
+    names = ("digest", "state", "owner", "comments", "suppressed_by", "merged_into")
+    told = json.dumps([document.get(name) for name in names], sort_keys=True, default=str)
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
 def _shown(request: Request, here: Here, document: Document, told: Told | None = None) -> Response:
     span = _span(document, here.clock())
     names = list(dict.fromkeys([*document["entities"], *(step["entity"] for step in document["steps"])]))
@@ -95,6 +116,7 @@ def _shown(request: Request, here: Here, document: Document, told: Told | None =
         "incident.html" if document["kind"] == "incident" else "finding.html",
         status=400 if told else 200,
         one=document,
+        stamp=_stamp(document),
         told=told,
         history=findings.history(here, document),
         members=findings.findings_of(here, document),
