@@ -241,6 +241,19 @@ def test_a_question_is_asked_before_a_token_ends(page):
     row.wait_for(state="detached")
 
 
+def test_a_baseline_is_locked_and_a_reset_asks_first(page):
+    page.goto(PAGES["baseline-entity"])
+    page.fill("[name=reason]", "a quiet week")
+    page.click("button[value=lock]")
+    page.locator(".pill", has_text="locked").wait_for()
+    assert "a quiet week" in page.locator("main").text_content()
+    page.click("button[value=unlock]")
+    page.locator(".pill", has_text="locked").wait_for(state="detached")
+    page.click("button[value=reset]")
+    page.locator("dialog button", has_text="Cancel").click()
+    assert page.locator("figure.chart").count() == 2
+
+
 def test_a_backtest_is_watched(page):
     page.goto(f"/backtest/{NAME}?earliest=-30m&every=3")
     page.locator("[data-done]").wait_for()
