@@ -197,7 +197,7 @@ def order(running: Running, asker: Asker, name: str, wanted: NewOrder) -> None:
     }
     identity = f"{known.learning.about}/{int(time)}-{secrets.token_hex(6)}"
     running.documents.put(ORDERS, identity, document)
-    told = {"key": wanted.key, "reason": wanted.reason}
+    told = {"key": wanted.key or "all", "reason": wanted.reason}
     running.documents.note(asker.name, f"baseline.{wanted.action}", name, told)
     forget(running)
 
