@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from kubestray.model.errors import StoreError
 from kubestray.store.engine import Engine
-from kubestray.store.schema import Layout
+from kubestray.store.schema import NEWER_SETTINGS, Layout
 from kubestray.store.trees import Tree, all_of, call, column, one_of, select, text
 
 _MADE = re.compile(r"\s*CREATE (?:TABLE IF NOT EXISTS|OR REPLACE (VIEW)) (\w+)")
@@ -29,14 +29,14 @@ def make(engine: Engine, layout: Layout) -> None:
     wanted = {
         found[2]: mark if found[1] else None for found in map(_MADE.match, statements) if found is not None
     }
-    complete, known = look(engine, layout.cluster, wanted)
-    for statement in [] if complete else statements:
+    complete, there = look(engine, layout.cluster, wanted)
+    for statement in [] if complete else layout.statements(_known_settings(engine)):
         found = _MADE.match(statement)
         if found is None or not found[1]:
             engine.execute(statement)
             continue
         # To replace takes much longer, and on a cluster this replica does not know of the others.
-        new = not layout.cluster and found[2] not in known
+        new = not layout.cluster and found[2] not in there
         how = "VIEW IF NOT EXISTS" if new else "OR REPLACE VIEW"
         engine.execute(f"{statement.replace('OR REPLACE VIEW', how, 1)} COMMENT '{mark}'")
 
@@ -60,6 +60,12 @@ def look(engine: Engine, cluster: str | None, wanted: dict[str, str | None]) -> 
     right = [row["name"] for row in found if wanted[row["name"]] in (None, row["comment"])]
     complete = copies > 0 and sorted(right) == sorted([*wanted] * copies)
     return complete, {row["name"] for row in found}
+
+
+def _known_settings(engine: Engine) -> list[str]:
+    asked = select(column("name")).from_(exp.table_("merge_tree_settings", db="system"))
+    known = engine.query(asked.where(one_of(column("name"), map(text, NEWER_SETTINGS))))
+    return [row["name"] for row in known.to_pylist()]
 
 
 def _tables(cluster: str | None) -> Tree:
