@@ -149,7 +149,7 @@ def test_a_trial_tells_what_one_detection_alone_would_have_found(embedded, conte
         runs: list[tuple[int, int]] = []
         trial = Trial(lambda when, run: runs.append((when, len(run.outcome.rows))), every, risk_until)
         make = searching(load_config({}, {}, None))
-        return replay(embedded, alone, make, START, END, lambda *_: None, trial), runs
+        return replay(embedded, alone, make, START, END, lambda *_: None, trial=trial), runs
 
     escaped, runs = tried("Escaped")
     assert [told["title"] for told in escaped.findings] == ["Escaped: shop/db-0"]

@@ -245,3 +245,12 @@ def test_orders_hold_live_and_in_replays(filled: Store) -> None:
     assert told is not None
     assert told.score == pytest.approx(row["score"], rel=1e-9)
     assert recompute(json.loads(json.dumps(told.as_json()))) == told
+
+
+def test_an_earlier_range_is_told_from_what_was_said_of_its_bins(filled: Store) -> None:
+    profiles, since, end = StoreProfiles(filled.query, filled.record), START + DAY, START + 32 * HOUR
+    whole = run(filled, profiles, since, end, ALL).rows
+    for begin in range(since, end, 2 * HOUR):
+        part = run(filled, profiles, begin, begin + 2 * HOUR, ALL).rows
+        assert part == [row for row in whole if begin <= row["_time"] * SECOND + STEP - 1 < begin + 2 * HOUR]
+        assert part

@@ -164,7 +164,9 @@ def _go(running: Running, jobs: _Jobs, job: _Job) -> None:
     try:
         with jobs.room:
             make = searching(running.config)
-            job.outcome = replay(running.store, content, make, begin, end, lambda _when, _runs: None, trial)
+            job.outcome = replay(
+                running.store, content, make, begin, end, lambda _when, _runs: None, trial=trial
+            )
     except KubestrayError as error:
         job.error = str(error)
     finally:

@@ -25,9 +25,10 @@ What = Literal["lock", "unlock", "reset"]
 
 _RESIDUALS = (
     ("location", 0), ("variance", None), ("seasonal_variance", None), ("level_variance", None),
-    ("profile", None), ("profile_count", None),
+    ("profile", None), ("profile_count", None), ("move", None),
 )  # fmt: skip
 """What of the residuals stays: of the location that of the global view."""
+_OWN = ("own", "own_bound")
 _TAILS = ("ln_u", "xi", "slope", "per_decade", "cap", "histogram", "blocks")
 
 
@@ -73,6 +74,7 @@ def locked(fleet: Stray, entities: Ints) -> Iterator[None]:
         *((fleet.residuals, name, view, rows) for name, view in _RESIDUALS),
         *((fleet.views, name, None, streams) for name in _TAILS),
         *((fleet.whole, name, None, entities) for name in _TAILS),
+        *((fleet.budget, name, None, entities) for name in _OWN),
     ]
     # Fancy indexing copies.
     before = [getattr(part, name)[_index(part, name, view, at)] for part, name, view, at in held]
