@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from kubestray.baseline.orders import Orders
 from kubestray.baseline.profile import Profile
 from kubestray.model.errors import SearchError
 from kubestray.model.metric import Kind
@@ -103,6 +104,10 @@ class Catalog(Protocol):
 
     def first_seen(self) -> int | None:
         """Return when the first point of all was seen, in nanoseconds; None without any."""
+        ...
+
+    def began(self, metrics: Iterable[str], span: Span) -> bool:
+        """Tell whether a series of these metrics may have been first seen in the range."""
         ...
 
     def expired(self, span: Span, sources: Coverage | None) -> list[int]:
@@ -198,6 +203,10 @@ class Profiles(Protocol):
 
     def drop(self, of: str) -> None:
         """Go on from what is kept in the store the next time."""
+        ...
+
+    def orders(self, about: str) -> Orders:
+        """Return what people have decided about what is learned."""
         ...
 
 

@@ -73,6 +73,13 @@ def identity(wish: Wish, context: Context) -> str:
     return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+def subject(wish: Wish, context: Context) -> str:
+    """Return what orders about a profile go by, as a hash: they outlive another budget or direction."""
+    assert context.before
+    parts = [wish.keys, wish.fields, " ".join(context.before.text.split())]
+    return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
 @dataclass(frozen=True, slots=True)
 class Range:
     """Starts of bins in seconds: those to report from ``first`` on, up to and without ``end``."""
@@ -98,9 +105,13 @@ def _followed(wish: Wish, relation: Relation, context: Context) -> list[Row]:
     wanted = reported(context, step)
     of, report = identity(wish, context), repr((wish.question, wish.peers))
     held = context.profiles.live(of) if context.profiles else None
+    if held and _has_come_past(held, wanted, form_of(wish, step), report):
+        return [row for time, row in held.rows if wanted.first <= time < wanted.end]
     profile, rows, since = _state(held, wish, context, wanted, step, of, report)
     if context.profiles and held and profile is held.profile:
         context.profiles.drop(of)  # until it has come to the end: after a failure it would lack rows
+    if context.profiles:
+        profile.orders = context.profiles.orders(subject(wish, context))
     start = profile.until if math.isfinite(profile.until) else origin(wish, context, wanted, step)
     judge = Judge(profile, wish.question)
     made = [row for row in rows if wanted.first <= row[0] < wanted.end]
@@ -113,6 +124,12 @@ def _followed(wish: Wish, relation: Relation, context: Context) -> list[Row]:
     if context.profiles and (held is None or profile.until >= held.profile.until):
         context.profiles.keep(of, Held(profile, report, since, tuple(made)))
     return [row for _, row in made]
+
+
+def _has_come_past(held: Held, wanted: Range, form: Form, report: str) -> bool:
+    """Return whether the rows of a range were given already: a score depends on no later row."""
+    learned = held.profile.form == form and wanted.end <= held.profile.until
+    return learned and held.report == report and held.since <= wanted.first
 
 
 def _state(
