@@ -1,4 +1,4 @@
-"""Keeps the store in shape while it is served: summarises what is due, drops what has expired."""
+"""Keeps the store in shape while it is served: summarises what is due, keeps statistics, drops what has expired."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from kubestray.config import SECOND_NS, Config
 from kubestray.model.content import Content
 from kubestray.model.errors import KubestrayError
+from kubestray.pipeline.accelerating import Accelerator
 from kubestray.pipeline.churning import churning
 from kubestray.store.expiry import expire, expire_profiles, expire_summaries
 from kubestray.store.schema import HOUR_NS
@@ -58,8 +59,11 @@ class Health:
 class Upkeep:
     """Summarises a day at most in each pass; drops points when all that is due is summarised."""
 
-    def __init__(self, store: Store, summariser: Summariser, config: Config) -> None:
-        self._store, self._summariser, self._config = store, summariser, config
+    def __init__(
+        self, store: Store, summariser: Summariser, accelerator: Accelerator, config: Config
+    ) -> None:
+        self._store, self._config = store, config
+        self._summariser, self._accelerator = summariser, accelerator
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="upkeep", daemon=True)
         self._next_expiry = 0.0
@@ -82,7 +86,8 @@ class Upkeep:
         pause = 0.0
         while not self._stopping.wait(pause):
             try:
-                pause = 0.0 if self._summariser.pass_once() else _LOOK_EVERY
+                busy = self._summariser.pass_once() or self._accelerator.pass_once()
+                pause = 0.0 if busy else _LOOK_EVERY
                 if pause and time.monotonic() >= self._next_expiry:
                     self._next_expiry = time.monotonic() + _EXPIRE_EVERY
                     self._expire()

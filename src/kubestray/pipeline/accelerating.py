@@ -1,0 +1,181 @@
+"""Keeps the last statistics of searches over long times by the hour, so that these do not read points again.
+
+Which searches: those of the enabled detections and the baselines that look further back than a day and can be
+taken apart (`search.decompose`), unless the settings name them. A pass does one day of one search, the newest
+first; what is done is noted in the store, everything else is found again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+from kubestray.config import Config
+from kubestray.detect.runner import Times, request_of
+from kubestray.model.content import Content, Detection, Search
+from kubestray.model.errors import KubestrayError
+from kubestray.pipeline.setting_up import events_of, lookups_of, searching
+from kubestray.search.acceleration import Acceleration
+from kubestray.search.compile import compile_states
+from kubestray.search.run import Request, acceleratable
+from kubestray.store.accelerations import Units, columns, merge_day, note, up_to_date
+from kubestray.store.coverage import DAY, HOUR, expired_days
+from kubestray.store.points import Span
+from kubestray.store.schema import DAY_NS, HOUR_NS
+from kubestray.store.store import Store
+from kubestray.store.summarise import runs, summarised_hours
+from kubestray.store.trees import call, column, named, number, select, table, unsigned
+
+logger = logging.getLogger(__name__)
+
+_PLAN_EVERY = 600.0  # seconds: new metrics or names can make other statistics of a search
+_LATER = 17 * DAY_NS + 1_000_000_007
+"""How much later a search is planned too: statistics that then differ depend on the time."""
+
+_TABLES = ("summarised", "touched", "expired", "accelerations")
+"""What has to change for something to become due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Hours of one day of which the statistics of a search have to be kept; or a day to merge of its hours."""
+
+    acceleration: Acceleration
+    day: int
+    hours: tuple[int, ...]
+    again: bool = False
+    """Whether it was merged before."""
+
+
+class Accelerator:
+    """Keeps the statistics of the searches of a content up to date. One at a time for a store."""
+
+    def __init__(self, store: Store, config: Config, content: Content) -> None:
+        self._store, self._config, self._content = store, config, content
+        make = searching(config)
+        self._naming = make("", 0, Span()).naming
+        self._make = make
+        self._known: list[Acceleration] = []
+        self._planned: float | None = None
+        self._rested: Hashable | None = None
+
+    def pass_once(self) -> int:
+        """Do what is due for one day of one search; return how many hours it was, a merged day counts as 1."""
+        now = self._store.changes(_TABLES)
+        if now is not None and now == self._rested and not self._is_time_to_plan():
+            return 0
+        for due in self._due():
+            self._do(due)
+            return len(due.hours) or 1
+        self._rested = now
+        return 0
+
+    def catch_up(self) -> int:
+        """Do all that is due; return how many hours it was."""
+        total = 0
+        while done := self.pass_once():
+            total += done
+        return total
+
+    def backlog(self) -> list[Due]:
+        """Return what is due, the newest days of each search first."""
+        return list(self._due())
+
+    # --- which searches ---------------------------------------------------------------------------------
+
+    def accelerations(self) -> list[Acceleration]:
+        """Return the statistics that are kept, each once."""
+        if self._is_time_to_plan():
+            self._planned = time.monotonic()
+            found = (one for search in self._searches() for one in self._of(search))
+            self._known = list({one.search: one for one in found}.values())
+        return self._known
+
+    def _is_time_to_plan(self) -> bool:
+        return self._planned is None or time.monotonic() - self._planned >= _PLAN_EVERY
+
+    def _searches(self) -> Iterable[Search]:
+        names = self._config["accelerated_searches"]
+        enabled = [d for d in self._content.detections.values() if d.enabled]
+        every = (*enabled, *self._content.baselines.values())
+        return [one for one in every if names is None or one.name in names]
+
+    def _of(self, search: Search) -> list[Acceleration]:
+        """Return the statistics of a search that look back further than a day, and do so at any time."""
+        now = self._store.clock()
+        try:
+            found = self._planned_at(search, now)
+            later = self._planned_at(search, now + _LATER) if found else []
+        except KubestrayError:
+            # What is wrong with a search is told when it runs, and by content check.
+            logger.debug("%s cannot be accelerated", search.name, exc_info=True)
+            return []
+        same = {one.search for one in later}
+        return [one for one in found if one.search in same and _length(one, now) > DAY_NS]
+
+    def _planned_at(self, search: Search, now: int) -> list[Acceleration]:
+        lookups, events = lookups_of(self._store, self._content), events_of(self._store)
+
+        def make(*given: object, **more: object) -> Request:
+            return self._make(*given, lookups=lookups, events=events, **more)
+
+        return acceleratable(request_of(search, self._content, Times(now), make), self._store.query)
+
+    # --- what is due ------------------------------------------------------------------------------------
+
+    def _due(self) -> Iterable[Due]:
+        known = self.accelerations()
+        if not known:
+            return
+        ready = summarised_hours(self._store) - self._store.writing.hours()
+        gone = expired_days(self._store.query)
+        for one in known:
+            yield from self._of_one(one, ready, gone)
+
+    def _of_one(self, one: Acceleration, ready: set[int], gone: frozenset[int]) -> Iterable[Due]:
+        measure = one.parts.measure
+        first = -(-measure.span.earliest // HOUR_NS)
+        units = up_to_date(one.search, measure.metrics, Span(first * HOUR_NS), self._store.query)
+        hours = {hour for hour in ready if hour >= first}
+        fresh = {hour for length, hour in units.began if length == HOUR}
+        lacking = {hour for hour in hours - fresh if hour // DAY not in gone}
+        for day in sorted({hour // DAY for hour in lacking}, reverse=True):
+            yield Due(one, day, tuple(sorted(hour for hour in lacking if hour // DAY == day)))
+        for day in sorted({hour // DAY for hour in fresh}, reverse=True):
+            if _unmerged(day, units):
+                yield Due(one, day, (), again=day * DAY in units.stale_days)
+
+    def _do(self, due: Due) -> None:
+        search = due.acceleration.search
+        if not due.hours:
+            merge_day(self._store, search, due.day, again=due.again)
+            return
+        began = self._store.stamp()
+        for first, end in runs(due.hours):
+            self._keep(due.acceleration, Span(first * HOUR_NS, end * HOUR_NS), began)
+        note(self._store, search, HOUR, due.hours, began)
+        logger.info("kept the statistics of %d hours for searches to come", len(due.hours))
+
+    def _keep(self, one: Acceleration, span: Span, began: int) -> None:
+        """Keep the states of each hour of a range."""
+        states = compile_states(one.parts, span)
+        made = self._naming.applied(states, self._store.query)
+        head = [named(unsigned(one.search), "of"), named(call("toUInt8", number(HOUR)), "length")]
+        shown = [column(name) for name in columns()[2:-1]]
+        rows = select(*head, *shown, named(unsigned(began), "at")).from_(table(made, "states"))
+        self._store.fill("accelerated", columns(), rows)
+
+
+def _unmerged(day: int, units: Units) -> bool:
+    """Tell whether a day's hours are all there, and it was not merged since the last of them."""
+    hours = [units.began.get((HOUR, day * DAY + n)) for n in range(DAY)]
+    known = [began for began in hours if began is not None]
+    return len(known) == DAY and units.began.get((DAY, day * DAY), 0) <= max(known)
+
+
+def _length(one: Acceleration, now: int) -> int:
+    """Return how far back statistics look, in nanoseconds."""
+    span = one.parts.measure.span
+    return (now if span.latest is None else span.latest) - span.earliest
