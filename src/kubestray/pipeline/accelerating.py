@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
+from sqlglot import exp
+
 from kubestray.config import Config
-from kubestray.detect.runner import Times, request_of
-from kubestray.model.content import Content, Detection, Search
+from kubestray.detect.runner import Times, request_of, window_of
+from kubestray.model.content import Content, Search
 from kubestray.model.errors import KubestrayError
 from kubestray.pipeline.setting_up import events_of, lookups_of, searching
 from kubestray.search.acceleration import Acceleration
@@ -30,7 +32,7 @@ from kubestray.store.trees import call, column, named, number, select, table, un
 
 logger = logging.getLogger(__name__)
 
-_PLAN_EVERY = 600.0  # seconds: new metrics or names can make other statistics of a search
+_PLAN_EVERY = 3600.0  # seconds: new metrics or names can make other statistics of a search
 _LATER = 17 * DAY_NS + 1_000_000_007
 """How much later a search is planned too: statistics that then differ depend on the time."""
 
@@ -40,7 +42,7 @@ _TABLES = ("summarised", "touched", "expired", "accelerations")
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """Hours of one day of which the statistics of a search have to be kept; or a day to merge of its hours."""
+    """Hours of one day of which statistics have to be kept; without any, a day to merge of its hours."""
 
     acceleration: Acceleration
     day: int
@@ -62,7 +64,7 @@ class Accelerator:
         self._rested: Hashable | None = None
 
     def pass_once(self) -> int:
-        """Do what is due for one day of one search; return how many hours it was, a merged day counts as 1."""
+        """Do what is due for a day of a search; return how many hours it was, a merged day counts as 1."""
         now = self._store.changes(_TABLES)
         if now is not None and now == self._rested and not self._is_time_to_plan():
             return 0
@@ -105,6 +107,8 @@ class Accelerator:
     def _of(self, search: Search) -> list[Acceleration]:
         """Return the statistics of a search that look back further than a day, and do so at any time."""
         now = self._store.clock()
+        if not self._may_look_back(search, now):
+            return []
         try:
             found = self._planned_at(search, now)
             later = self._planned_at(search, now + _LATER) if found else []
@@ -114,6 +118,13 @@ class Accelerator:
             return []
         same = {one.search for one in later}
         return [one for one in found if one.search in same and _length(one, now) > DAY_NS]
+
+    def _may_look_back(self, search: Search, now: int) -> bool:
+        """Tell whether a search may look back further than a day: planning takes longer than this."""
+        if "earliest" in search.search.lower():
+            return True
+        first, last = window_of(self._content.schedule_of(search), Times(now), self._config["timezone"])
+        return last - first > DAY_NS
 
     def _planned_at(self, search: Search, now: int) -> list[Acceleration]:
         lookups, events = lookups_of(self._store, self._content), events_of(self._store)
@@ -153,15 +164,16 @@ class Accelerator:
             merge_day(self._store, search, due.day, again=due.again)
             return
         began = self._store.stamp()
-        for first, end in runs(due.hours):
-            self._keep(due.acceleration, Span(first * HOUR_NS, end * HOUR_NS), began)
+        spans = [Span(first * HOUR_NS, end * HOUR_NS) for first, end in runs(due.hours)]
+        self._keep(due.acceleration, spans, began)
         note(self._store, search, HOUR, due.hours, began)
         logger.info("kept the statistics of %d hours for searches to come", len(due.hours))
 
-    def _keep(self, one: Acceleration, span: Span, began: int) -> None:
-        """Keep the states of each hour of a range."""
-        states = compile_states(one.parts, span)
+    def _keep(self, one: Acceleration, spans: Sequence[Span], began: int) -> None:
+        """Keep the states of each hour of some ranges."""
+        states = compile_states(one.parts, spans)
         made = self._naming.applied(states, self._store.query)
+        assert isinstance(made, exp.Query)
         head = [named(unsigned(one.search), "of"), named(call("toUInt8", number(HOUR)), "length")]
         shown = [column(name) for name in columns()[2:-1]]
         rows = select(*head, *shown, named(unsigned(began), "at")).from_(table(made, "states"))

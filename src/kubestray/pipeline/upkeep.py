@@ -1,4 +1,4 @@
-"""Keeps the store in shape while it is served: summarises what is due, keeps statistics, drops what has expired."""
+"""Keeps the store in shape while it is served: summarises, keeps statistics, drops what has expired."""
 
 from __future__ import annotations
 
@@ -33,18 +33,26 @@ class Waiting:
     """In how many days they lie."""
     oldest: int | None
     """When the first of them began, in nanoseconds."""
+    accelerated: int = 0
+    """Of how many hours the statistics of searches over long times still have to be kept."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it in the shape that ``kubestray doctor --format json`` prints."""
         oldest = None if self.oldest is None else self.oldest / SECOND_NS
-        return {"hours_waiting": self.hours, "days_waiting": self.days, "oldest": oldest}
+        return {
+            "hours_waiting": self.hours,
+            "days_waiting": self.days,
+            "oldest": oldest,
+            "accelerated_hours_waiting": self.accelerated,
+        }
 
 
 def waiting(store: Store, config: Config, content: Content) -> Waiting:
     """Return what waits to be summarised, in this process or another one that serves the store."""
     backlog = Summariser(store, churning(config, content)).backlog()
     hours = [hour for due in backlog for hour in due.hours]
-    return Waiting(len(hours), len(backlog), min(hours) * HOUR_NS if hours else None)
+    kept = sum(len(due.hours) for due in Accelerator(store, config, content).backlog())
+    return Waiting(len(hours), len(backlog), min(hours) * HOUR_NS if hours else None, kept)
 
 
 @dataclass(frozen=True, slots=True)

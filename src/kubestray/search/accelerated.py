@@ -1,7 +1,7 @@
-"""Statements over statistics that were taken apart: their states from points, those that are kept, the result.
+"""Statements over statistics that were taken apart: their states from points, those that are kept, the whole.
 
-The group of a row is a list of texts, one for each thing that the statistics are grouped by: empty for null, else
-``=`` and the value, a number as the engine writes it so that it reads back as the same number.
+The group of a row is a list of texts, one for each thing that the statistics are grouped by: empty for null,
+else ``=`` and the value, a number as the engine writes it so that it reads back as the same number.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from kubestray.search.measures import merged as merged_state
 from kubestray.search.plan import Accelerated, Column, Decomposed, Grouped, Node, state_column
 from kubestray.search.values import NULL, Shape
 from kubestray.store.accelerations import kept_states
-from kubestray.store.coverage import Coverage
 from kubestray.store.schema import ACCELERATED
 from kubestray.store.states import STATES
 from kubestray.store.trees import (
@@ -108,7 +107,7 @@ def edges(node: Accelerated) -> list[Node]:
     spans = node.sources.points
     if len(spans) <= _MOST_EDGES:
         return [node.parts.over(span) for span in spans]
-    return [node.parts.over(node.parts.measure.span, Coverage((), spans))]
+    return [node.parts.over_all(spans)]
 
 
 def merged(node: Accelerated, rows: exp.Query) -> exp.Select:
@@ -130,9 +129,7 @@ def merged(node: Accelerated, rows: exp.Query) -> exp.Select:
         for item, _ in parts.guarded
         for name in (state_column(item, state) for state in ACCELERATED)
     }
-    groups = [
-        named(_from_text(made.shape, place), made.name) for place, (made, _) in enumerate(parts.groups)
-    ]
+    groups = [named(_from_text(made.shape, place), made.name) for place, (made, _) in enumerate(parts.groups)]
     results = [named(_with(tree, asked), made.name) for made, tree in parts.results]
     return select(*groups, *results).from_(table(query, "merged"))
 

@@ -89,9 +89,10 @@ def _identity(parts: Decomposed, naming: Naming, query: Query) -> int | None:
         return dataclasses.replace(node, narrow=True) if isinstance(node, Measure) else node
 
     alike = dataclasses.replace(parts, source=changed(parts.source, change))
-    statement = compile_states(alike, _HOUR)
+    statement = compile_states(alike, [_HOUR])
+    tables = _tables(statement)
     made = naming.applied(statement, query)
-    if _tables(made) != _tables(statement):
+    if _tables(made) != tables:
         return None
     return int.from_bytes(hashlib.sha256(render(_renumbered(made)).encode()).digest()[:8], "big")
 
@@ -101,9 +102,8 @@ def _tables(statement: exp.Expr) -> int:
 
 
 def _renumbered(statement: exp.Expr) -> exp.Expr:
-    """Number the columns in the order in which they are named: statistics that are alike are the same text."""
+    """Number the columns in the order in which they are named: what is alike then is the same text."""
     numbers: dict[str, str] = {}
-    statement = statement.copy()
     for one in statement.find_all(exp.Identifier):
         if re.fullmatch(r"c\d+", one.name):
             one.set("this", numbers.setdefault(one.name, f"c{len(numbers)}"))
@@ -116,7 +116,9 @@ def any_kept(query: Query) -> frozenset[int]:
     return frozenset(found.column("search").to_pylist())
 
 
-def with_kept(node: Node, naming: Naming, query: Query, known: frozenset[int]) -> tuple[Node, list[Accelerated]]:
+def with_kept(
+    node: Node, naming: Naming, query: Query, known: frozenset[int]
+) -> tuple[Node, list[Accelerated]]:
     """Return a plan in which what is kept answers, and the steps that it answers for."""
     taken: list[Accelerated] = []
     for one in accelerations(node, naming, query):

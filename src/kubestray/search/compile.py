@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlglot import exp
 
 from kubestray.search.accelerated import edges, kept, long_rows, merged, states_of
@@ -61,12 +63,12 @@ def compile_relation(relation: Relation) -> exp.Select:
     return statement
 
 
-def compile_states(parts: Decomposed, span: Span) -> exp.Select:
-    """Return the statement for the states of each hour of a range: rows as ``accelerated`` has them, without
-    the columns that are the same in all of them.
+def compile_states(parts: Decomposed, spans: Sequence[Span]) -> exp.Select:
+    """Return the statement for the states of each hour of some ranges: rows as ``accelerated`` has them,
+    without the columns that are the same in all of them.
     """
     steps = _Steps()
-    statement = steps.states(parts, parts.over(span), hourly=True)
+    statement = steps.states(parts, parts.over_all(spans), hourly=True)
     for name, query in steps.queries:
         statement = statement.with_(name, as_=query, copy=False)
     return statement

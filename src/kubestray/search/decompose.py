@@ -1,10 +1,10 @@
 """Takes the last statistics of a search apart, so that states of them can be kept hour by hour.
 
 A search of the form "means of 10 seconds by some keys, then statistics over all of them" cannot be answered
-from summaries of points: a mean of means is made of bins, and what comes between (``eval``, ``where``, another
-``stats … by _time``) may be anything. But if each bin lies within an hour, and each row before the statistics
-comes from one bin, then the rows of an hour depend on the points of that hour alone, and states of the rows
-merge to what the statistics of all rows are.
+from summaries of points: a mean of means is made of bins, and what comes between (``eval``, ``where``,
+another ``stats … by _time``) may be anything. But if each bin lies within an hour, and each row before the
+statistics comes from one bin, then the rows of an hour depend on the points of that hour alone, and states of
+the rows merge to what the statistics of all rows are.
 
 What can be taken apart: ``mstats`` with a span that divides an hour, then what changes or chooses single rows
 and groups of one bin, then ``stats`` of numbers: count, sum, avg, min, max, range, stdev, var and their kin,
@@ -14,6 +14,7 @@ is kept with the states, and answered when they are merged.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -75,9 +76,9 @@ def decomposed(node: Grouped) -> Decomposed | None:
 class _Rows:
     """A step on the way, without questions about all rows.
 
-    ``times`` are columns that hold when the bin begins, ``of_time`` those and what is made of them, ``numbers``
-    those of numbers, ``guards`` those that
-    have a value in no row unless another column has one in some row, ``unknown`` those that cannot be had.
+    ``times`` are columns that hold when the bin begins, ``of_time`` those and what is made of them,
+    ``numbers`` those of numbers, ``guards`` those that have a value in no row unless another column has one
+    in some row, ``unknown`` those that cannot be had.
     """
 
     node: Node
@@ -151,7 +152,7 @@ def _grouped(node: Grouped) -> _Rows:
 
 
 def _is_time(tree: Tree, times: set[str]) -> bool:
-    """Tell whether a tree is when the bin begins: the column, or that with 0 added, which is what keys are."""
+    """Tell whether a tree is when the bin begins: the column, or with 0 added, as keys are."""
     if isinstance(tree, exp.Anonymous) and tree.this == "plus" and tree.expressions[1] == number(0):
         tree = tree.expressions[0]
     return isinstance(tree, exp.Column) and tree.name in times
@@ -317,7 +318,7 @@ def _variance(item: _Item, *, sample: bool, root: bool) -> Tree:
     return call("sqrt", found) if root else found
 
 
-_MADE = {
+_MADE: dict[str, Callable[[_Item], Tree]] = {
     "sumKahanOrNull": lambda item: item.state("total"),
     "minOrNull": lambda item: item.state("least"),
     "maxOrNull": lambda item: item.state("most"),

@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubestray.search.plan import Accelerated, Column, Extend, Filter, Grouped, Joined, Limited, Measure, Node, Rows
+from kubestray.search.plan import (
+    Accelerated,
+    Column,
+    Extend,
+    Filter,
+    Grouped,
+    Joined,
+    Limited,
+    Measure,
+    Node,
+    Rows,
+)
 from kubestray.search.relation import Relation
 
 

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from kubestray.search.plan import Accelerated, Extend, Filter, Grouped, Joined, Limited, Measure, Node, Stacked
+from kubestray.search.plan import (
+    Accelerated,
+    Extend,
+    Filter,
+    Grouped,
+    Joined,
+    Limited,
+    Measure,
+    Node,
+    Stacked,
+)
 from kubestray.store.trees import Tree
 
 Names = frozenset[str]

@@ -8,7 +8,7 @@ can still order the rows, and no name written by a user or a sender is ever an i
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kubestray.model.metric import Kind
@@ -239,9 +239,17 @@ class Decomposed:
         """Return the plan of the rows of a range."""
 
         def change(node: Node) -> Node:
-            return dataclasses.replace(node, span=span, sources=sources) if isinstance(node, Measure) else node
+            return (
+                dataclasses.replace(node, span=span, sources=sources) if isinstance(node, Measure) else node
+            )
 
         return changed(self.source, change)
+
+    def over_all(self, spans: Sequence[Span]) -> Node:
+        """Return the plan of the rows of several ranges, in order, as one."""
+        if len(spans) == 1:
+            return self.over(spans[0])
+        return self.over(Span(spans[0].earliest, spans[-1].latest), Coverage((), tuple(spans)))
 
 
 def state_column(item: int, state: str) -> str:
