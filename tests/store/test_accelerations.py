@@ -16,6 +16,8 @@ from kubestray.model.errors import Position
 from kubestray.model.metric import Kind, Series
 from kubestray.pipeline.accelerating import Accelerator
 from kubestray.pipeline.setting_up import searching
+from kubestray.search.plan import Accelerated, nodes
+from kubestray.search.results import rows_of
 from kubestray.search.run import acceleratable, compile_search, run_search
 from kubestray.store.expiry import expire
 from kubestray.store.points import Span
@@ -88,7 +90,11 @@ def told(store: Store, text: str, span: Span) -> str:
 
 
 def assert_same(store: Store, text: str, span: Span) -> None:
-    ours, theirs = (answers(store, text, span, summaries=which) for which in (True, False))
+    """Statistics that are kept answer, and say what the points say."""
+    compiled = compile_search(request(text, NOW, span), store.query)
+    assert any(isinstance(node, Accelerated) for node in nodes(compiled.relation.node))
+    ours = rows_of(store.query(compiled.statement), compiled.relation)
+    theirs = answers(store, text, span, summaries=False)
     assert len(ours) == len(theirs), (text, span)
     for one, other in zip(ours, theirs, strict=True):
         assert one.keys() == other.keys(), (text, span)
@@ -130,34 +136,40 @@ WHOLE = Span(START, START + 26 * HOUR)
 def test_kept_statistics_answer_as_the_points_do(embedded: Store) -> None:
     dice = random.Random(4)
     fresh = Store(embedded.engine, embedded.layout, Clock(START + 27 * HOUR))
-    texts = (RATIOS, FILLED)
-    accelerator = keeping(fresh, *texts)
+    accelerator = keeping(fresh, RATIOS)
     made = fleet_series(dice)
     points = sent(dice, made, 150)
     fresh.append(batch([*points, *points[:20]]))
     kept(fresh, accelerator)
     # Late points, repeated ones, and a counter that went back.
     fresh.append(batch([*sent(dice, made, 20), *points[20:40]]))
-    assert "from kept statistics of hours" in told(fresh, RATIOS, WHOLE)
     assert_same(fresh, RATIOS, WHOLE)
     assert kept(fresh, accelerator) > 0
     assert accelerator.catch_up() == 0
-    for text in texts:
-        assert_same(fresh, text, WHOLE)
-    assert "from kept statistics of days" in told(fresh, FILLED, WHOLE)
+    assert_same(fresh, RATIOS, WHOLE)
+
+
+@pytest.mark.parametrize("cpu", [1, 0])
+def test_what_all_rows_decide_is_kept_too(embedded: Store, cpu: int) -> None:
+    """``fillnull`` fills a field only if some row has a value of it: of the late points one has."""
+    fresh = Store(embedded.engine, embedded.layout, Clock(START + 5 * HOUR))
+    io, made = series("io", cluster="c", pod="a"), series("cpu", cluster="c", pod="a")
+    fresh.append(batch([(io, START + n * HOUR, 0, float(n)) for n in range(4)]))
+    fresh.append(batch([(made, START + HOUR + MINUTE, 0, 2.0)] * cpu + [(made, START - DAY, 0, 1.0)]))
+    kept(fresh, keeping(fresh, FILLED))
+    span = Span(START, START + 4 * HOUR)
+    assert_same(fresh, FILLED, span)
+    fresh.append(batch([(made, START + 2 * HOUR, 0, 4.0)]))
+    assert_same(fresh, FILLED, span)
 
 
 def test_kept_statistics_answer_on_every_engine(store: Store) -> None:
     dice = random.Random(5)
     fresh = Store(store.engine, store.layout, Clock(START + 27 * HOUR))
-    accelerator = keeping(fresh, MEANS)
-    points = sent(dice, fleet_series(dice), 150)
+    points = sent(dice, fleet_series(dice), 100)
     fresh.append(batch([*points, *points[:20]]))
-    kept(fresh, accelerator)
-    cut = Span(START + HOUR + 7 * SECOND, START + 25 * HOUR + 15 * SECOND)
-    assert "kept statistics of hours" in told(fresh, MEANS, cut)
-    assert_same(fresh, MEANS, cut)
-    assert_same(fresh, MEANS, WHOLE)
+    kept(fresh, keeping(fresh, MEANS))
+    assert_same(fresh, MEANS, Span(START + 7 * SECOND, START + 25 * HOUR + 15 * SECOND))
 
 
 def test_which_part_comes_from_where(embedded: Store) -> None:

@@ -130,12 +130,18 @@ def _known_units(
 
 
 def unanswered(coverage: Coverage | None, span: Span, expired: Collection[int]) -> list[int]:
-    """Return the expired days of a range that no summary answers for."""
+    """Return the expired days of a range of which summaries do not answer for all that the range takes."""
     end = None if span.latest is None else -(-span.latest // DAY_NS)
     days = {day for day in expired if day >= span.earliest // DAY_NS and (end is None or day < end)}
-    for stretch in coverage.summaries if coverage else ():
-        days -= set(range(-(-stretch.first // DAY), stretch.end // DAY))
-    return sorted(days)
+    stretches = [(one.first * HOUR_NS, one.end * HOUR_NS) for one in (coverage.summaries if coverage else ())]
+    lacking = []
+    for day in sorted(days):
+        start, stop = max(span.earliest, day * DAY_NS), (day + 1) * DAY_NS
+        stop = stop if span.latest is None else min(stop, span.latest)
+        answered = sum(max(0, min(stop, last) - max(start, first)) for first, last in stretches)
+        if answered < stop - start:
+            lacking.append(day)
+    return lacking
 
 
 def _since_expiry(stretches: Iterable[Stretch], expired: Collection[int]) -> Iterable[Span]:
