@@ -24,6 +24,9 @@ from kubestray.store.schema import DAY_NS, HOUR_NS
 from kubestray.store.store import Store
 from kubestray.store.summarise import Summariser
 
+ESTATE = Path(__file__).parents[1] / ".bench"
+"""Where the data of 30 days is kept between runs."""
+
 SECOND = 10**9
 NOW = 1_795_046_400 * SECOND  # 2026-11-19T00:00:00Z
 METRICS = ("tcp.bytes", "tcp.packets", "udp.bytes", "udp.packets")

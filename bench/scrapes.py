@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as service
 from opentelemetry.proto.common.v1 import common_pb2 as common
@@ -80,6 +82,22 @@ def process(node: int, pid: int) -> bytes:
     return service.ExportMetricsServiceRequest(resource_metrics=[found]).SerializeToString()
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What holds one process of a request, and where in it the times of its points are."""
+
+    body: bytes
+    times: npt.NDArray[np.int64]
+
+    @staticmethod
+    def of(node: int, pid: int) -> _Part:
+        body = process(node, pid)
+        tag = re.escape(b"\x19" + struct.pack("<Q", _SOME_TIME) + b"\x21")
+        times = np.array([found.start() + 1 for found in re.finditer(tag, body)])
+        assert len(times) == POINTS
+        return _Part(body, times)
+
+
 class OtlpNode:
     """The requests of one node, in OTLP protobuf; some of its processes are replaced when asked to."""
 
@@ -89,21 +107,20 @@ class OtlpNode:
 
     def __init__(self, node: int) -> None:
         self._node, self._next = node, 1000 + PROCESSES
-        self._parts = [process(node, 1000 + number) for number in range(PROCESSES)]
+        self._parts = [_Part.of(node, 1000 + number) for number in range(PROCESSES)]
         self._random = np.random.default_rng(node)
         self._join()
 
     def _join(self) -> None:
-        self._body = np.frombuffer(b"".join(self._parts), np.uint8)
-        tag = re.escape(b"\x19" + struct.pack("<Q", _SOME_TIME) + b"\x21")
-        places = np.array([found.start() + 1 for found in re.finditer(tag, self._body.tobytes())])
-        assert len(places) == self.points
+        self._body = np.frombuffer(b"".join(part.body for part in self._parts), np.uint8)
+        starts = np.cumsum([0, *(len(part.body) for part in self._parts[:-1])])
+        places = (np.stack([part.times for part in self._parts]) + starts[:, None]).reshape(-1)
         self._times = places[:, None] + np.arange(8)
 
     def replace(self, processes: int) -> None:
         """End some processes and begin others."""
         for number in range(processes):
-            self._parts[(self._next + number) % PROCESSES] = process(self._node, self._next + number)
+            self._parts[(self._next + number) % PROCESSES] = _Part.of(self._node, self._next + number)
         self._next += processes
         if processes:
             self._join()

@@ -138,6 +138,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.wait(ENDING)
 
 
+def best(work: Callable[[], object], times: int = 3) -> float:
+    """Return the seconds of the fastest of some runs."""
+    return min(seconds_of(work) for _ in range(times))
+
+
 def seconds_of(work: Callable[[], object]) -> float:
     """Return the seconds that some work takes."""
     start = time.perf_counter()

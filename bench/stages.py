@@ -53,8 +53,8 @@ def stages(folder: Path) -> dict[str, float]:
     metric = store._append_series(groups[0])
     names = list(store._metrics)
     timed("append: catalog", points, lambda: store._append_series(groups[0]))
-    in_bits = store._in_bits()
-    (rows,) = timed("append: sort", points, lambda: list(in_order(groups[0], metric, names, bits=in_bits)))
+    values = store.value_columns()
+    (rows,) = timed("append: sort", points, lambda: list(in_order(groups[0], metric, names, values)))
     timed(
         "append: insert (the floor)",
         points,

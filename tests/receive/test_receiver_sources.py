@@ -105,11 +105,16 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Tls:
     if shutil.which("openssl") is None:
         pytest.skip("openssl, which makes the certificate for this test, is not installed")
     folder = tmp_path_factory.mktemp("tls")
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    return signed(Tls(folder / "certificate.pem", folder / "key.pem"))
+
+
+def signed(tls: Tls) -> Tls:
+    """Make a certificate for this machine, and its key."""
     made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-days", "2"]
-    subprocess.run([*made, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    return Tls(certificate, key)
+    files = ["-keyout", tls.key, "-out", tls.certificate]
+    subprocess.run([*made, *names, *files], check=True, capture_output=True)
+    return tls
 
 
 @pytest.mark.parametrize("asks_clients", [False, True])
@@ -129,6 +134,26 @@ def test_receivers_speak_tls(certificate: Tls, asks_clients: bool):
         rpc.stop()
         commit.close()
     assert stored == ([1.0, 2.0] if asks_clients else [1.0, 1.0, 2.0])
+
+
+def test_a_renewed_certificate_is_used_without_a_restart(certificate: Tls, tmp_path: Path):
+    tls = Tls(tmp_path / "certificate.pem", tmp_path / "key.pem")
+    for old, new in ((certificate.certificate, tls.certificate), (certificate.key, tls.key)):
+        shutil.copy(old, new)
+    commit = GroupCommit(lambda batch: None, interval=0.01)
+    intake = Intake(commit.submit, Bounds.everything)
+    web = HttpReceiver("127.0.0.1:0", Starlette(routes=otlp_routes(HttpIntake(intake))), tls)
+    try:
+        port = web.start()
+        assert answer(port, tls, False) == 200
+        tls.key.write_text("half of a key\n")
+        assert answer(port, certificate, False) == 200  # with what it had
+        signed(tls)
+        assert answer(port, certificate, False) == 0
+        assert answer(port, tls, False) == 200
+    finally:
+        web.stop()
+        commit.close()
 
 
 def answer(port: int, tls: Tls, with_certificate: bool) -> int:

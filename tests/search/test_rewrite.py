@@ -40,6 +40,7 @@ WHOLE = (
     'foreach n m [ eval a = if(<<FIELD>> > 0, a . "<<FIELD>>,", a) ]',
     "lookup known t OUTPUT v",
 )
+FILTERS = ('x!=""', "isnull(x)", "NOT len(x) < 2", 'split(x, ",")!="w"', "x > 1 OR isnull(x)")
 ENDINGS = ("", "| stats count", "| stats sum(a) AS s values(b) AS v BY t", "| fields a t")
 
 
@@ -80,7 +81,9 @@ def command(dice: random.Random) -> str:
         return f"eval {dice.choice('abcn')} = {expression(dice, 3)}"
     if kind < 0.65:
         return f"where isnotnull({dice.choice(FIELDS)}) OR {dice.choice(FIELDS)} > 1"
-    if kind < 0.7:
+    if kind < 0.75:
+        return "where " + dice.choice(FILTERS).replace("x", dice.choice("abc"))
+    if kind < 0.8:
         return f"rename {dice.choice('at')} AS {dice.choice('bu')}"
     return dice.choice(WHOLE)
 
@@ -135,3 +138,20 @@ def test_all_rows_are_asked_once_for_all_fields(embedded: Store) -> None:
         {"a": 1, "b": 2, "c": 0},
         {"a": 4, "b": 0, "c": 3},
     ]
+
+
+def test_rows_that_a_later_filter_drops_are_left_out_before_texts_are_made(embedded: Store) -> None:
+    rows: list[Row] = [{"a": 1, "b": 9}, {"a": 7, "b": 2}, {"a": 1}, {}, {"b": 3, "a": 8}]
+    grown = '| eval all = "" | foreach a b [ eval all = if(<<FIELD>> > 5, all . "<<FIELD>>, ", all) ]'
+    parts = '| eval all = split(replace(all, ",\\s$", ""), ", ") | where all!="" | table a b all'
+    statement = render(
+        compile_search(Request(grown + parts, NOW, Span(), rows=rows), embedded.query).statement
+    )
+    assert statement.count("WHERE") == 2  # of the conditions, where the text is made, and of the text
+    assert search(embedded, grown + parts, rows=rows).rows == [
+        {"a": 1, "b": 9, "all": "b"},
+        {"a": 7, "b": 2, "all": "a"},
+        {"a": 8, "b": 3, "all": "a"},
+    ]
+    kept = grown + ' | where all="" | table a b'  # holds where no condition does: nothing can be left out
+    assert search(embedded, kept, rows=rows).rows == [{"a": 1}, {}]

@@ -14,7 +14,7 @@ from kubestray.model.metric import Batch, Series
 from kubestray.model.unread import SeriesOfBatch, Unread, series_of
 from kubestray.store.catalogued import Catalogued
 from kubestray.store.ordering import MOST_DAYS, in_order
-from kubestray.store.schema import BITS, BLOCK_NS
+from kubestray.store.schema import BITS, BLOCK_NS, WHOLE
 from kubestray.store.store import Store
 
 # Ids that meet in one slot, and the one that a free slot has.
@@ -86,20 +86,23 @@ some_points = st.lists(
 
 
 @settings(max_examples=25, deadline=None)
-@given(some_points, st.booleans())
-def test_rows_are_in_the_order_of_the_table_and_each_once(drawn, bits):
+@given(some_points, st.sampled_from([["value"], [BITS], [WHOLE, BITS]]))
+def test_rows_are_in_the_order_of_the_table_and_each_once(drawn, columns):
     made = batch(drawn)
     names = sorted({one.metric for one in made.series.values()}, reverse=True)
     metric = np.array([names.index(made.series[int(key)].metric) for key in made.series_id], np.int32)
 
-    def kept(value: float) -> float:
-        return int(np.float64(value + 0.0).view(np.uint64)) if bits else value
+    def kept(value: float) -> tuple[float, ...]:
+        value, bits = value + 0.0, int(np.float64(value + 0.0).view(np.uint64))
+        if columns == [WHOLE, BITS]:
+            return (int(value), 0) if value.is_integer() else (0, bits)
+        return (bits,) if columns == [BITS] else (value,)
 
     def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
-        value = row[BITS if bits else "value"]
+        value = tuple(row[column] for column in columns)
         return (row["metric"].encode(), row["time"] // BLOCK_NS, row["series_id"], row["time"], value)
 
-    tables = [table.to_pylist() for table in in_order(made, metric, names, bits=bits)]
+    tables = [table.to_pylist() for table in in_order(made, metric, names, columns)]
     expected = {}
     for one, time, start, value in drawn:  # of the same points the last stays
         expected[one.metric.encode(), time // BLOCK_NS, one.id, time, kept(value)] = start

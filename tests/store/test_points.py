@@ -15,7 +15,7 @@ from engines.fleet import emptied
 from helpers import DAY, HOUR, MINUTE, NOW, SECOND, Point, batch, observations, search, series
 from kubestray.model.metric import Kind, Series
 from kubestray.store.points import Selection, Span, measured
-from kubestray.store.schema import BITS, Layout
+from kubestray.store.schema import BITS, WHOLE, Layout
 from kubestray.store.store import Store
 
 quick = settings(
@@ -193,7 +193,8 @@ def test_a_batch_of_scattered_days(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [1e12 + 0.1, 5e-324, 1.7976931348623157e308, 0.1, -3.5, 123456789.123456789]
+    "value",
+    [1e12 + 0.1, 5e-324, 1.7976931348623157e308, 0.1, -3.5, 123456789.123456789, 7.0, -(2.0**53), 2.0**63],
 )
 def test_values_come_back_to_the_last_bit(store: Store, value: float) -> None:
     store.append(batch([(series("m"), NOW, 0, value)]))
@@ -211,15 +212,22 @@ def test_attributes_come_back_as_they_were_sent(store: Store) -> None:
     assert row[1:] == ("By", "m", "gauge")
 
 
-def test_a_table_made_before_values_were_bits_goes_on(embedded: Store) -> None:
-    points = [(READING, NOW + second * SECOND, 0, second / 3) for second in range(3)]
+@pytest.mark.parametrize(
+    ("columns", "order"),
+    [
+        ("value Float64 CODEC(ZSTD(1))", "value"),
+        ("bits UInt64, value Float64 ALIAS reinterpretAsFloat64(bits)", "bits"),
+    ],
+)
+def test_a_table_made_when_values_were_held_otherwise_goes_on(
+    embedded: Store, columns: str, order: str
+) -> None:
+    points = [(READING, NOW + second * SECOND, 0, second / 3) for second in range(4)]
     embedded.engine.execute("DROP TABLE samples_local")
     made = next(one for one in Layout().statements() if "samples_local" in one)
-    earlier = re.sub(
-        rf"{BITS} UInt64.*?,\n *value Float64 ALIAS.*?\n", "value Float64 CODEC(ZSTD(1))\n", made
-    )
-    earlier = earlier.replace(f"time, {BITS})", "time, value)")
-    assert BITS not in earlier
+    earlier = re.sub(rf"{WHOLE} Int64.*?value Float64 ALIAS.*?\n", f"{columns}\n", made, flags=re.DOTALL)
+    earlier = earlier.replace(f"time, {WHOLE}, {BITS})", f"time, {order})")
+    assert WHOLE not in earlier
     embedded.engine.execute(earlier)
     try:
         store = Store(embedded.engine, clock=lambda: NOW)

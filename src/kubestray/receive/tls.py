@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kubestray.model.errors import UsageError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +35,40 @@ class Tls:
             raise UsageError(f"{files}: cannot be used: {error}") from error
 
     def for_http(self) -> dict[str, Any]:
-        """Return the settings of uvicorn."""
-        settings: dict[str, Any] = {"ssl_certfile": str(self.certificate), "ssl_keyfile": str(self.key)}
+        """Return the settings of uvicorn; files that change are read again for new connections."""
+        settings: dict[str, Any] = {
+            "ssl_certfile": str(self.certificate),
+            "ssl_keyfile": str(self.key),
+            "ssl_context_factory": lambda _, make: self._renewed(make),
+        }
         if self.client_ca is not None:
             settings |= {"ssl_ca_certs": str(self.client_ca), "ssl_cert_reqs": ssl.CERT_REQUIRED}
         return settings
+
+    def _renewed(self, make: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+        """Return a context whose connections use what the files hold when they begin.
+
+        Files that are no pair, as while they are being replaced, leave what was used before.
+        """
+        first = current = make()
+        read = self._versions()
+
+        def renew(connection: ssl.SSLObject, _name: str | None, _first: ssl.SSLContext) -> None:
+            nonlocal current, read
+            try:
+                if (found := self._versions()) != read:
+                    current, read = make(), found
+                    log.info("the certificate %s was read again", self.certificate)
+            except (OSError, ssl.SSLError) as error:
+                log.warning("%s stays as it was read before: %s", self.certificate, error)
+            connection.context = current
+
+        first.sni_callback = renew
+        return first
+
+    def _versions(self) -> list[tuple[int, int, int]]:
+        files = (path.stat() for path in (self.certificate, self.key, self.client_ca) if path is not None)
+        return [(file.st_mtime_ns, file.st_size, file.st_ino) for file in files]
 
     def for_grpc(self) -> Any:
         """Return the credentials of a gRPC server; files that change are read again for new connections."""

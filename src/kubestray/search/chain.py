@@ -187,6 +187,11 @@ def replaced(tree: Tree, known: Mapping[str, Tree]) -> Tree:
     return tree.transform(change)
 
 
+def multiplies(tree: Tree) -> bool:
+    """Tell whether a tree makes several rows of one."""
+    return any(found.this == "arrayJoin" for found in tree.find_all(exp.Anonymous))
+
+
 def _levels(made: Iterable[Assignment]) -> list[Chain]:
     """Return assignments in steps: none reads what is made in the same one."""
     levels: list[Chain] = []

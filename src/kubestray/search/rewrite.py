@@ -1,7 +1,8 @@
 """Rewrites a plan before it becomes a statement: nothing is computed in vain, and no step stands alone.
 
 Columns that nothing reads are dropped where they would come into being, down to the metrics that are
-aggregated, and what extends rows several times in a row does so in few steps (`search.chain`).
+aggregated, what extends rows several times in a row does so in few steps (`search.chain`), and rows that a
+filter will drop are left out early (`search.sooner`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable
 
 from sqlglot import exp
 
-from kubestray.search.chain import read, replaced, shortened
+from kubestray.search.chain import multiplies, read, replaced, shortened
 from kubestray.search.fold import folded, truth
 from kubestray.search.never_null import Names, filled_columns
 from kubestray.search.plan import (
@@ -27,7 +28,8 @@ from kubestray.search.plan import (
     Node,
     Stacked,
 )
-from kubestray.store.trees import Tree, all_of
+from kubestray.search.sooner import narrowed
+from kubestray.store.trees import all_of
 
 
 def rewritten(node: Node, wanted: Names) -> Node:
@@ -72,7 +74,8 @@ def _filtered(node: Filter, wanted: Names) -> Node:
     filled = filled_columns(source)
     asked = [own for one in conditions[::-1] if truth(own := folded(one, filled)) is not True]
     source = rewritten(source, wanted | read(*asked))
-    return Filter(source, all_of(asked)) if asked else source
+    condition = all_of(asked)
+    return Filter(narrowed(source, condition), condition) if asked else source
 
 
 def _of_origins(node: Grouped) -> Grouped:
@@ -138,12 +141,7 @@ def _made(assignments: Iterable[Assignment]) -> Names:
 def _chain(node: Node) -> tuple[Node, list[tuple[Assignment, ...]]]:
     """Return the extensions that follow each other up to this one, in order, and what they extend."""
     chain: list[tuple[Assignment, ...]] = []
-    while isinstance(node, Extend) and not any(_multiplies(tree) for _, tree in node.assignments):
+    while isinstance(node, Extend) and not any(multiplies(tree) for _, tree in node.assignments):
         chain.append(node.assignments)
         node = node.source
     return node, chain[::-1]
-
-
-def _multiplies(tree: Tree) -> bool:
-    """Tell whether a tree makes several rows of one."""
-    return any(found.this == "arrayJoin" for found in tree.find_all(exp.Anonymous))

@@ -14,41 +14,55 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kubestray.model.metric import Batch
-from kubestray.store.schema import BITS, BLOCK_NS, DAY_NS
+from kubestray.store.schema import BITS, BLOCK_NS, DAY_NS, WHOLE
 
 MOST_DAYS = 90
 """The engine refuses an INSERT that touches more than 100 partitions."""
+
+_LARGEST = 2.0**63
+"""Whole numbers below it can be held as such, without loss."""
 
 _COUNTED = 2**15  # numbers of 16 bits are sorted by counting them
 
 I32 = npt.NDArray[np.int32]
 
 
-def in_order(batch: Batch, metric: I32, names: Sequence[str], *, bits: bool) -> Iterator[pa.Table]:
+def in_order(batch: Batch, metric: I32, names: Sequence[str], values: Sequence[str]) -> Iterator[pa.Table]:
     """Yield the rows of ``samples`` in tables of at most `MOST_DAYS` days.
 
-    ``metric`` i32[n] is the place of each point's metric in ``names``. With ``bits`` the table holds the
-    bits of values and is in their order.
+    ``metric`` i32[n] is the place of each point's metric in ``names``. ``values`` are the columns that hold
+    values in the table, see `value_columns`; it is in their order.
     """
     for part in _by_days(batch.time):
         time = batch.time[part]
         numbers, present = _by_name(metric[part], names)
-        value = _bits_of(batch.value[part]) if bits else batch.value[part]
-        order = _order(numbers, batch.series_id[part], time, value)
+        held = value_columns(batch.value[part], values)
+        order = _order(numbers, batch.series_id[part], time, list(held.values()))
         yield pa.table(
             {
                 "metric": pa.DictionaryArray.from_arrays(pa.array(numbers[order]), pa.array(present)),
                 "series_id": pa.array(batch.series_id[part][order]),
                 "time": pa.array(time[order]),
                 "start": pa.array(batch.start[part][order]),
-                BITS if bits else "value": pa.array(value[order]),
+                **{name: pa.array(column[order]) for name, column in held.items()},
             }
         )
 
 
-def _bits_of(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint64]:
-    """Return the bits of values; of minus zero those of zero, as the two are equal."""
-    return (values + 0.0).view(np.uint64)
+def value_columns(values: npt.NDArray[np.float64], columns: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    """Return values as a table holds them: whole numbers and bits, or in older ones bits, or as they are.
+
+    Minus zero is held as zero, as the two are equal.
+    """
+    if BITS not in columns:
+        return {"value": values}
+    values = values + 0.0
+    bits = values.view(np.uint64)
+    if WHOLE not in columns:
+        return {BITS: bits}
+    are_whole = (np.abs(values) < _LARGEST) & (np.trunc(values) == values)
+    whole = np.where(are_whole, values, 0.0).astype(np.int64)
+    return {WHOLE: whole, BITS: np.where(are_whole, np.uint64(0), bits)}
 
 
 def _by_days(time: npt.NDArray[np.uint64]) -> Iterator[slice | npt.NDArray[np.bool_]]:
@@ -73,7 +87,10 @@ def _by_name(metric: I32, names: Sequence[str]) -> tuple[I32, list[str]]:
 
 
 def _order(
-    metric: I32, ids: npt.NDArray[np.uint64], time: npt.NDArray[np.uint64], value: npt.NDArray[Any]
+    metric: I32,
+    ids: npt.NDArray[np.uint64],
+    time: npt.NDArray[np.uint64],
+    values: Sequence[npt.NDArray[Any]],
 ) -> npt.NDArray[np.int64]:
     """Return the places of points by metric, block, series, time and value; of the same points the last."""
     outer: npt.NDArray[np.integer] = metric
@@ -86,12 +103,12 @@ def _order(
     order = np.argsort(ids)
     repeats = bool((ids[order][1:] == ids[order][:-1]).any())
     if repeats:  # a series has several points here: rare in what collectors send, usual in files
-        order = np.lexsort((value, time, ids))
+        order = np.lexsort((*reversed(values), time, ids))
     order = order[np.argsort(outer[order], kind="stable")]
     if not repeats:
         return order
     same = np.ones(len(order), np.bool_)
-    for column in (ids, time, value):  # which series it is says which metric, and the time which block
+    for column in (ids, time, *values):  # which series it is says which metric, and the time which block
         same[:-1] &= column[order][1:] == column[order][:-1]
     same[-1] = False
     return order[~same]

@@ -48,9 +48,11 @@ A search over the last hour then reads two hours, not the day of every series; s
 larger on disk (`docs/decisions/0008-summaries.md` has the figures).
 """
 
-BITS = "bits"
-"""The column of points that holds the 64 bits of the value. The engine can put the first bits of many values
-together, then their second ones, and so on, for integers only; half of the bits of most values are alike.
+WHOLE, BITS = "whole", "bits"
+"""The columns that hold a value: the whole number that it is, or else (then that is 0) its 64 bits.
+
+As numbers, whole ones compress better than as doubles. Of other values the engine can put the first bits of
+many together, then their second ones, and so on; half of these are alike.
 """
 
 _SAMPLES = f"""
@@ -59,13 +61,15 @@ CREATE TABLE IF NOT EXISTS samples_local{{on}} (
     series_id UInt64 CODEC(ZSTD(1)),
     time UInt64 CODEC(Delta, ZSTD(1)),
     start UInt64 CODEC(ZSTD(1)),
+    {WHOLE} Int64 CODEC(ZSTD(3)),
     {BITS} UInt64 CODEC(Delta(8), T64('bit'), ZSTD(1)),
-    value Float64 ALIAS reinterpretAsFloat64({BITS})
+    value Float64 ALIAS if({BITS} = 0, toFloat64({WHOLE}), reinterpretAsFloat64({BITS}))
 ) ENGINE = ReplacingMergeTree
 PARTITION BY intDiv(time, {DAY_NS})
 PRIMARY KEY (metric, intDiv(time, {BLOCK_NS}), series_id, time)
-ORDER BY (metric, intDiv(time, {BLOCK_NS}), series_id, time, {BITS})
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+ORDER BY (metric, intDiv(time, {BLOCK_NS}), series_id, time, {WHOLE}, {BITS})
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1,
+    min_compress_block_size = 262144, min_rows_for_wide_part = 200000
 """
 
 _SERIES = """

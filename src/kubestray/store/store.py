@@ -18,9 +18,9 @@ from kubestray.store import lateness
 from kubestray.store.catalogued import Catalogued
 from kubestray.store.engine import FILL_SETTINGS, UNLIMITED, Engine, Limits, Statement, render, with_settings
 from kubestray.store.ordering import MOST_DAYS, in_order
-from kubestray.store.schema import BITS, Layout
+from kubestray.store.schema import BITS, WHOLE, Layout
 from kubestray.store.stream import Stream
-from kubestray.store.trees import all_of, call, column, named, select, text
+from kubestray.store.trees import Tree, all_of, call, column, named, one_of, select, text
 
 _METRICS = 100_000  # names that are numbered; with more the catalog is learned anew
 
@@ -38,7 +38,7 @@ class Store:
         self._reached: int | None = None
         self._catalogued = Catalogued()
         self._metrics: dict[str, int] = {}
-        self._bits: bool | None = None
+        self._values: list[str] = []
         self._lock = threading.Lock()
 
     def create(self) -> None:
@@ -71,19 +71,18 @@ class Store:
         metric = self._append_series(batch)
         with self.writing.to(batch):
             self._notice(batch)
-            for part in in_order(batch, metric, list(self._metrics), bits=self._in_bits()):
+            for part in in_order(batch, metric, list(self._metrics), self.value_columns()):
                 self.engine.insert(self.layout.write_table("samples"), part, in_order=True)
             self._notice(batch)
 
-    def _in_bits(self) -> bool:
-        """Tell whether the table of points holds the bits of values: one that was made earlier has values."""
-        if self._bits is None:
-            named_so = {"table": "samples_local", "name": BITS}
-            wanted = [call("equals", column(key), text(value)) for key, value in named_so.items()]
-            here = call("equals", column("database"), call("currentDatabase"))
+    def value_columns(self) -> list[str]:
+        """Return the columns that hold values in the table of points; an older one has others."""
+        if not self._values:
+            chosen = [call("equals", column("table"), text("samples_local")), _is_here()]
+            chosen.append(one_of(column("name"), map(text, (WHOLE, BITS))))
             asked = select(column("name")).from_(exp.table_("columns", db="system"))
-            self._bits = bool(self.query(asked.where(all_of([*wanted, here]))).num_rows)
-        return self._bits
+            self._values = self.query(asked.where(all_of(chosen))).column("name").to_pylist() or ["value"]
+        return self._values
 
     def _notice(self, batch: Batch) -> None:
         """Take notice of the hours to which points come late, see `store.lateness`."""
@@ -196,3 +195,7 @@ def _extent(
     starts = np.flatnonzero(np.concatenate(([True], ids[1:] != ids[:-1])))
     ends = np.concatenate((starts[1:], [len(ids)])) - 1
     return ids[starts], times[starts], times[ends]
+
+
+def _is_here() -> Tree:
+    return call("equals", column("database"), call("currentDatabase"))

@@ -1,0 +1,69 @@
+"""The parts of the benchmark, and how long each may take."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from bench.decoding import decoding
+from bench.estate import ESTATE, Shape, estate
+from bench.receiving import receiving
+from bench.sizes import sizes
+from bench.thirty_days import PUBLISHED, compiling, history, peers
+
+_RECEIVING = 60.0  # seconds of OTLP; of each further way a quarter
+_PEER_KEYS = 40  # of the estate's 500 workloads and processes: 41 M points
+_PEER_SECONDS = 100.0  # for a peer to load and answer
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Something to measure, in a folder of its own that is empty, within some seconds."""
+
+    name: str
+    measure: Callable[[Path], dict[str, Any]]
+    seconds: float
+
+
+def _history(_: Path) -> dict[str, Any]:
+    if not PUBLISHED.is_dir():
+        return {"skipped": f"the published searches are not at {PUBLISHED.parent.name}/{PUBLISHED.name}"}
+    if not (ESTATE / "loaded.json").exists():
+        return {"skipped": "there is no data for this part yet: make bench-data makes it (20 minutes)"}
+    store, loaded = estate(ESTATE, Shape())
+    try:
+        figures = {"loaded": asdict(loaded), **compiling(store), **history(store)}
+    finally:
+        store.close()
+    return figures | {"resident_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)}
+
+
+PARTS = (
+    Part("decoding", lambda _: decoding(), 30),
+    Part("receiving", lambda folder: receiving(folder, _RECEIVING), 200),
+    Part("sizes", lambda folder: sizes(folder, 30.0), 60),
+    Part("peers", lambda folder: peers(Shape(), _PEER_KEYS, folder, _PEER_SECONDS), 180),
+    Part("history", _history, 130),
+)
+
+
+def measured(name: str) -> dict[str, Any]:
+    """Measure a part, and leave nothing behind, also when it is told to end."""
+
+    def told_to_end(number: int, _: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, told_to_end)
+    folder = Path(tempfile.mkdtemp(prefix="kubestray-bench-"))
+    try:
+        return next(part for part in PARTS if part.name == name).measure(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
