@@ -30,6 +30,7 @@ from kubestray.search.plan import (
     Node,
     Stacked,
     changed,
+    nodes,
 )
 from kubestray.search.sources import rows_of_points
 from kubestray.store.accelerations import kept_states, up_to_date
@@ -41,7 +42,7 @@ from kubestray.store.trees import call, column, named, select
 
 Query = Callable[[exp.Expr], pa.Table]
 
-LEAST_HOURS = 3
+LEAST_HOURS = 24
 """How many whole hours a range has to have for it to be worth looking for what is kept."""
 
 _HOUR = Span(500_000 * HOUR_NS, 500_001 * HOUR_NS)
@@ -67,14 +68,27 @@ class Acceleration:
 
 def accelerations(node: Node, naming: Naming, query: Query) -> Iterator[Acceleration]:
     """Yield the statistics of a plan that can be kept by the hour, and whose range is long enough."""
-    parts = decomposed(node) if isinstance(node, Grouped) else None
-    if parts is None or not isinstance(node, Grouped):
-        for source in node.inputs:
-            yield from accelerations(source, naming, query)
-    elif _is_long(parts.measure.span):
+    for whole, parts in _found(node):
         search = _identity(parts, naming, query)
         if search is not None:
-            yield Acceleration(search, node, parts)
+            yield Acceleration(search, whole, parts)
+
+
+def has_any(node: Node) -> bool:
+    """Tell whether a plan has statistics that can be kept: another one may answer in an hour."""
+    return next(_found(node), None) is not None
+
+
+def _found(node: Node) -> Iterator[tuple[Grouped, Decomposed]]:
+    """Yield the last statistics of each part of a plan that can be taken apart; not those within them."""
+    if not any(isinstance(one, Measure) and one.bin and _is_long(one.span) for one in nodes(node)):
+        return
+    parts = decomposed(node) if isinstance(node, Grouped) else None
+    if parts is not None and isinstance(node, Grouped):
+        yield node, parts
+        return
+    for source in node.inputs:
+        yield from _found(source)
 
 
 def _is_long(span: Span) -> bool:

@@ -189,7 +189,7 @@ def _compiled(request: Request, query: Query) -> Compiled:
     given = given_relation(request.rows, context) if request.rows is not None else None
     relation = plan_pipeline(parser.parse(context.source), context, given)
     if kept and key is not None:
-        context.trace.own |= bool(context.outputs)
+        context.trace.own |= bool(context.outputs) or acceleration.has_any(relation.node)
         kept.keep(key, relation, context.annotations, context.trace, request.naming, compiling)
     relation = _from_kept(relation, request, context, query)
     statement = compiling(relation)
