@@ -1,8 +1,8 @@
 """Keeps the last statistics of searches over long times by the hour, so that these do not read points again.
 
 Which searches: those of the enabled detections and the baselines that look further back than a day and can be
-taken apart (`search.decompose`), unless the settings name them. A pass does one day of one search, the newest
-first; what is done is noted in the store, everything else is found again.
+taken apart (`search.decompose`), unless the settings name them. A pass does one day of one search at most, the
+newest first; what is done is noted in the store, everything else is found again.
 """
 
 from __future__ import annotations
@@ -28,11 +28,25 @@ from kubestray.store.points import Span
 from kubestray.store.schema import DAY_NS, HOUR_NS
 from kubestray.store.store import Store
 from kubestray.store.summarise import runs, summarised_hours
-from kubestray.store.trees import call, column, named, number, select, table, unsigned
+from kubestray.store.trees import (
+    all_of,
+    call,
+    column,
+    named,
+    number,
+    one_of,
+    select,
+    table,
+    text,
+    unsigned,
+)
 
 logger = logging.getLogger(__name__)
 
 _PLAN_EVERY = 3600.0  # seconds: new metrics or names can make other statistics of a search
+_MOST_POINTS = 4_000_000
+"""Points that one statement reads, more or less; an hour is the least."""
+
 _LATER = 17 * DAY_NS + 1_000_000_007
 """How much later a search is planned too: statistics that then differ depend on the time."""
 
@@ -69,8 +83,7 @@ class Accelerator:
         if now is not None and now == self._rested and not self._is_time_to_plan():
             return 0
         for due in self._due():
-            self._do(due)
-            return len(due.hours) or 1
+            return self._do(due)
         self._rested = now
         return 0
 
@@ -158,16 +171,27 @@ class Accelerator:
             if _unmerged(day, units):
                 yield Due(one, day, (), again=day * DAY in units.stale_days)
 
-    def _do(self, due: Due) -> None:
+    def _do(self, due: Due) -> int:
         search = due.acceleration.search
         if not due.hours:
             merge_day(self._store, search, due.day, again=due.again)
-            return
+            return 1
         began = self._store.stamp()
-        spans = [Span(first * HOUR_NS, end * HOUR_NS) for first, end in runs(due.hours)]
+        hours = due.hours[-self._at_once(due) :]
+        spans = [Span(first * HOUR_NS, end * HOUR_NS) for first, end in runs(hours)]
         self._keep(due.acceleration, spans, began)
-        note(self._store, search, HOUR, due.hours, began)
-        logger.info("kept the statistics of %d hours for searches to come", len(due.hours))
+        note(self._store, search, HOUR, hours, began)
+        logger.info("kept the statistics of %d hours for searches to come", len(hours))
+        return len(hours)
+
+    def _at_once(self, due: Due) -> int:
+        """Return how many hours are read at once: the rows of their bins take memory."""
+        day = Span(due.day * DAY_NS, (due.day + 1) * DAY_NS)
+        named_so = one_of(column("metric"), map(text, due.acceleration.parts.measure.metrics))
+        there = all_of([named_so, day.holds_stored(column("time"))])
+        counted = select(named(call("count"), "points")).from_("samples").where(there)
+        points = int(self._store.query(counted).column("points").to_pylist()[0])
+        return max(1, min(DAY, DAY * _MOST_POINTS // max(1, points)))
 
     def _keep(self, one: Acceleration, spans: Sequence[Span], began: int) -> None:
         """Keep the states of each hour of some ranges."""
