@@ -1,7 +1,7 @@
 """Keeps the last statistics of searches over long times by the hour, so that these do not read points again.
 
 Which searches: those of the enabled detections and the baselines that look further back than a day and can be
-taken apart (`search.decompose`), unless the settings name them. A pass does one day of one search at most, the
+taken apart (`search.decompose`), unless the settings name them. A pass does a day of a search at most, the
 newest first; what is done is noted in the store, everything else is found again.
 """
 
