@@ -3,14 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test bench bench-data check lock format docs
+.PHONY: install demo test pytest bench bench-data check lock format docs
 
 install: $(STAMP)
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	-@$(BIN)/python -m compileall -qq -j 0 .venv/lib
 	@touch $@
 
 demo: install
@@ -19,8 +20,12 @@ demo: install
 # Two workers: most tests are in an engine of their own, which takes most of a core and up to a gigabyte.
 WORKERS ?= 2
 
+# The checks take a while and are done beside the tests; whichever fails, this fails.
+test: install
+	@$(MAKE) --no-print-directory -j 2 check pytest
+
 # Tests start the product in many processes: where Python may write no bytecode, each would compile it anew.
-test: check
+pytest: install
 	$(BIN)/python -m compileall -q src
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 

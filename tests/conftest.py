@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,12 +20,23 @@ settings.register_profile("steady", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
+_ROOM = 2 << 30  # bytes: the stores of two workers take a part of it
+
+
+def _memory() -> str | None:
+    """A folder in memory, if there is one with room: short tests wait for the disk most of the time."""
+    folder = "/dev/shm"
+    return folder if os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > _ROOM else None
+
+
+if _memory():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_memory()))  # where `tmp_path` is
+
 
 @pytest.fixture(scope="session")
 def fleet() -> Iterator[Fleet]:
-    """The one chDB directory of this process, in memory if possible: fsync is most of the time."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="kubestray-tests-", dir=memory) as directory:
+    """The one chDB directory of this process."""
+    with tempfile.TemporaryDirectory(prefix="kubestray-tests-", dir=_memory()) as directory:
         fleet = Fleet(Path(directory))
         yield fleet
         fleet.close()

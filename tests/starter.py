@@ -27,6 +27,10 @@ from typing import Any
 
 _LONGEST = 1 << 17  # bytes of a request: arguments and the environment
 
+_MORE = ("clickhouse_connect", "email.message", "h11", "importlib.metadata", "pyarrow.csv", "pyarrow.parquet")
+_MORE += ("rich.table", "uvicorn")
+"""What commands import when they need it, and what the engine does."""
+
 _THREADED = "chdb"
 """The module that may only be imported after the fork."""
 
@@ -117,8 +121,9 @@ def _import_all() -> None:
     for module in pkgutil.walk_packages(kubestray.__path__, "kubestray."):
         if module.name != "kubestray.__main__":
             importlib.import_module(module.name)
-    for name in ("clickhouse_connect", "h11", "pyarrow.csv", "pyarrow.parquet", "rich.table", "uvicorn"):
+    for name in _MORE:
         importlib.import_module(name)
+    importlib.import_module("kubestray.naming.mapping").read_mapping(())  # which is kept, as in any process
     assert _THREADED not in sys.modules
     gc.freeze()
 

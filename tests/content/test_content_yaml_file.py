@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
+from kubestray.detect import yaml_file
+from kubestray.detect.loader import content_files
 from kubestray.detect.yaml_file import YamlFile, read_yaml
 from kubestray.model.errors import ContentError
+from kubestray.pipeline.setting_up import built_in
 
 QUOTES = "put the text in quotes, or after |- on indented lines of its own"
 BOMB = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9))
@@ -79,3 +85,56 @@ def test_merged_mappings_are_read(tmp_path: Path) -> None:
     file = read(tmp_path, b"a: &a {x: 1}\nb: {<<: *a, y: 2}\n")
     assert file.values["b"] == {"x": 1, "y": 2}
     assert file.problems == []
+
+
+WORDS = "a é 🐍 k: - ' \" \\ | |- >+ # , [ ] { } &x !!str ! % @ 1 0x1 ~ null true 2026-02-03 --- ...".split()
+WORDS += [
+    "k: ",
+    "b: 1\n",
+    "- ",
+    " ",
+    "  ",
+    "\n",
+    "\n  ",
+    "\r\n",
+    "\t",
+    "\x85",
+    "? ",
+    "\ufeff",
+    "'it''s'",
+    "|\n  x\n",
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(parts=st.lists(st.sampled_from(WORDS), max_size=12))
+@example(["k: ", "- ", "a"])
+def test_the_quick_reader_reads_what_the_plain_one_does(tmp_path_factory: Any, parts: list[str]) -> None:
+    """Values, problems and places; or both refuse, in the same words."""
+    path = tmp_path_factory.getbasetemp() / "either.yml"
+    path.write_bytes(f"first: 1\n{''.join(parts)}".encode())
+
+    def told(depth: int) -> tuple[object, ...]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(yaml_file, "_DEEP", depth)  # 0: nothing is read by the quick one
+            try:
+                file = read_yaml(path)
+            except ContentError as error:
+                return (str(error),)
+        places = {key: str(file.place(key)) for key in file._entries}
+        texts = {key: [str(file.where(key)(at)) for at in range(6)] for key in places}
+        return repr(file.values), file.problems, places, texts
+
+    assert told(0) == told(1 << 20)
+
+
+def test_content_of_ours_is_read_by_the_quick_reader() -> None:
+    """A file that it does not read would not be wrong, but slow."""
+    sources = [path.read_text(encoding="utf-8") for path in content_files(built_in())]
+    assert {type(yaml_file._read(source)[0]).__name__ for source in sources} == {"_Quick"}
+
+
+def test_what_nests_deep_ends_no_process(tmp_path: Path) -> None:
+    for raw in (b"a: " + b"[" * 900_000, b"a:\n  " + b"- " * 100_000, b"? " * 400_000):
+        with pytest.raises(ContentError, match=r"nests too deeply|not valid YAML"):
+            read(tmp_path, raw)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -48,8 +48,8 @@ class TwoShards(Layout):
     table, because both shards write to the same one.
     """
 
-    def statements(self) -> list[str]:
-        made = Layout().statements()[: len(_UNIQUE)]
+    def statements(self, known: Collection[str] = ()) -> list[str]:
+        made = Layout().statements(known)[: len(_UNIQUE)]
         for name, body in _UNIQUE.items():
             half = f"{_SHARD_BY[name]} % 2 = shardNum() - 1"
             made += [

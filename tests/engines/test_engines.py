@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 
 import pyarrow as pa
 import pytest
@@ -12,7 +16,9 @@ from engines.fleet import Fleet
 from helpers import DAY, NOW, SECOND, batch, search, series
 from kubestray.model.errors import LimitExceeded, StoreError
 from kubestray.model.metric import Kind
-from kubestray.store.engine import Limits
+from kubestray.store.engine import Engine, Limits
+from kubestray.store.making import look
+from kubestray.store.schema import Layout
 from kubestray.store.store import Store
 
 
@@ -115,6 +121,92 @@ def test_tables_can_be_made_again(store: Store) -> None:
     store.append(batch([(series("m"), NOW, 0, 1.0)]))
     store.create()
     assert rows(store, "SELECT count() AS n FROM samples") == [{"n": 1}]
+
+
+@contextmanager
+def statements_counted(store: Store) -> Iterator[list[str]]:
+    """Give the statements that the store runs meanwhile, but for those that read or write rows."""
+    ran: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        plain = store.engine.execute
+        patch.setattr(store.engine, "execute", lambda text: (ran.append(text), plain(text))[1])
+        yield ran
+
+
+def test_what_is_there_is_not_made_again(store: Store) -> None:
+    with statements_counted(store) as ran:
+        store.create()
+    assert ran == []
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        ["DROP VIEW audit"],
+        ["DROP TABLE documents_local"],
+        # As a version leaves it that knows of neither the column nor the comment.
+        [
+            "ALTER TABLE runs_local DROP COLUMN seconds",
+            "CREATE OR REPLACE VIEW runs AS SELECT detection, finished, rows, error FROM runs_local",
+        ],
+    ],
+)
+def test_what_is_missing_or_of_another_version_is_made(embedded: Store, harm: list[str]) -> None:
+    for statement in harm:
+        embedded.engine.execute(statement)
+    with statements_counted(embedded) as ran:
+        embedded.create()
+        made = len(ran)
+        embedded.create()
+    assert 0 < made == len(ran)
+    assert rows(embedded, "SELECT time FROM audit") == rows(embedded, "SELECT name FROM documents") == []
+    assert rows(embedded, "SELECT seconds FROM runs") == []
+
+
+def test_a_layout_that_has_changed_is_made(embedded: Store) -> None:
+    """Another comment is enough: a column may be new that no view has."""
+    plain = Layout.statements
+    one = plain(embedded.layout)[0]
+    with statements_counted(embedded) as ran, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Layout, "statements", lambda self, known=(): [*plain(self, known), one])
+        embedded.create()
+        assert ran[-1] == one
+        made = len(ran)
+        embedded.create()
+        assert len(ran) == made
+    embedded.create()
+
+
+def is_there(engine: Engine, cluster: str | None, wanted: dict[str, str | None]) -> bool:
+    return look(engine, cluster, wanted)[0]
+
+
+def test_on_a_cluster_every_replica_is_asked(fleet: Fleet) -> None:
+    with fleet.store("distributed") as store:
+        wanted = {"samples": None, "samples_local": None, "audit_unique": "of another version"}
+        there = partial(is_there, store.engine)
+        assert there("two_shards", dict.fromkeys(wanted))
+        assert not there("two_shards", wanted)
+        assert not there("two_shards", {"samples": None, "nothing": None})
+        assert not there("no_such_cluster", dict.fromkeys(wanted))
+        with fleet.store("embedded") as other:
+            assert not is_there(other.engine, "two_shards", dict.fromkeys(wanted)), "the current database"
+
+
+def test_a_store_may_be_opened_by_several_at_once(fleet: Fleet) -> None:
+    """Of a server: an embedded store belongs to one process."""
+    fleet.admin.execute("CREATE DATABASE opened_at_once")
+    engines = [fleet.embedded("opened_at_once") for _ in range(3)]
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            assert list(pool.map(lambda engine: Store(engine).create(), engines)) == [None] * 3
+        with statements_counted(Store(engines[0])) as ran:
+            Store(engines[0]).create()
+        assert ran == []
+    finally:
+        for engine in engines:
+            engine.close()
+        fleet.admin.execute("DROP DATABASE opened_at_once")
 
 
 def test_nothing_to_record_writes_nothing(store: Store) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-import pyarrow as pa
 import pytest
 from documents import FINDING_ID, INCIDENT_ID, OPENED, PROCESS, SECOND, change, finding, incident
 from receiver import Receiver, Reply, wait_until
 
 from kubestray.config import load_config
 from kubestray.model.errors import UsageError
-from kubestray.model.finding import Change, Decision, written
+from kubestray.model.finding import Change, Decision
 from kubestray.notify.configuration import Configured
 from kubestray.notify.ledger import ADDED, DEAD, DELIVERED, LEASED, RESENT, SKIPPED, Delivery, Entry, Key
 from kubestray.notify.outputs.alertmanager import Alertmanager
@@ -26,20 +25,10 @@ from kubestray.store.store import Store
 
 
 def record(store: Store, *changes: Change, at: int) -> None:
-    store.record(
-        "findings",
-        pa.table(
-            {
-                "id": [one.id for one in changes],
-                "kind": [one.kind for one in changes],
-                "sequence": pa.array([one.sequence for one in changes], pa.uint32()),
-                "time": pa.array([one.time for one in changes], pa.uint64()),
-                "change": [one.change for one in changes],
-                "document": [written(one.document) for one in changes],
-                "recorded": pa.array([at] * len(changes), pa.uint64()),
-            }
-        ),
-    )
+    """Put changes into the ledger as at a time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kubestray.store.ledger.time.time_ns", lambda: at)
+        Ledger(store).record_changes(changes)
 
 
 def webhook(url: str, name: str = "hook") -> OcsfWebhook:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlglot import exp, parse_one
 
 from engines.fleet import emptied
-from helpers import NOW, Row, batch, search, series
+from helpers import NOW, Row, batch, examples, search, series
 from kubestray.search.run import Request, compile_search, run_search
 from kubestray.search.source import KnownMacros, Macro
 from kubestray.store.engine import render
@@ -17,7 +17,7 @@ from kubestray.store.points import Span
 from kubestray.store.store import Store
 
 quick = settings(
-    max_examples=20,
+    max_examples=examples(12),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "notify"))
@@ -18,7 +16,7 @@ from product import TRACEBACK, run, wait_until
 from receiver import Receiver, Reply
 
 from kubestray.cli import main
-from kubestray.model.finding import written
+from kubestray.store.ledger import Ledger
 from kubestray.store.open import open_store
 
 TOKEN = "s3cr3t-t0k3n-0123456789"
@@ -41,20 +39,7 @@ def record(store: Path, *changes) -> None:
     """Put changes into the ledger of a server that runs."""
     opened = open_store(str(store))
     try:
-        opened.record(
-            "findings",
-            pa.table(
-                {
-                    "id": [one.id for one in changes],
-                    "kind": [one.kind for one in changes],
-                    "sequence": pa.array([one.sequence for one in changes], pa.uint32()),
-                    "time": pa.array([one.time for one in changes], pa.uint64()),
-                    "change": [one.change for one in changes],
-                    "document": [written(one.document) for one in changes],
-                    "recorded": pa.array([time.time_ns()] * len(changes), pa.uint64()),
-                }
-            ),
-        )
+        Ledger(opened).record_changes(changes)
     finally:
         opened.close()
 

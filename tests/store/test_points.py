@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from sqlglot import parse_one
 
 from engines.fleet import emptied
-from helpers import DAY, HOUR, MINUTE, NOW, SECOND, Point, batch, observations, search, series
+from helpers import DAY, HOUR, MINUTE, NOW, SECOND, Point, batch, examples, observations, search, series
 from kubestray.model.metric import Kind, Series
 from kubestray.store.points import Selection, Span, measured
 from kubestray.store.schema import BITS, WHOLE, Layout
 from kubestray.store.store import Store
 
 quick = settings(
-    max_examples=25,
+    max_examples=examples(15),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,

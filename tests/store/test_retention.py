@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sqlglot import parse_one
 
 from engines.fleet import emptied
-from helpers import DAY, HOUR, NOW, SECOND, batch, search, series
+from helpers import DAY, HOUR, NOW, SECOND, batch, examples, search, series
 from kubestray.store.expiry import expire, expire_summaries
 from kubestray.store.points import Span
 from kubestray.store.store import Store
@@ -22,7 +22,7 @@ def moments(store: Store) -> list[int]:
 
 
 @settings(
-    max_examples=8,
+    max_examples=examples(5),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,

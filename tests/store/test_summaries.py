@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlglot import parse_one
 
 from engines.fleet import emptied
-from helpers import DAY, HOUR, MINUTE, NOW, SECOND, Point, batch, series
+from helpers import DAY, HOUR, MINUTE, NOW, SECOND, Point, batch, examples, series
 from kubestray.model.metric import Kind, Series
 from kubestray.search.run import Request, compile_search, run_search
 from kubestray.store.points import Span
@@ -89,7 +89,7 @@ def assert_same(store: Store, text: str, span: Span) -> None:
 
 
 few = settings(
-    max_examples=2,
+    max_examples=examples(2),
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -77,7 +77,7 @@ def text_offsets(source: str, node: yaml.ScalarNode, parent: int = 0) -> list[in
     if node.style in ("|", ">"):
         _block(source, start, parent, read)
     else:
-        quoted = int(node.style is not None)
+        quoted = int(bool(node.style))  # plain is None, or nothing: the readers differ
         _flow(source, start + quoted, node.end_mark.index - quoted, node.style, read)
     if "".join(read.characters) != node.value:
         return [start] * (len(node.value) + 1)
@@ -90,7 +90,7 @@ def _line_break(found: re.Match[str]) -> str:
 
 def _flow(source: str, start: int, end: int, style: str | None, read: _Read) -> None:
     """Read a plain or quoted scalar between its quotes."""
-    for token in _TOKENS[style].finditer(source, start, end):
+    for token in _TOKENS[style or None].finditer(source, start, end):
         kind = token.lastgroup
         if kind == "fold":
             _fold(list(_BREAK.finditer(source, token.start(), token.end())), read)

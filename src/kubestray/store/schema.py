@@ -34,6 +34,7 @@ sharded by series.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from kubestray.store.states import STATES
@@ -55,6 +56,14 @@ As numbers, whole ones compress better than as doubles. Of other values the engi
 many together, then their second ones, and so on; half of these are alike.
 """
 
+_DURABLE = "fsync_after_insert = 1, fsync_part_directory = 1"
+
+NEWER_SETTINGS = {"auto_statistics_types": "''"}
+"""Settings that not all engines know.
+
+Statistics of columns are made anew in each merge and help nothing here, where keys say what is to be read.
+"""
+
 _SAMPLES = f"""
 CREATE TABLE IF NOT EXISTS samples_local{{on}} (
     metric LowCardinality(String),
@@ -68,8 +77,7 @@ CREATE TABLE IF NOT EXISTS samples_local{{on}} (
 PARTITION BY intDiv(time, {DAY_NS})
 PRIMARY KEY (metric, intDiv(time, {BLOCK_NS}), series_id, time)
 ORDER BY (metric, intDiv(time, {BLOCK_NS}), series_id, time, {WHOLE}, {BITS})
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1,
-    min_compress_block_size = 262144, min_rows_for_wide_part = 200000
+SETTINGS {{settings}}, min_compress_block_size = 262144, min_bytes_for_wide_part = 8388608
 """
 
 _SERIES = """
@@ -83,7 +91,7 @@ CREATE TABLE IF NOT EXISTS series_local{on} (
     last_seen SimpleAggregateFunction(max, UInt64)
 ) ENGINE = AggregatingMergeTree
 ORDER BY (metric, series_id, kind)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _KEPT = {name: state.type for name, state in STATES.items() if state.kept}
@@ -106,7 +114,7 @@ CREATE TABLE IF NOT EXISTS summaries_local{{on}} (
 ) ENGINE = ReplacingMergeTree(began)
 PARTITION BY intDiv(hour, {MONTH})
 ORDER BY (metric, hours, hour, group_id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {{settings}}
 """
 
 _GROUPS = """
@@ -117,7 +125,7 @@ CREATE TABLE IF NOT EXISTS groups_local{on} (
     attributes Map(String, String)
 ) ENGINE = ReplacingMergeTree
 ORDER BY (metric, group_id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _SUMMARISED = f"""
@@ -130,7 +138,7 @@ CREATE TABLE IF NOT EXISTS summarised_local{{on}} (
 ) ENGINE = ReplacingMergeTree(began)
 PARTITION BY intDiv(hour, {MONTH})
 ORDER BY (hours, hour, metric)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {{settings}}
 """
 
 _TOUCHED = f"""
@@ -141,7 +149,7 @@ CREATE TABLE IF NOT EXISTS touched_local{{on}} (
 ) ENGINE = ReplacingMergeTree(written)
 PARTITION BY intDiv(hour, {MONTH})
 ORDER BY (hour, metric)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {{settings}}
 """
 
 _EXPIRED = """
@@ -150,7 +158,7 @@ CREATE TABLE IF NOT EXISTS expired_local{on} (
     dropped UInt64
 ) ENGINE = ReplacingMergeTree(dropped)
 ORDER BY day
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _ACCELERATED = f"""
@@ -204,7 +212,7 @@ CREATE TABLE IF NOT EXISTS risk_local{on} (
     recorded UInt64
 ) ENGINE = ReplacingMergeTree(recorded)
 ORDER BY (detection, id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _FINDINGS = """
@@ -218,7 +226,7 @@ CREATE TABLE IF NOT EXISTS findings_local{on} (
     recorded UInt64
 ) ENGINE = ReplacingMergeTree
 ORDER BY (id, sequence)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _DECISIONS = """
@@ -231,7 +239,7 @@ CREATE TABLE IF NOT EXISTS decisions_local{on} (
     detail String CODEC(ZSTD(3))
 ) ENGINE = ReplacingMergeTree
 ORDER BY (target, time, id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _DELIVERIES = """
@@ -246,7 +254,7 @@ CREATE TABLE IF NOT EXISTS deliveries_local{on} (
     detail String CODEC(ZSTD(3))
 ) ENGINE = ReplacingMergeTree(time)
 ORDER BY (output, id, sequence, decision, event, server)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _EVENTS = """
@@ -258,7 +266,7 @@ CREATE TABLE IF NOT EXISTS events_local{on} (
     recorded UInt64
 ) ENGINE = ReplacingMergeTree(recorded)
 ORDER BY (index_name, time, id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _LOOKUPS = """
@@ -269,7 +277,7 @@ CREATE TABLE IF NOT EXISTS lookups_local{on} (
     rows UInt64
 ) ENGINE = ReplacingMergeTree(version)
 ORDER BY name
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _LOOKUP_ROWS = """
@@ -281,7 +289,7 @@ CREATE TABLE IF NOT EXISTS lookup_rows_local{on} (
     texts Map(String, Array(String))
 ) ENGINE = ReplacingMergeTree
 ORDER BY (name, version, place)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _DOCUMENTS = """
@@ -293,7 +301,7 @@ CREATE TABLE IF NOT EXISTS documents_local{on} (
     changed UInt64
 ) ENGINE = ReplacingMergeTree(changed)
 ORDER BY (kind, name)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _AUDIT = """
@@ -306,7 +314,7 @@ CREATE TABLE IF NOT EXISTS audit_local{on} (
     detail String CODEC(ZSTD(3))
 ) ENGINE = ReplacingMergeTree
 ORDER BY (time, id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _PROFILES = """
@@ -319,7 +327,7 @@ CREATE TABLE IF NOT EXISTS profiles_local{on} (
     state String CODEC(ZSTD(1))
 ) ENGINE = ReplacingMergeTree(until)
 ORDER BY (profile, slot, part)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {settings}
 """
 
 _TABLES = (
@@ -416,10 +424,14 @@ class Layout:
         """Return the table that rows of ``name`` are inserted into."""
         return f"{name}_write" if self.cluster else f"{name}_local"
 
-    def statements(self) -> list[str]:
-        """Return the statements in order; each may run again without harm."""
+    def statements(self, known: Collection[str] = ()) -> list[str]:
+        """Return the statements in order; each may run again without harm.
+
+        ``known`` are those of `NEWER_SETTINGS` that the engine knows.
+        """
         on = f" ON CLUSTER {self.cluster}" if self.cluster else ""
-        tables = [text.format(on=on) for text in _TABLES]
+        settings = ", ".join([_DURABLE, *(f"{name} = {NEWER_SETTINGS[name]}" for name in known)])
+        tables = [text.format(on=on, settings=settings) for text in _TABLES]
         tables += [f"ALTER TABLE {name}_local{on} ADD COLUMN IF NOT EXISTS {new}" for name, new in _ADDED]
         if not self.cluster:
             return tables + [f"CREATE OR REPLACE VIEW {name} AS {body}" for name, body in _UNIQUE.items()]

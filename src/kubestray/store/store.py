@@ -17,6 +17,7 @@ from kubestray.model.unread import series_of
 from kubestray.store import lateness
 from kubestray.store.catalogued import Catalogued
 from kubestray.store.engine import FILL_SETTINGS, UNLIMITED, Engine, Limits, Statement, render, with_settings
+from kubestray.store.making import make
 from kubestray.store.ordering import MOST_DAYS, in_order
 from kubestray.store.schema import BITS, WHOLE, Layout
 from kubestray.store.stream import Stream
@@ -43,8 +44,7 @@ class Store:
 
     def create(self) -> None:
         """Make the tables that are not there yet."""
-        for statement in self.layout.statements():
-            self.engine.execute(statement)
+        make(self.engine, self.layout)
 
     def changes(self, tables: Collection[str]) -> Hashable | None:
         """Return a value that differs once these tables have changed; None where nobody can know."""
