@@ -161,6 +161,7 @@ ORDER BY day
 SETTINGS {settings}
 """
 
+_ACCELERATED_STATES = ",\n    ".join(f"{name} {_KEPT[name]} CODEC(ZSTD(1))" for name in ACCELERATED)
 _ACCELERATED = f"""
 CREATE TABLE IF NOT EXISTS accelerated_local{{on}} (
     search UInt64,
@@ -168,12 +169,12 @@ CREATE TABLE IF NOT EXISTS accelerated_local{{on}} (
     hour UInt32,
     keys Array(String) CODEC(ZSTD(1)),
     item UInt16,
-    {",".join(f"{chr(10)}    {name} {_KEPT[name]} CODEC(ZSTD(1))" for name in ACCELERATED).strip()},
+    {_ACCELERATED_STATES},
     began UInt64 CODEC(ZSTD(1))
 ) ENGINE = MergeTree
 PARTITION BY intDiv(hour, {MONTH})
 ORDER BY (search, hours, hour, keys, item, began)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {{settings}}
 """
 
 _ACCELERATIONS = f"""
@@ -185,7 +186,7 @@ CREATE TABLE IF NOT EXISTS accelerations_local{{on}} (
 ) ENGINE = ReplacingMergeTree(began)
 PARTITION BY intDiv(hour, {MONTH})
 ORDER BY (search, hours, hour)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+SETTINGS {{settings}}
 """
 
 _RUNS = """
