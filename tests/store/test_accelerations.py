@@ -13,10 +13,11 @@ from engines.fleet import Fleet
 from helpers import DAY, HOUR, MINUTE, NOW, SECOND, Point, batch, series
 from kubestray.config import load_config
 from kubestray.model.content import Baseline, Content, Schedule
-from kubestray.model.errors import Position
+from kubestray.model.errors import LimitExceeded, Position
 from kubestray.model.metric import Kind, Series
 from kubestray.pipeline.accelerating import Accelerator
 from kubestray.pipeline.setting_up import searching
+from kubestray.search.acceleration import Acceleration
 from kubestray.search.kept import Kept
 from kubestray.search.plan import Accelerated, nodes
 from kubestray.search.results import rows_of
@@ -251,6 +252,7 @@ def test_kept_statistics_answer_for_what_has_expired(embedded: Store) -> None:
         "BY pod span=7m | stats avg(io) BY pod",  # bins across the borders of hours
         "BY pod span=1d | stats avg(io) BY pod",
         "BY pod | stats avg(io) BY pod",  # no bins
+        "BY pod span=10s | eval x = random() | stats avg(x) BY pod",
         "BY pod span=10s | fillnull | eval x = io + 1 | stats avg(x) BY pod",  # asks all rows first
         "BY pod span=10s | fillnull | where pod != io | stats avg(io) BY pod",
     ],
@@ -281,6 +283,30 @@ def test_statistics_that_depend_on_the_time_are_not_kept(embedded: Store) -> Non
     assert kept(fresh, keeping(fresh, text)) == 0
     noted = parse_one("SELECT count() AS n FROM accelerations", dialect="clickhouse")
     assert fresh.query(noted).to_pylist() == [{"n": 0}]
+
+
+def test_statistics_that_fail_keep_nothing_else_waiting(
+    embedded: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = Store(embedded.engine, embedded.layout, Clock(START + 5 * HOUR))
+    fresh.append(batch([(series("io", pod="a"), START + n * HOUR, 0, 1.0) for n in range(3)]))
+    texts = [
+        f"| mstats {f}(io) AS x WHERE index=* BY pod span=10s | stats avg(x) BY pod" for f in ("avg", "max")
+    ]
+    accelerator = keeping(fresh, *texts)
+    (first, _) = accelerator.accelerations()
+    keep = Accelerator._keep
+
+    def fails(self: Accelerator, one: Acceleration, *given: Any) -> None:
+        if one.search == first.search:
+            raise LimitExceeded("memory")
+        keep(self, one, *given)
+
+    monkeypatch.setattr(Accelerator, "_keep", fails)
+    assert kept(fresh, accelerator) == 4
+    assert accelerator.pass_once() == 0
+    span = Span(START - DAY, START + 4 * HOUR)
+    assert ["kept statistics" in told(fresh, text, span) for text in texts] == [False, True]
 
 
 def test_the_settings_name_what_is_kept(embedded: Store) -> None:

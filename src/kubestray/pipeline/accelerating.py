@@ -17,7 +17,7 @@ from sqlglot import exp
 from kubestray.config import Config
 from kubestray.detect.runner import Times, request_of, window_of
 from kubestray.model.content import Content, Search
-from kubestray.model.errors import KubestrayError
+from kubestray.model.errors import KubestrayError, LimitExceeded, StoreError
 from kubestray.pipeline.setting_up import events_of, lookups_of, searching
 from kubestray.search.acceleration import Acceleration
 from kubestray.search.compile import compile_states
@@ -82,8 +82,17 @@ class Accelerator:
         now = self._store.changes(_TABLES)
         if now is not None and now == self._rested and not self._is_time_to_plan():
             return 0
+        failed: set[int] = set()
         for due in self._due():
-            return self._do(due)
+            if due.acceleration.search in failed:
+                continue
+            try:
+                return self._do(due)
+            except (StoreError, LimitExceeded):
+                # Points answer, as before; the others, and what expires, need not wait for it.
+                logger.exception("the statistics of a search could not be kept; tried again in an hour")
+                failed.add(due.acceleration.search)
+                self._known = [one for one in self._known if one.search not in failed]
         self._rested = now
         return 0
 

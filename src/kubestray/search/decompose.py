@@ -95,9 +95,17 @@ class _Rows:
 
     def own(self, tree: Tree) -> Tree:
         """Return a tree that a row alone decides about; raise `_CannotError` for any other."""
-        if tree.find(exp.Window) or not self.unknown.union(self.guards).isdisjoint(read(tree)):
+        if not _is_of_row(tree) or not self.unknown.union(self.guards).isdisjoint(read(tree)):
             raise _CannotError
         return tree
+
+
+def _is_of_row(tree: Tree) -> bool:
+    """Tell whether a row alone decides about a tree: neither other rows nor chance."""
+    return not any(
+        isinstance(one, exp.Window) or (isinstance(one, exp.Anonymous) and one.this == "rand")
+        for one in tree.walk()
+    )
 
 
 def _rows(node: Node) -> _Rows:
@@ -166,7 +174,7 @@ def _extended(node: Extend) -> _Rows:
     for one, tree in node.assignments:
         own, asked = _without_question(tree, filled)
         reads = read(own)
-        if own.find(exp.Window) or not rows.unknown.isdisjoint(reads):
+        if not _is_of_row(own) or not rows.unknown.isdisjoint(reads):
             rows.unknown.add(one.name)
             continue
         if asked is not None:
