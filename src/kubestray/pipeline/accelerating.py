@@ -44,7 +44,7 @@ from kubestray.store.trees import (
 logger = logging.getLogger(__name__)
 
 _PLAN_EVERY = 3600.0  # seconds: new metrics or names can make other statistics of a search
-_MOST_POINTS = 4_000_000
+_MOST_POINTS = 1_000_000
 """Points that one statement reads, more or less; an hour is the least."""
 
 _LATER = 17 * DAY_NS + 1_000_000_007
