@@ -155,3 +155,16 @@ def test_rows_that_a_later_filter_drops_are_left_out_before_texts_are_made(embed
     ]
     kept = grown + ' | where all="" | table a b'  # holds where no condition does: nothing can be left out
     assert search(embedded, kept, rows=rows).rows == [{"a": 1}, {}]
+
+
+def test_what_chance_decides_is_decided_once(embedded: Store) -> None:
+    """Rows are left out early by what a choice reads, but not by what would be drawn anew."""
+    rows: list[Row] = [{"a": n} for n in range(400)]
+    drawn = '| eval t = if({} % 2 == 1, "odd", "") | where t != "" | stats count'
+    texts = [drawn.format("a"), drawn.format("(a + random())")]
+    requests = [Request(text, NOW, Span(), rows=rows) for text in texts]
+    made = [render(compile_search(request, embedded.query).statement) for request in requests]
+    assert [one.count("WHERE") for one in made] == [2, 1]
+    counts = [search(embedded, text, rows=rows).rows[0]["count"] for text in texts]
+    assert counts[0] == 200
+    assert 140 < counts[1] < 260

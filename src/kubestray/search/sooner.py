@@ -8,6 +8,7 @@ holds, the text is the same in every row, and so is what the filter says of it.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
 from sqlglot import exp
 
@@ -26,7 +27,7 @@ def narrowed(source: Node, condition: Tree) -> Node:
 
     ``condition`` reads columns of ``source``. A row is left out only if the condition does not hold for it.
     """
-    if not isinstance(source, Extend) or not _of_rows_alone(source):
+    if not isinstance(source, Extend) or not _of_rows_alone([condition, *(t for _, t in source.assignments)]):
         return source
     own = replaced(condition, {made.name: tree for made, tree in source.assignments})
     if sum(1 for _ in own.walk()) > _MOST_NODES:
@@ -36,10 +37,13 @@ def narrowed(source: Node, condition: Tree) -> Node:
     return dataclasses.replace(source, source=narrowed(source.source, own))
 
 
-def _of_rows_alone(node: Extend) -> bool:
-    """Tell whether each row is made of one row and nothing else: then it does not matter which others are."""
-    trees = [tree for _, tree in node.assignments]
-    return not any(multiplies(tree) or tree.find(exp.Window) for tree in trees)
+def _of_rows_alone(trees: Iterable[Tree]) -> bool:
+    """Tell whether trees say the same of a row whatever others there are, and however often."""
+    return not any(multiplies(tree) or tree.find(exp.Window) or _is_random(tree) for tree in trees)
+
+
+def _is_random(tree: Tree) -> bool:
+    return any(found.this == "rand" for found in tree.find_all(exp.Anonymous))
 
 
 def _early(condition: Tree) -> Tree | None:
