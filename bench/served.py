@@ -48,9 +48,9 @@ class Server:
     deadline: Deadline
     pid: int = 0
 
-    def get(self, path: str) -> bytes:
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> bytes:
         """Ask for a path."""
-        return self._ask("GET", path, None, {})
+        return self._ask("GET", path, None, headers or {})
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
         """Send a body to a path."""

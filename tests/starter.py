@@ -167,6 +167,7 @@ def _become(told: dict[str, Any]) -> None:
     os.environ.update(told["environment"])
     time.tzset()
     os.chdir(told["cwd"])
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a shell
     for number, file in enumerate(told["files"]):
         os.dup2(file, number)
         os.close(file)

@@ -185,7 +185,9 @@ SETTINGS = (
     Setting("churning_attributes", "auto", _names, "Attributes that summaries leave out, separated by commas: their values come and go with every process or container. auto: those that do, unless an enabled detection or baseline looks at them further back than points are kept."),
     Setting("accelerated_searches", "auto", _names, "Names of detections and baselines whose last statistics are kept by the hour, separated by commas, so that they need not read points over all of their time (mstats with a span, then stats). auto: all that are enabled and look further back than a day."),
     Setting("lateness", "30s", _duration, "How long a scheduled detection waits for points behind the newest one."),
-    Setting("idle", "2m", _duration, "How long after its time a scheduled detection runs although no newer points have come."),
+    Setting("settle", "3s", _duration, "How long a look between two runs (looks in a detection's schedule) waits for points behind the newest one."),
+    Setting("spread", "1m", _duration, "Over how long the runs that are due at one time take place, so that looks need not wait for all of them."),
+    Setting("idle", "32s", _duration, "How long after its time a scheduled detection runs although no newer points have come; a look does so earlier by as much as lateness is longer than settle."),
     Setting("give_up_after", "24h", _duration, "For how long an output is tried in vain before a change becomes a dead letter (docs/outputs.md)."),
     Setting("catch_up", "24h", _duration, "How far back runs that were missed while serve was down are made up for."),
 )  # fmt: skip

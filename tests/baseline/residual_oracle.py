@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import exp, log, sqrt
 
 DAY = 86400.0
 
@@ -18,6 +18,8 @@ class Oracle:
 
         self.aq, self.ah = min(0.5, a(900)), min(0.5, a(3600))
         self.ad, self.aw = a(DAY), a(7 * DAY)
+        self.each_hour = min(1.0, step / 3600)
+        self.moves, self.move, self.hours = 0, 0.0, set()
         self.c = self.cs = 0
         self.vg = self.vh = self.vq = self.vd = self.vs = self.ve = self.lev = 0.0
         self.bins: dict[int, tuple[float, int]] = {}
@@ -28,7 +30,11 @@ class Oracle:
         if self.c == 1:
             self.mg = self.mh = self.mq = self.x = v
         c = self.c
-        f = max(0.1 * sqrt(self.vg), 1e-3 * abs(self.mg), 1e-9)
+        f = max(0.1 * sqrt(self.vg), 1e-3 * abs(self.mg), 1e-9, self._usual_move())
+        if v != self.x:
+            self.moves += 1
+            self.move += max(self.aw, 1 / self.moves) * (log(abs(v - self.x)) - self.move)
+            self.hours.add(int(t // 3600))
         z = []
 
         s = max(sqrt(self.vg), f)
@@ -62,6 +68,13 @@ class Oracle:
         if c <= 5:
             z = [0.0] * 4
         return [*z, self._seasonal(t, v, f)]
+
+    def _usual_move(self) -> float:
+        """Half of the geometric mean move, where more than one hour in ten has one, and four at the least."""
+        share = len(self.hours) / max(self.c * self.each_hour, 1.0)
+        if len(self.hours) < 4 or share <= 0.05:
+            return 0.0
+        return 0.5 * min(1.0, (share - 0.05) / 0.1) * exp(self.move)
 
     def _seasonal(self, t: float, v: float, f: float) -> float:
         b = int(t % DAY // 900)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kubestray.baseline.arrays import ALL
-from kubestray.baseline.decision import BINS, LOWEST, WIDTH, FleetBudget, threshold
+from kubestray.baseline.decision import BINS, LOWEST, OWN_FREE, OWN_TIMES, WIDTH, FleetBudget, threshold
 
 
 def _run(budget: FleetBudget, scores) -> float:
@@ -53,3 +53,35 @@ def test_a_rarer_rate_never_has_a_lower_threshold():
     histogram[int((1.0 - LOWEST) / WIDTH)] = 500
     found = [threshold(histogram, rate) for rate in (2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 1 / 30, 1 / 365)]
     assert found == sorted(found)
+
+
+def _with_a_habit(share: float) -> tuple[FleetBudget, np.ndarray]:
+    """A calm fleet of 20 over 30 days, whose first entity is far above all others in a share of its hours."""
+    chance = np.random.default_rng(1)
+    scores = chance.exponential(0.4, (24 * 30, 20)) - 0.5
+    scores[chance.random(len(scores)) < share, 0] = 5.0
+    budget = FleetBudget(20, 0.2)
+    alarms = [budget.advance(ALL, np.full(20, 3600.0 * hour), row) for hour, row in enumerate(scores)]
+    return budget, np.array(alarms)
+
+
+def test_what_an_entity_does_far_too_often_is_its_own_normal():
+    budget, alarms = _with_a_habit(0.3)
+    assert budget.bound(ALL)[0] > 5.0
+    assert (budget.bound(ALL)[1:] == budget.threshold[0]).all()
+    assert alarms[len(alarms) // 2 :, 0].mean() < OWN_TIMES * 0.2 / 24
+    assert budget.advance(ALL, np.full(20, 3600.0 * len(alarms)), np.full(20, 6.0)).all()
+
+
+def test_a_few_incidents_give_an_entity_no_bound_of_its_own():
+    budget, alarms = _with_a_habit(0.0)
+    hour = 3600.0 * len(alarms)
+    for n in range(int(OWN_FREE) + 1):
+        assert budget.advance(ALL, np.full(20, hour + 3600.0 * n), np.full(20, 5.0)).all()
+
+
+def test_bounds_follow_a_merge():
+    budget, _ = _with_a_habit(0.3)
+    other = FleetBudget(20, 0.2)
+    other.merge(budget)
+    np.testing.assert_allclose(other.bound(ALL), budget.bound(ALL))

@@ -43,3 +43,50 @@ def test_byte_counts_near_a_billion_keep_their_variance():
     for n in range(3000):
         views.advance(ALL, np.array([60.0 * n]), 1e9 + chance.normal(0, 1, 1))
     assert views.variance[0, 0] == pytest.approx(1.0, rel=0.1)
+
+
+def _pulses(share_of_hours: float, hours: int, seed: int = 0):
+    """A metric in minutes that rests at 0, but for a minute in some hours, with sizes around 5."""
+    chance = np.random.default_rng(seed)
+    values = np.zeros(hours * 60)
+    hit = np.flatnonzero(chance.random(hours) < share_of_hours)
+    values[hit * 60 + 30] = np.exp(chance.normal(np.log(5.0), 0.5, len(hit)))
+    return values
+
+
+def test_a_metric_that_rests_between_pulses_equals_the_formulas():
+    values = _pulses(0.12, 72)
+    views, oracle = Residuals(np.array([60.0])), Oracle(60.0)
+    for n, value in enumerate(values):
+        got = views.advance(ALL, np.array([60.0 * n]), np.array([value]))[:, 0]
+        np.testing.assert_allclose(got, oracle.point(60.0 * n, value), rtol=1e-7, atol=1e-9)
+
+
+def _distance_of(values, attack: float) -> float:
+    views = Residuals(np.array([60.0]))
+    for n, value in enumerate([*values, attack]):
+        got = views.advance(ALL, np.array([60.0 * n]), np.array([value]))
+    return float(np.abs(got[0, 0]))
+
+
+def test_a_usual_pulse_is_no_record_and_one_of_a_thousand_times_is():
+    values = _pulses(0.4, 24)
+    assert _distance_of(values, 5.0) < 10
+    assert _distance_of(values, 5000.0) > 1000
+
+
+def test_where_moves_are_seldom_a_move_is_what_is_rare():
+    values = np.zeros(24 * 60)
+    values[300] = 5.0
+    assert _distance_of(values, 5.0) > 100
+
+
+def test_one_attack_on_a_constant_teaches_no_usual_move():
+    values = np.full(24 * 60, 100.0)
+    views = Residuals(np.array([60.0]))
+    for n, value in enumerate(values):
+        views.advance(ALL, np.array([60.0 * n]), np.array([value]))
+    before = views.floor(ALL)[0]
+    for n in range(60):
+        views.advance(ALL, np.array([60.0 * (len(values) + n)]), np.array([5000.0 + n]))
+    assert views.floor(ALL)[0] < 1.05 * before

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -43,6 +45,22 @@ def test_a_state_that_cannot_be_read_says_so():
     state = dump(fleet_of(2))
     with pytest.raises(KubestrayError, match="let it learn anew"):
         load(state[: len(state) // 2])
+
+
+def test_a_state_from_before_usual_moves_and_own_bounds_is_read():
+    times, values = rhythm(400, 4)
+    fleet = fleet_of(4, 2)
+    feed(fleet, times, values)
+    arrays = dict(np.load(io.BytesIO(dump(fleet))))
+    new = [f"residuals.{name}" for name in ("moves", "move", "move_hour", "move_hours")]
+    for name in (*new, "budget.own", "budget.own_bound"):
+        del arrays[name]
+    written = io.BytesIO()
+    np.savez(written, **arrays)
+    again = load(written.getvalue())
+    assert np.array_equal(again.residuals.variance, fleet.residuals.variance)
+    assert again.budget.threshold == fleet.budget.threshold
+    assert np.isfinite(feed(again, times + 400 * 300.0, values)).all()
 
 
 def test_merging_with_a_state_that_saw_nothing_changes_no_score():

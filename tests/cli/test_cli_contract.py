@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -231,9 +232,11 @@ def test_an_interrupt(filled):
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(),
+        # These tests may run in the background of a shell, where interrupts are ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         wait_until(lambda: (filled.parent / "interrupted" / "status").exists())
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         told = process.stderr.read().decode()
     assert (process.returncode, told) == (130, "kubestray: interrupted\n")
 

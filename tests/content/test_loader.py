@@ -13,6 +13,7 @@ from kubestray.model.content import (
     Baseline,
     Deployment,
     Detection,
+    Looks,
     Lookup,
     MacroDefinition,
     RiskObject,
@@ -300,3 +301,21 @@ def test_the_newest_published_form_of_lookups_is_read(tmp_path: Path) -> None:
 
 def test_the_built_in_content_has_no_name_twice() -> None:
     assert load_content([built_in()]).warnings == []
+
+
+def test_how_often_a_search_is_looked_at(tmp_path):
+    def read(looks):
+        text = f"schedule: {{cron: '*/5 * * * *', earliest: -5m, latest: now, looks: {looks}}}"
+        (tmp_path / "one.yml").write_text(f"name: One\nid: one\nsearch: '| makeresults'\ntype: TTP\n{text}\n")
+        return load_content([tmp_path]).detections["One"].schedule.looks
+
+    assert read("{every: 10s, new_for: 15m}") == Looks(10, 900)
+    assert read("{every: 1m}") == Looks(60)
+    for wrong, told in (
+        ("{every: 0s}", "whole seconds"),
+        ("{every: 1500ms}", "whole seconds"),
+        ("{new_for: 5m}", "every"),
+        ("often", "mapping"),
+    ):
+        with pytest.raises(ContentError, match=told):
+            read(wrong)

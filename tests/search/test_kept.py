@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from engines.fleet import Fleet
 from helpers import DAY, HOUR, MINUTE, NOW, SECOND, batch, series
 from kubestray.model.metric import Kind
 from kubestray.naming.mapping import NameMapping, OnlyRule
@@ -61,6 +62,13 @@ def filled(store: Store) -> Store:
     return store
 
 
+@pytest.fixture(scope="module")
+def shared(fleet: Fleet) -> Iterator[Store]:
+    """A store for tests that leave it as it is."""
+    with fleet.store("embedded") as store:
+        yield filled(store)
+
+
 def lookups(store: Store) -> StoreLookups:
     return StoreLookups(store.query, store.record, {})
 
@@ -87,8 +95,8 @@ def is_used(store: Store, text: str, now: int, kept: Kept, definition: str = "se
     return isinstance(ours.statement, Ready)
 
 
-def test_a_plan_serves_at_other_times(embedded: Store) -> None:
-    store = filled(embedded)
+def test_a_plan_serves_at_other_times(shared: Store) -> None:
+    store = shared
     for text in LASTING:
         kept = Kept(store.changes)
         assert not is_used(store, text, NOW, kept)
@@ -99,11 +107,10 @@ def test_a_plan_serves_at_other_times(embedded: Store) -> None:
 
 
 @pytest.mark.parametrize("text", OF_ONE_RUN)
-def test_a_plan_that_saw_the_time_or_rows_serves_once(embedded: Store, text: str) -> None:
-    store = filled(embedded)
-    kept = Kept(store.changes)
+def test_a_plan_that_saw_the_time_or_rows_serves_once(shared: Store, text: str) -> None:
+    kept = Kept(shared.changes)
     for now in (NOW, NOW + MINUTE):
-        assert not is_used(store, text, now, kept)
+        assert not is_used(shared, text, now, kept)
 
 
 def late_point(store: Store) -> None:

@@ -213,3 +213,12 @@ def test_a_run_that_fails_half_way_loses_no_row(filled: Store) -> None:
     with pytest.raises(StoreError):
         run_search(request, failing)
     assert run(filled, live, START + 30 * HOUR, START + 36 * HOUR, ALL).rows == expected.rows
+
+
+def test_an_earlier_range_is_told_from_what_was_said_of_its_bins(filled: Store) -> None:
+    profiles, since, end = StoreProfiles(filled.query, filled.record), START + DAY, START + 32 * HOUR
+    whole = run(filled, profiles, since, end, ALL).rows
+    for begin in range(since, end, 2 * HOUR):
+        part = run(filled, profiles, begin, begin + 2 * HOUR, ALL).rows
+        assert part == [row for row in whole if begin <= row["_time"] * SECOND + STEP - 1 < begin + 2 * HOUR]
+        assert part

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,13 +17,23 @@ from kubestray.simulate import FAMILIES, LIVE_S, SCENARIOS, SimulationConfig, ta
 
 CHAIN = small("attack-chain")
 FIRST = END - 20 * HOUR
-WHOLE = columns(CHAIN.batches(FIRST, END, 60))
+
+
+@cache
+def whole() -> tuple[np.ndarray, ...]:
+    return columns(CHAIN.batches(FIRST, END, 60))
+
+
+@cache
+def calm() -> tuple[np.ndarray, ...]:
+    """The day before the attacks of three days."""
+    return columns(small("calm", days=3).batches(END - 3 * DAY, END - 2 * DAY, 600))
 
 
 def part(first: int, last: int, step: int) -> tuple[np.ndarray, ...]:
-    """Return the points of WHOLE in [first, last) at a coarser step."""
-    chosen = (WHOLE[1] >= first) & (WHOLE[1] < last) & (WHOLE[1] % (step * SECOND) == 0)
-    return tuple(column[chosen] for column in WHOLE)
+    """Return the points of the whole in [first, last) at a coarser step."""
+    chosen = (whole()[1] >= first) & (whole()[1] < last) & (whole()[1] % (step * SECOND) == 0)
+    return tuple(column[chosen] for column in whole())
 
 
 @settings(max_examples=15, deadline=None)
@@ -36,9 +47,9 @@ def test_pieces_of_the_range_join_to_the_whole(minutes: list[int], step: int) ->
 @pytest.mark.parametrize("family", list(FAMILIES))
 def test_a_family_alone_gives_its_part(family: str) -> None:
     alone = columns(CHAIN.batches(FIRST, END, 600, {family}))
-    chosen = np.isin(WHOLE[0], alone[0]) & (WHOLE[1] % (600 * SECOND) == 0)
+    chosen = np.isin(whole()[0], alone[0]) & (whole()[1] % (600 * SECOND) == 0)
     assert len(alone[0])
-    assert same(alone, tuple(column[chosen] for column in WHOLE))
+    assert same(alone, tuple(column[chosen] for column in whole()))
 
 
 def test_a_restriction_to_metrics_gives_their_part() -> None:
@@ -46,13 +57,13 @@ def test_a_restriction_to_metrics_gives_their_part() -> None:
     batches = list(CHAIN.batches(END - HOUR, END, 60, metrics=names))
     assert {series.metric for batch in batches for series in batch.series.values()} == names
     points = columns(batches)
-    chosen = np.isin(WHOLE[0], points[0]) & (WHOLE[1] >= END - HOUR)
-    assert same(points, tuple(column[chosen] for column in WHOLE))
+    chosen = np.isin(whole()[0], points[0]) & (whole()[1] >= END - HOUR)
+    assert same(points, tuple(column[chosen] for column in whole()))
 
 
 def test_a_shorter_history_gives_the_same_points() -> None:
     shorter = small("attack-chain", days=1)
-    assert same(columns(shorter.batches(FIRST, END, 60)), WHOLE)
+    assert same(columns(shorter.batches(FIRST, END, 60)), whole())
 
 
 def test_small_batches_give_the_same_points(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +92,7 @@ def test_the_seed_decides_everything(tmp_path: Path) -> None:
 @pytest.mark.parametrize("scenario", list(SCENARIOS))
 def test_attacks_add_points_and_change_none_before_them(scenario: str) -> None:
     attacked = columns(small(scenario, days=3).batches(END - 3 * DAY, END - 2 * DAY, 600))
-    assert same(attacked, columns(small("calm", days=3).batches(END - 3 * DAY, END - 2 * DAY, 600)))
+    assert same(attacked, calm())
 
 
 def test_it_goes_on_after_the_end() -> None:

@@ -36,7 +36,8 @@ class Arrays:
         return {name: np.array(getattr(self, name)) for name in self.fields + self.rows_first}
 
     def load(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Take the arrays of a dump in place of the own."""
+        """Take the arrays of a dump in place of the own; those that it lacks stay as they are."""
         for name in self.fields + self.rows_first:
-            own = getattr(self, name)
-            getattr(self, name)[...] = arrays[name].astype(own.dtype, casting="same_kind")
+            if name in arrays:
+                own = getattr(self, name)
+                own[...] = arrays[name].astype(own.dtype, casting="same_kind")

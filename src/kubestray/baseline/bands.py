@@ -105,5 +105,5 @@ def steady(fleet: Stray, rows: Ints, times: Floats) -> Steady:
 
 def _rarity_of_alarm(fleet: Stray) -> Floats:
     """Return for each entity the mean rarity of its metrics at which it alarms."""
-    level = fleet.whole.ln_u + fleet.budget.threshold[0] * np.sqrt(fleet.whole.xi)
+    level = fleet.whole.ln_u + fleet.budget.bound(slice(None)) * np.sqrt(fleet.whole.xi)
     return np.asarray(np.maximum(np.exp(level / 3.0) - 0.5, _LEAST_RARITY))

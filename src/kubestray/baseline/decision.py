@@ -22,6 +22,12 @@ PRIOR_FINDINGS = 2.5
 are, the more hours it takes to know better.
 """
 
+OWN_TIMES, OWN_FREE = 10.0, 2.0
+"""An entity may be over its bound this many times as often as is asked for, and in a few hours more, as rare
+ones are no habit.
+"""
+OWN_WIDTH, OWN_BINS = 0.1, 160
+
 _PRIOR_POINT, _PRIOR_RATE, _PRIOR_FALL = 2.1, 0.2, 0.5
 _BAND, _BAND_RATE, _BAND_POWER = 0.5, 0.2, 0.35
 _CHARGE, _CHARGE_POWER = 0.65, 0.2
@@ -46,7 +52,8 @@ class FleetBudget(Arrays):
     day.
     """
 
-    fields = ("histogram", "peak", "clock", "threshold")
+    fields = ("histogram", "peak", "clock", "threshold", "own_bound")
+    rows_first = ("own",)
     shared = ("histogram", "clock", "threshold")
 
     def __init__(self, entities: int, per_day: float) -> None:
@@ -55,6 +62,12 @@ class FleetBudget(Arrays):
         self.peak = np.full(entities, -np.inf)
         self.clock = np.full(1, -1, dtype=np.int64)
         self.threshold = np.full(1, threshold(self.histogram, per_day))
+        self.own = np.zeros((entities, OWN_BINS), dtype=np.float32)
+        self.own_bound = np.full(entities, -np.inf)
+
+    def bound(self, rows: Rows) -> Floats:
+        """Return the score that each entity must exceed: the fleet's, or its own if that is higher."""
+        return np.asarray(np.maximum(self.own_bound[rows], self.threshold[0]))
 
     def advance(self, rows: Rows, times: Floats, score: Floats) -> Flags:
         """Take the scores of a step and tell which are alarms, judged by the hours before this one."""
@@ -64,28 +77,43 @@ class FleetBudget(Arrays):
         if hour > self.clock[0]:
             self._close(hour)
         self.peak[rows] = np.maximum(self.peak[rows], score)
-        return np.asarray(score > self.threshold[0])
+        return np.asarray(score > self.bound(rows))
 
     def _close(self, hour: int) -> None:
-        seen = self.peak[self.peak > -np.inf]
-        if len(seen):
-            self.histogram *= np.exp2(-(hour - self.clock[0]) / HALF_LIFE_HOURS)
-            place = np.clip((seen - LOWEST) / WIDTH, 0, BINS - 1).astype(np.int64)
+        at = np.flatnonzero(self.peak > -np.inf)
+        if len(at):
+            kept = np.exp2(-(hour - self.clock[0]) / HALF_LIFE_HOURS)
+            above = self.peak[at] - LOWEST
+            self.histogram *= kept
+            place = np.clip(above / WIDTH, 0, BINS - 1).astype(np.int64)
             self.histogram += np.bincount(place, minlength=BINS)
             self.threshold[0] = threshold(self.histogram, self.per_day)
+            self.own *= np.float32(kept)
+            self.own[at, np.clip(above / OWN_WIDTH, 0, OWN_BINS - 1).astype(np.int64)] += 1.0
+            self._bind()
         self.clock[0] = hour
         self.peak[:] = -np.inf
 
+    def _bind(self) -> None:
+        """Work out the bound of each entity from its own hours."""
+        reached = np.cumsum(self.own[:, ::-1], axis=1)[:, ::-1]
+        allowed = OWN_TIMES * self.per_day / 24.0 * reached[:, :1] + OWN_FREE
+        often = (reached > allowed).sum(axis=1)
+        self.own_bound[:] = np.where(often > 0, LOWEST + OWN_WIDTH * often, -np.inf)
+
     def merge(self, other: FleetBudget) -> None:
-        """Add the hours of another fleet, decayed to the later of both clocks."""
+        """Add the hours of another state of the fleet, decayed to the later of both clocks."""
         now = max(self.clock[0], other.clock[0])
         for part, into in ((self, False), (other, True)):
             if part.clock[0] < 0:
                 continue
-            decayed = part.histogram * np.exp2(-(now - part.clock[0]) / HALF_LIFE_HOURS)
-            self.histogram = self.histogram + decayed if into else decayed
+            kept = np.exp2(-(now - part.clock[0]) / HALF_LIFE_HOURS)
+            self.histogram = self.histogram + part.histogram * kept if into else part.histogram * kept
+            own = part.own * np.float32(kept)
+            self.own = self.own + own if into else own
         self.clock[0] = now
         self.threshold[0] = threshold(self.histogram, self.per_day)
+        self._bind()
 
 
 def threshold(histogram: Floats, per_day: float) -> float:

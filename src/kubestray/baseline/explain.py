@@ -123,8 +123,8 @@ def explain(
     """Explain the last of some bins of the single entity of a profile, which learns the bins by that.
 
     ``times`` are the starts of the bins, ascending, ``values`` (bins, metrics) with NaN where there is
-    none; ``threshold`` is the one of the whole fleet (None: that of the profile). Raise `ValueError` if the
-    profile is not of a single entity, or if there is nothing in the last bin.
+    none; ``threshold`` is the one in force for the entity (None: that of the profile). Raise `ValueError`
+    if the profile is not of a single entity, or if there is nothing in the last bin.
     """
     if len(before.names) != 1 or not len(times) or not np.isfinite(values[-1]).any():
         raise ValueError("an explanation is of one entity, in a bin in which it has values")
@@ -135,7 +135,7 @@ def explain(
     _take(before, times[:-1], values[:-1])
     judged, found, after = _last(before, times[-1], values[-1], threshold, question)
     evidence = Evidence(
-        state, tuple(map(float, times)), tuple(told), judged.threshold, dataclasses.asdict(question)
+        state, tuple(map(float, times)), tuple(told), float(judged.threshold[0]), dataclasses.asdict(question)
     )
     fleet, alert = after.fleet, bool(judged.alert[0])
     ln_u, xi, level = float(fleet.whole.ln_u[0]), float(fleet.whole.xi[0]), float(found.scores.level[0])
@@ -154,8 +154,8 @@ def explain(
     )
     return Explanation(
         dict(zip(before.form.keys, before.names[0], strict=True)), float(times[-1]), before.form.step, alert,
-        judged.reason[0], judged.state[0], float(judged.score[0]), judged.threshold, level, ln_u, xi,
-        TAIL_SHARE * blocks * math.exp(-(level - ln_u) / xi), before.form.per_day, metrics,
+        judged.reason[0], judged.state[0], float(judged.score[0]), float(judged.threshold[0]),
+        level, ln_u, xi, TAIL_SHARE * blocks * math.exp(-(level - ln_u) / xi), before.form.per_day, metrics,
         float(found.first[0]) if math.isfinite(found.first[0]) else float(times[-1]), until,
         snapshot.VERSION, configuration, evidence,
     )  # fmt: skip
@@ -210,7 +210,7 @@ def _quiet(
     def fires(own: float) -> bool:
         changed = values.copy()
         changed[place] = own
-        return bool(_last(before, time, changed, judged.threshold, question)[0].alert[0])
+        return bool(_last(before, time, changed, float(judged.threshold[0]), question)[0].alert[0])
 
     if fires(expected):
         return None

@@ -41,7 +41,7 @@ class Question:
 class Judged:
     """What is told of a bin; arrays are by entity, or (entities, metrics) with NaN for what is not known.
 
-    ``threshold`` is the score above which there is an alarm; ``reason`` says why there is one, ``shown`` what
+    ``threshold`` is the score above which an entity alarms; ``reason`` says why there is one, ``shown`` what
     is told.
     """
 
@@ -49,7 +49,7 @@ class Judged:
     metrics: tuple[str, ...]
     keys: list[Key]
     score: Floats
-    threshold: float
+    threshold: Floats
     alert: Flags
     shown: Flags
     state: list[str]
@@ -63,7 +63,7 @@ class Judged:
         """Return what is added to the row of an entity; what is not known is left out."""
         made: dict[str, Any] = {
             "score": float(self.score[index]),
-            "threshold": self.threshold,
+            "threshold": float(self.threshold[index]),
             "alert": int(self.alert[index]),
             "stray_state": self.state[index],
         }
@@ -123,9 +123,9 @@ class Judge:
         score, alert = found.scores.moment.copy(), found.scores.alert.copy()
         rising = np.isin(found.entities, found.scores.rising)
         state = _states(found)
-        threshold = float(fleet.budget.threshold[0])
+        threshold = fleet.budget.bound(found.entities)
         if self.threshold is not None:
-            threshold = self.threshold
+            threshold = np.full(len(score), self.threshold)
             known = np.array([one != LEARNING for one in state])
             alert = known & (score > threshold) | rising
         reason: list[str | None] = [BY_RISE if is_rising else BY_SCORE for is_rising in rising]
@@ -136,7 +136,7 @@ class Judge:
             for n, own, usual in zip(learning, theirs, middle, strict=True):
                 if math.isfinite(own):
                     state[n], reason[n], score[n] = PEERS, BY_PEERS, own
-                    alert[n] = own > threshold
+                    alert[n] = own > threshold[n]
                     expected[n] = usual
         alert &= rising | self._large(found.values, expected, rarity)
         shown = np.ones(len(alert), dtype=bool) if self.question.annotate else alert

@@ -202,10 +202,9 @@ class Profile:
 
     def dump(self) -> bytes:
         """Return the profile as bytes, that `load` takes."""
-        fleet = resized(self.fleet, np.arange(len(self.names)), _blank(self.form, [], 0))
         form = self.form
         head = [form.keys, form.metrics, form.step, form.per_day, form.direction, self.until, self.names]
-        return snapshot.dump(fleet, json.dumps(head).encode("utf-8"))
+        return snapshot.dump(self.fleet, json.dumps(head).encode("utf-8"), len(self.names))
 
 
 def load(state: bytes) -> Profile:

@@ -21,6 +21,14 @@ _CLIP_FROM = 20
 """A value is clipped once this many points were seen: before, the variance is hardly known."""
 _SCORE_FROM = 5
 
+_MOVE_SHARE = 0.5
+_MOVED_FROM = 4
+_SELDOM, _OFTEN = 0.05, 0.15
+"""A metric that rests mostly has hardly a variance, so each of its moves would be a record. Where it moves in
+more than a tenth of all hours, and in four at the least, its moves are usual, and half of a usual move is the
+least deviation that is believed. Where moves are rarer, a move is what is rare. A single attack is neither.
+"""
+
 _GLOBAL, _EWMA, _SHORT, _DIFFERENCE = range(4)
 _VARIANCE_HALF_LIFE = np.array([[7 * DAY], [DAY], [7 * DAY], [7 * DAY]])
 _FLOOR_SHARE = np.array([[0.0], [1.0], [0.25], [0.25]])
@@ -36,7 +44,7 @@ class Residuals(Arrays):
 
     fields = (
         "count", "location", "variance", "seasonal_count", "level", "seasonal_variance",
-        "level_variance", "bin", "bin_sum", "bin_count",
+        "level_variance", "bin", "bin_sum", "bin_count", "moves", "move", "move_hour", "move_hours",
     )  # fmt: skip
     rows_first = ("profile", "profile_count")
 
@@ -55,6 +63,8 @@ class Residuals(Arrays):
         self.bin_count = np.zeros(n)
         self.profile = np.zeros((n, BINS))
         self.profile_count = np.zeros((n, BINS), dtype=np.float32)
+        self.moves, self.move = np.zeros(n), np.zeros(n)
+        self.move_hour, self.move_hours = np.full(n, -1, dtype=np.int64), np.zeros(n)
         self._location_rate = np.stack([
             rate(7 * DAY, step),
             np.minimum(0.5, rate(3600.0, step)),
@@ -63,6 +73,7 @@ class Residuals(Arrays):
         ])  # fmt: skip
         self._variance_rate = rate(_VARIANCE_HALF_LIFE, step)
         self._rate_day, self._rate_week = rate(DAY, step), rate(7 * DAY, step)
+        self._hours_each = np.minimum(1.0, step / 3600.0)
         self._bin_length = np.maximum(DAY / BINS, step)
 
     def advance(self, rows: Rows, times: Floats, values: Floats) -> Floats:
@@ -80,6 +91,7 @@ class Residuals(Arrays):
         z = np.empty((5, len(values)))
         floor = self.floor(rows)
         known = count > _CLIP_FROM
+        self._learn_move(rows, times, values)
         z[:4] = self._steady(rows, values, floor, count, known)
         z[:4, count <= _SCORE_FROM] = 0.0
         z[4] = self._seasonal(rows, times, values, floor)
@@ -88,7 +100,29 @@ class Residuals(Arrays):
     def floor(self, rows: Rows) -> Floats:
         """Return the least standard deviation that is believed: a constant that moves a little is no news."""
         spread = 0.1 * np.sqrt(self.variance[_GLOBAL, rows])
-        return np.maximum(np.maximum(spread, 1e-3 * np.abs(self.location[_GLOBAL, rows])), 1e-9)
+        least = np.maximum(np.maximum(spread, 1e-3 * np.abs(self.location[_GLOBAL, rows])), 1e-9)
+        return np.maximum(least, self._usual_move(rows))
+
+    def _usual_move(self, rows: Rows) -> Floats:
+        """Return the least deviation that the moves of a metric let believe, 0 for one that seldom moves."""
+        moved = self.move_hours[rows]
+        share = moved / np.maximum(self.count[rows] * self._hours_each[rows], 1.0)
+        often = np.clip((share - _SELDOM) / (_OFTEN - _SELDOM), 0.0, 1.0) * (moved >= _MOVED_FROM)
+        return np.asarray(_MOVE_SHARE * often * np.exp(self.move[rows]))
+
+    def _learn_move(self, rows: Rows, times: Floats, values: Floats) -> None:
+        """Learn how far the value goes when it moves: the geometric mean, which one attack hardly changes."""
+        apart = np.abs(values - self.location[_DIFFERENCE, rows])
+        moved = apart > 0
+        if not moved.any():
+            return
+        at = np.arange(len(self.step))[rows][moved]
+        self.moves[at] += 1.0
+        share = np.maximum(self._rate_week[at], 1.0 / self.moves[at])
+        self.move[at] += share * (np.log(apart[moved]) - self.move[at])
+        hour = (times[moved] // 3600).astype(np.int64)
+        self.move_hours[at] += hour != self.move_hour[at]
+        self.move_hour[at] = hour
 
     def bin_at(self, rows: Rows, times: Floats) -> Ints:
         """Return the bin of the day that each row's time lies in."""

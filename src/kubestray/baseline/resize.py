@@ -37,6 +37,33 @@ def resized(fleet: Stray, keep: Ints, more: Stray) -> Stray:
     return made
 
 
+def of_first(fleet: Stray, entities: int) -> dict[str, NDArray[Any]]:
+    """Return the arrays of the first entities of a fleet as ``PART.NAME``: views where they can be, as a
+    large fleet is some hundred megabytes. Raise `ValueError` if the metrics of these do not come first.
+    """
+    own = fleet.entity < entities
+    rows = int(own.sum())
+    if not own[:rows].all():
+        raise ValueError("the metrics of the first entities must come first")
+    return {
+        f"{name}.{field}": _first(part, field, entities if name not in _OF_METRICS else rows, entities)
+        for name, part in fleet.parts().items()
+        for field in part.fields + part.rows_first
+    }
+
+
+def _first(part: Arrays, name: str, rows: int, entities: int) -> NDArray[Any]:
+    array: NDArray[Any] = getattr(part, name)
+    if name in part.shared:
+        return array
+    rows = entities if name in part.of_entities else rows
+    if name not in part.rows_first:
+        split = array.reshape(*array.shape[:-1], part.copies, -1)[..., :rows]
+        return split.reshape(*array.shape[:-1], -1)
+    split = array.reshape(part.copies, -1, *array.shape[1:])[:, :rows]
+    return split.reshape(-1, *array.shape[1:])
+
+
 def _joined(part: Arrays, more: Arrays, chosen: Chosen, of_entities: Chosen) -> dict[str, NDArray[Any]]:
     """Return the arrays of the chosen rows of a part, and then those of another."""
     joined: dict[str, NDArray[Any]] = {}

@@ -15,31 +15,33 @@ import numpy as np
 from kubestray.baseline.arrays import Flags
 from kubestray.baseline.ramps import Ramps
 from kubestray.baseline.residuals import Residuals
+from kubestray.baseline.resize import of_first
 from kubestray.baseline.stray import Direction, Stray
 from kubestray.baseline.tails import HALF_LIFE, Tails
 from kubestray.model.errors import KubestrayError
 
 VERSION = 2
-"""1 had no phases, no direction and no head."""
+"""1 had no phases, no direction and no head. What was added since then (the usual moves of a metric, the
+hours of each entity) is blank where a state lacks it, as for a metric and an entity that are new.
+"""
 
 
-def dump(fleet: Stray, head: bytes = b"") -> bytes:
-    """Return the state of a fleet, and with it a few bytes about it that are nobody's business here."""
-    arrays = {
-        f"{part}.{name}": array
-        for part, state in fleet.parts().items()
-        for name, array in state.dump().items()
-    }
+def dump(fleet: Stray, head: bytes = b"", entities: int | None = None) -> bytes:
+    """Return the state of a fleet, or of its first ``entities``, and with it a few bytes about it that are
+    nobody's business here.
+    """
+    entities = fleet.entities if entities is None else entities
+    own = fleet.entity < entities
     written = io.BytesIO()
     np.savez(
         written,
         version=np.int64(VERSION),
-        entity=fleet.entity,
-        step=fleet.step,
+        entity=fleet.entity[own],
+        step=fleet.step[own],
         per_day=np.float64(fleet.budget.per_day),
         direction=np.str_(fleet.direction),
         head=np.frombuffer(head, dtype=np.uint8),
-        **arrays,  # type: ignore[arg-type]
+        **of_first(fleet, entities),  # type: ignore[arg-type]
     )
     return written.getvalue()
 
@@ -65,7 +67,8 @@ def load_with_head(state: bytes) -> tuple[Stray, bytes]:
     direction = cast(Direction, str(arrays["direction"]))
     fleet = Stray(arrays["entity"], arrays["step"], float(arrays["per_day"]), direction)
     for part, into in fleet.parts().items():
-        into.load({name: arrays[f"{part}.{name}"] for name in into.fields + into.rows_first})
+        names = [name for name in into.fields + into.rows_first if f"{part}.{name}" in arrays]
+        into.load({name: arrays[f"{part}.{name}"] for name in names})
     return fleet, arrays["head"].tobytes()
 
 
@@ -107,6 +110,10 @@ def _merge_residuals(into: Residuals, other: Residuals, newer: Flags) -> None:
     into.variance[0] += share * (1.0 - share) * apart * apart
     into.location = np.where(take, other.location, into.location)
     into.location[0] = mean
+    moves = into.moves + other.moves
+    into.move += other.moves / np.maximum(moves, 1.0) * (other.move - into.move)
+    into.moves, into.move_hours = moves, into.move_hours + other.move_hours
+    into.move_hour = np.maximum(into.move_hour, other.move_hour)
     for name in ("seasonal_variance", "level_variance"):
         mine = getattr(into, name)
         setattr(into, name, mine + share * (getattr(other, name) - mine))

@@ -28,6 +28,7 @@ def run(parsed: argparse.Namespace) -> int:
     from kubestray.cli.search import switches
     from kubestray.model.errors import UsageError
     from kubestray.pipeline import replaying, setting_up
+    from kubestray.pipeline.setting_up import patience_of
 
     config = options.configure(parsed)
     zone = config["timezone"]
@@ -41,7 +42,9 @@ def run(parsed: argparse.Namespace) -> int:
         output.note(f"warning: {warning}")
     make = setting_up.searching(config, switches(parsed.set))
     with setting_up.opened(config) as store, _bar(parsed.progress, end - begin) as tell:
-        done = replaying.replay(store, content, make, begin, end, lambda when, _: tell(when - begin))
+        done = replaying.replay(
+            store, content, make, begin, end, lambda when, _: tell(when - begin), patience_of(config)
+        )
     for name, error in done.errors.items():
         output.note(f"kubestray: {name}: {error}")
     output.note(f"{done.runs} runs, {done.risk_events} risk events")

@@ -93,7 +93,10 @@ _HEAD: dict[str, Form] = {
     "references": TEXTS,
 }
 _PUBLISHED_TIMES = dict.fromkeys(("cron_schedule", "earliest_time", "latest_time", "schedule_window"), TEXT)
-_SCHEDULE = _table({**dict.fromkeys(("cron", "earliest", "latest"), TEXT), **_PUBLISHED_TIMES})
+_LOOKS = _table(dict.fromkeys(("every", "new_for"), TEXT), "every")
+_SCHEDULE = _table(
+    {**dict.fromkeys(("cron", "earliest", "latest"), TEXT), "looks": _LOOKS, **_PUBLISHED_TIMES}
+)
 _DEPLOYMENT = _table({"scheduling": _SCHEDULE, "alert_action": ANY, "rba": ANY})
 _RISK = _table({"field": TEXT, "type": TEXT, "score": SCORE}, "field", "type", "score")
 _THREAT = _table({"field": TEXT, "type": TEXT}, "field", "type")

@@ -28,6 +28,7 @@ from kubestray.model.content import (
     Deployment,
     Detection,
     Item,
+    Looks,
     Lookup,
     MacroDefinition,
     Parameter,
@@ -38,7 +39,7 @@ from kubestray.model.content import (
 )
 from kubestray.model.errors import ContentError, Diagnostic, Position, UsageError
 from kubestray.search.nearest import nearest
-from kubestray.search.times import BadTime, parse_time
+from kubestray.search.times import SECOND_NS, BadTime, parse_duration, parse_time
 
 _SYSTEM_TYPES = {"hostname", "endpoint", "ip address", "system"}
 _ATTACKERS = {"attacker"}
@@ -233,7 +234,26 @@ def _schedule(file: YamlFile, key: str, values: Any) -> Schedule | None:
             parse_time(time or "now", 0)
         except BadTime as error:
             file.problem(_one_of(key, values, name), str(error))
-    return Schedule(cron, earliest, latest) if len(file.problems) == before else None
+    looks = _looks(file, f"{key}.looks", values["looks"]) if "looks" in values else None
+    return Schedule(cron, earliest, latest, looks) if len(file.problems) == before else None
+
+
+def _looks(file: YamlFile, key: str, values: Any) -> Looks | None:
+    """Read how often a search is looked at between its runs."""
+    if not isinstance(values, dict) or "every" not in values:
+        message = f"expected a mapping with every, found {shown(values)}"
+        file.problem(key, message, "write looks: {every: 10s}")
+        return None
+    found: dict[str, int] = {}
+    for name in ("every", "new_for"):
+        if name not in values:
+            continue
+        length = parse_duration(str(values[name])) or 0
+        if length < SECOND_NS or length % SECOND_NS:
+            file.problem(f"{key}.{name}", f"expected whole seconds, found {shown(values[name])}", "write 10s")
+        else:
+            found[name] = length // SECOND_NS
+    return Looks(found["every"], found.get("new_for")) if len(found) == len(values) else None
 
 
 def _one_of(key: str, values: dict[str, Any], name: str) -> str:

@@ -9,12 +9,24 @@ from kubestray.model.errors import Position, Where
 
 
 @dataclass(frozen=True, slots=True)
+class Looks:
+    """How often a search is looked at between its runs: every so many seconds.
+
+    With ``new_for`` only while a series that it reads began less than so many seconds ago.
+    """
+
+    every: int
+    new_for: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """When a search runs, and over which time: a cron expression (UTC) and two SPL times."""
 
     cron: str
     earliest: str
     latest: str
+    looks: Looks | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -24,8 +25,9 @@ from kubestray.risk.findings import Hit
 from kubestray.risk.placing import placed
 from kubestray.search.explaining import explain_result
 from kubestray.search.kept import Kept
-from kubestray.search.run import Request
-from kubestray.store.ledger import Ledger
+from kubestray.search.run import Request, compile_search, learns
+from kubestray.store.ledger import Ledger, subjects
+from kubestray.store.points import Span
 from kubestray.store.schema import LEDGERS
 from kubestray.store.scratch import Scratch
 from kubestray.store.store import Store
@@ -64,16 +66,20 @@ class Detector:
     """Runs searches of a content against a store."""
 
     def __init__(self, store: Store, content: Content, make: Callable[..., Request]) -> None:
-        self._store, self._content, self._make = store, content, make
+        self._store, self._content, self.make = store, content, make
         # A plan that is kept is text: it names the tables of the store itself, not those of a trial.
         self._kept = Kept(store.changes, LEDGERS if isinstance(store, Scratch) else ())
         self._ledger, self._surroundings = Ledger(store), Surroundings(store, content)
         self._profiles = profiles_of(store, keep=True)
 
-    def run(self, search: Search, times: Times) -> Run:
+    def run(
+        self, search: Search, times: Times, place: int | None = None, told_since: int | None = None
+    ) -> Run:
         """Run one search; its risk events are in the store when this returns, each once.
 
-        A rule gives none: what its rows say becomes findings.
+        A rule gives none: what its rows say becomes findings. ``place`` (ns) is the time of the events, if
+        it is another than that of the run. With ``told_since`` (ns) the events are those that tell more than
+        what the search has told from then on.
         """
         outcome = run_once(search, self._content, times, self._store.query, self._making())
         if not isinstance(search, Detection) or outcome.error is not None or not outcome.rows:
@@ -83,8 +89,28 @@ class Detector:
             return Run(outcome, [], hits_of(search, outcome.rows, outcome.now, around))
         found = risk_events(search, outcome.rows, outcome.window, outcome.now, outcome.keys)
         events = [placed(event, around) for event in found]
+        if place is not None:
+            events = [dataclasses.replace(event, time=place) for event in events]
+        if told_since is not None:
+            told = self._ledger.told(search.name, told_since, outcome.now)
+            events = [event for event in events if not told.issuperset(subjects(event))]
         self._ledger.record_risk(events)
         return Run(outcome, events)
+
+    def learn_ahead(self, search: Search, first: int, last: int) -> None:
+        """Have a search that learns go through all that its runs from ``first`` to ``last`` (ns) are about.
+
+        These find what was said of their bins then. It saves much of a replay, and changes nothing: what is
+        said of a bin depends on no later one.
+        """
+        making = self._making()
+        try:
+            begin, end = (request_of(search, self._content, Times(now), making) for now in (first, last))
+            if learns(end):
+                span = Span(begin.span.earliest, end.span.latest)
+                compile_search(dataclasses.replace(end, span=span), self._store.query, at_once=True)
+        except KubestrayError:
+            logger.debug("%s learns as its runs go", search.name, exc_info=True)
 
     def explain(self, event: RiskEvent) -> dict[str, Any] | None:
         """Work out how the score of a risk event came about; None if its detection scores nothing."""
@@ -105,7 +131,7 @@ class Detector:
         """Return what makes requests, with what is in the store now."""
         lookups, events = lookups_of(self._store, self._content), events_of(self._store)
         kept = {"profiles": self._profiles, "kept": self._kept}
-        return partial(self._make, lookups=lookups, events=events, **kept)
+        return partial(self.make, lookups=lookups, events=events, **kept)
 
 
 def wanted_searches(content: Content, wanted: Sequence[str]) -> list[Search]:

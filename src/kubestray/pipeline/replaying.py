@@ -14,12 +14,13 @@ from typing import Any
 from sqlglot import exp
 
 from kubestray.detect.runner import Times
-from kubestray.detect.scheduler import SECOND_NS
-from kubestray.model.content import Content
+from kubestray.detect.scheduler import AT_ONCE, SECOND_NS, Patience
+from kubestray.model.content import Content, Search
 from kubestray.model.finding import Document
+from kubestray.pipeline.agenda import Agenda, agenda
 from kubestray.pipeline.assessing import Assessment, scoring_of
 from kubestray.pipeline.detecting import Detector
-from kubestray.pipeline.schedule import due_runs
+from kubestray.pipeline.looking import Looking
 from kubestray.risk.findings import lookback
 from kubestray.store.ledger import Ledger
 from kubestray.store.scratch import Scratch
@@ -46,27 +47,48 @@ class Replayed:
 
 
 def replay(
-    store: Store, content: Content, make: Callable[..., Any], begin: int, end: int, progress: Progress
+    store: Store,
+    content: Content,
+    make: Callable[..., Any],
+    begin: int,
+    end: int,
+    progress: Progress,
+    patience: Patience = AT_ONCE,
 ) -> Replayed:
-    """Run what was due in ``(begin, end]`` (ns)."""
+    """Run what was due in ``(begin, end]`` (ns); ``patience`` tells how long after its time it took place."""
     done = Replayed()
     with Scratch(store) as scratch:
         _take_over(store, scratch, begin, lookback(scoring_of(content)))
         detector = Detector(scratch, content, make)
         assessment = Assessment(scratch, content, begin, detector.explain)
-        for when, searches in due_runs(content, lambda _: begin, end):
-            hits = []
-            for search in searches:
-                run = detector.run(search, Times(when))
+        looks = Looking(scratch, content, make).due(begin, end)
+        due = agenda(content, lambda _: begin, lambda _: end, patience, looks)
+        for search, times in _times(due):
+            detector.learn_ahead(search, min(times), max(times))
+        for place, pending in due:
+            hits, events = [], 0
+            for one in pending:
+                run = detector.run(one.search, Times(one.now), place, one.told_since)
                 if run.outcome.error:
-                    done.errors.setdefault(search.name, run.outcome.error)
+                    done.errors.setdefault(one.search.name, run.outcome.error)
                 hits += run.hits
-                done.risk_events += len(run.events)
-            assessment.advance(when, hits)
-            done.runs += len(searches)
-            progress(when, done.runs)
+                events += len(run.events)
+            if events or any(one.told_since is None for one in pending):
+                assessment.advance(place, hits)
+            done.risk_events += events
+            done.runs += len(pending)
+            progress(min(place, end), done.runs)
         _collect(Ledger(scratch), begin, done)
     return done
+
+
+def _times(due: Agenda) -> list[tuple[Search, list[int]]]:
+    """Return the times (ns) that each search is due for."""
+    found: dict[str, tuple[Search, list[int]]] = {}
+    for _, pending in due:
+        for one in pending:
+            found.setdefault(one.search.id, (one.search, []))[1].append(one.now)
+    return list(found.values())
 
 
 def _take_over(store: Store, scratch: Scratch, begin: int, back: int) -> None:

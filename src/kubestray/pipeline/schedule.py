@@ -1,11 +1,10 @@
-"""Runs the enabled detections on their schedules, in a thread."""
+"""Runs the enabled detections on their schedules, and looks between runs, in a thread."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,19 +12,25 @@ import pyarrow as pa
 from sqlglot import exp
 
 from kubestray.detect.runner import Times
-from kubestray.detect.scheduler import SECOND_NS, Patience, due, resume_point, watermark
-from kubestray.model.content import Content, Detection, Search
+from kubestray.detect.scheduler import SECOND_NS, Patience, resume_point, watermark
+from kubestray.model.content import Content
 from kubestray.model.errors import KubestrayError
 from kubestray.model.finding import UPDATED, Change
-from kubestray.pipeline.assessing import ASSESSED, Assessment, is_rule
-from kubestray.pipeline.detecting import Detector
+from kubestray.pipeline.agenda import Due, agenda, scheduled
+from kubestray.pipeline.assessing import ASSESSED, Assessment
+from kubestray.pipeline.detecting import Detector, Run
+from kubestray.pipeline.looking import Looking
 from kubestray.risk.findings import Hit
 from kubestray.store.store import Store
 from kubestray.store.trees import call, column, named, select
 
 logger = logging.getLogger(__name__)
 
-_LOOK_EVERY = 1.0  # seconds
+_PASS_EVERY = 0.5  # seconds
+LOOKED = "look:"
+"""What stands before a search's id in the ledger of runs where a look gave rows, or failed."""
+_LOOKS_BACK_NS = 15 * 60 * SECOND_NS
+"""How far back looks are made up for; what is older is found by the runs that are made up for."""
 
 
 class Scheduler:
@@ -52,6 +57,8 @@ class Scheduler:
         self._thread = threading.Thread(target=self._loop, name="scheduler", daemon=True)
         self._runner = ThreadPoolExecutor(1, thread_name_prefix="detection")
         self._reached: dict[str, int] = {}
+        self._looking = Looking(store, content, detector.make)
+        self._looked: int | None = None
         self._assessment: Assessment | None = None
 
     def start(self) -> None:
@@ -62,6 +69,7 @@ class Scheduler:
     def resume(self, clock: int) -> None:
         """Find out how far the schedule had come, at this time of the clock (ns)."""
         last = last_runs(self._store)
+        self._looked = max(last.get(ASSESSED, clock), clock - _LOOKS_BACK_NS)
         for search in scheduled(self._content):
             self._reached[search.id], lost = resume_point(last.get(search.id), clock, clock, self._patience)
             if lost:
@@ -83,31 +91,49 @@ class Scheduler:
         ids = {search.id for search in scheduled(self._content)}
         # One that was switched off and is on again begins anew: what it slept through was not asked for.
         self._reached = {key: reached for key, reached in self._reached.items() if key in ids}
-        pending = due_runs(self._content, lambda search: self._reached.setdefault(search.id, clock), until)
-        for when, searches in pending:
+        looked = clock if self._looked is None else self._looked
+        self._looked = looked
+        looks = self._looking.due(looked, until) if until > looked else []
+        pending = agenda(
+            self._content,
+            lambda search: self._reached.setdefault(search.id, clock),
+            lambda delay: until - delay,
+            self._patience,
+            looks,
+        )
+        for place, due in pending:
             if self._stopping.is_set():
                 break
-            self._run_all(searches, when)
-        return sum(len(searches) for _, searches in pending)
+            self._run_all(due, place)
+            self._looked = max(looked, place)
+        else:
+            self._looked = max(looked, until)
+        return sum(len(due) for _, due in pending)
 
-    def _run_all(self, searches: list[Search], when: int) -> None:
+    def _run_all(self, pending: list[Due], place: int) -> None:
         """Run what is due at a time, see to findings, and take note of it: all of it or, if stopped, none."""
-        rows, hits = [], []
-        for search in searches:
+        rows, hits, events = [], [], 0
+        for one in pending:
             began = time.monotonic()
-            count, error, found = self._outcome(search, when)
+            count, error, run = self._outcome(one, place)
             if error and self._stopping.is_set():
                 return  # cancelled because the server stops: it is due again when one starts
             if error:
-                logger.error("%s at %d: %s", search.name, when // SECOND_NS, error)
-            hits += found
-            rows.append((search.id, count, error, time.monotonic() - began))
-        began = time.monotonic()
-        changes = self._assessed(when, hits)
+                logger.error("%s at %d: %s", one.search.name, one.now // SECOND_NS, error)
+            if run:
+                hits += run.hits
+                events += len(run.events)
+            if one.told_since is None:
+                rows.append((one.search.id, one.scheduled, count, error, time.monotonic() - began))
+            elif error or count:
+                rows.append((LOOKED + one.search.id, one.scheduled, count, error, time.monotonic() - began))
+        began, changes = time.monotonic(), None
+        if events or any(one.told_since is None for one in pending):
+            changes = self._assessed(place, hits)
         if changes is not None:
-            rows.append((ASSESSED, len(changes), "", time.monotonic() - began))
-        self._store.record("runs", _run_rows(rows, when))
-        self._reached |= {search.id: when for search in searches}
+            rows.append((ASSESSED, place, len(changes), "", time.monotonic() - began))
+        self._store.record("runs", _run_rows(rows))
+        self._reached |= {one.search.id: one.scheduled for one in pending if one.told_since is None}
         for change in changes or ():
             if change.change != UPDATED:
                 logger.info("%s %s: %s", change.kind, change.change, change.document["title"])
@@ -137,24 +163,25 @@ class Scheduler:
             self._assessment = Assessment(self._store, self._content, reached, self._detector.explain)
         return self._assessment
 
-    def _outcome(self, search: Search, when: int) -> tuple[int, str, list[Hit]]:
-        """Run a search; return how many rows it gave, what went wrong, and what a rule says.
+    def _outcome(self, one: Due, place: int) -> tuple[int, str, Run | None]:
+        """Run a search; return how many rows it gave, what went wrong, and the run itself.
 
         It runs in a thread of its own, whose future keeps whatever it raises: a fault in one detection
         must not end the schedule of all others.
         """
-        future = self._runner.submit(self._detector.run, search, Times(when))
+        name = one.search.name
+        future = self._runner.submit(self._detector.run, one.search, Times(one.now), place, one.told_since)
         fault = future.exception()
         if fault is not None:
-            logger.error("%s at %d failed", search.name, when // SECOND_NS, exc_info=fault)
-            return 0, f"{type(fault).__name__}: {fault}", []
+            logger.error("%s at %d failed", name, one.now // SECOND_NS, exc_info=fault)
+            return 0, f"{type(fault).__name__}: {fault}", None
         run = future.result()
         if run.events:
-            logger.info("%s: %d rows, %d risk events", search.name, len(run.outcome.rows), len(run.events))
-        return len(run.outcome.rows), run.outcome.error or "", run.hits
+            logger.info("%s: %d rows, %d risk events", name, len(run.outcome.rows), len(run.events))
+        return len(run.outcome.rows), run.outcome.error or "", run
 
     def _loop(self) -> None:
-        while not self._stopping.wait(_LOOK_EVERY):
+        while not self._stopping.wait(_PASS_EVERY):
             try:
                 self._refresh()
                 self.pass_once(time.time_ns())
@@ -173,36 +200,15 @@ def last_runs(store: Store) -> dict[str, int]:
     return {row["detection"]: row["last"] for row in store.query(tree).to_pylist()}
 
 
-def scheduled(content: Content) -> list[Search]:
-    """Return the searches that run by themselves: enabled detections, and baselines, with a schedule."""
-    enabled = [d for d in content.detections.values() if d.enabled]
-    return [s for s in (*enabled, *content.baselines.values()) if content.schedule_of(s)]
-
-
-def due_runs(content: Content, after: Callable[[Search], int], until: int) -> list[tuple[int, list[Search]]]:
-    """Return what is due in ``(after, until]`` (ns) by time; rules last, as they look at what others gave."""
-    pending: dict[int, list[Search]] = defaultdict(list)
-    for search in scheduled(content):
-        schedule = content.schedule_of(search)
-        assert schedule
-        for when in due(schedule.cron, after(search), until):
-            pending[when].append(search)
-    return [(when, sorted(pending[when], key=_turn)) for when in sorted(pending)]
-
-
-def _turn(search: Search) -> tuple[bool, str]:
-    return isinstance(search, Detection) and is_rule(search), search.name
-
-
-def _run_rows(runs: Sequence[tuple[str, int, str, float]], when: int) -> pa.Table:
-    """Return rows of the ledger of runs: a search's id, its rows, what went wrong, seconds."""
+def _run_rows(runs: Sequence[tuple[str, int, int, str, float]]) -> pa.Table:
+    """Return rows of the ledger of runs: a search's id, for when, its rows, what went wrong, seconds."""
     return pa.table(
         {
-            "detection": [identity for identity, _, _, _ in runs],
-            "scheduled": pa.array([when] * len(runs), pa.uint64()),
+            "detection": pa.array([identity for identity, *_ in runs], pa.string()),
+            "scheduled": pa.array([when for _, when, *_ in runs], pa.uint64()),
             "finished": pa.array([time.time_ns()] * len(runs), pa.uint64()),
-            "rows": pa.array([rows for _, rows, _, _ in runs], pa.uint64()),
-            "error": [error for _, _, error, _ in runs],
-            "seconds": pa.array([seconds for _, _, _, seconds in runs], pa.float64()),
+            "rows": pa.array([rows for _, _, rows, _, _ in runs], pa.uint64()),
+            "error": pa.array([error for _, _, _, error, _ in runs], pa.string()),
+            "seconds": pa.array([seconds for *_, seconds in runs], pa.float64()),
         }
     )

@@ -20,7 +20,6 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kubestray.config import SECOND_NS, Address, Config
-from kubestray.detect.scheduler import Patience
 from kubestray.model.metric import Batch
 from kubestray.naming.mapping import read_mapping
 from kubestray.notify.notifier import Notifier
@@ -30,7 +29,7 @@ from kubestray.pipeline.detecting import Detector
 from kubestray.pipeline.notifying import configured, notifier
 from kubestray.pipeline.running import Running
 from kubestray.pipeline.schedule import Scheduler
-from kubestray.pipeline.setting_up import content_of, searching
+from kubestray.pipeline.setting_up import content_of, patience_of, searching
 from kubestray.pipeline.sources import check_exposure, kafka_of, newest_of, signalflow_of, sources_of, tls_of
 from kubestray.pipeline.switching import Switches
 from kubestray.pipeline.upkeep import Upkeep
@@ -169,7 +168,7 @@ class Server:
             store,
             self._content,
             Detector(store, self._content, searching(config)),
-            Patience(config["lateness"], config["idle"], config["catch_up"]),
+            patience_of(config),
             self._newest.read,
             changed=sending.wake,
             refresh=running.switches.refresh if running.switches else lambda: None,

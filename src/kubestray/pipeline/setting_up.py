@@ -10,6 +10,7 @@ from typing import Any
 
 from kubestray.config import SECOND_NS, Config
 from kubestray.detect.loader import load_content
+from kubestray.detect.scheduler import Patience
 from kubestray.model.content import Content
 from kubestray.model.errors import UsageError
 from kubestray.naming.mapping import read_mapping
@@ -79,6 +80,11 @@ def searching(config: Config, switches: Switches | None = None) -> Callable[...,
         )
 
     return make
+
+
+def patience_of(config: Config) -> Patience:
+    """Return how long runs and looks of a schedule wait."""
+    return Patience(*(config[name] for name in ("lateness", "idle", "catch_up", "settle", "spread")))
 
 
 def lookups_of(

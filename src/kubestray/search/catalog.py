@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from sqlglot import exp
 
@@ -21,6 +23,7 @@ from kubestray.store.answers import NONE_KEPT, Answers
 from kubestray.store.coverage import Coverage, expired_days, unanswered
 from kubestray.store.engine import render
 from kubestray.store.points import Span
+from kubestray.store.schema import DAY_NS
 from kubestray.store.trees import (
     Tree,
     all_of,
@@ -59,13 +62,19 @@ class StoreCatalog:
         self._answers, self._trace = answers, trace or Trace()
 
     def _query(self, tree: exp.Expr) -> pa.Table:
-        return self._received(self._naming.applied(tree, self._received))
+        return self._received(self._naming.applied(tree, self._names))
+
+    def _names(self, tree: exp.Expr) -> pa.Table:
+        """Ask the store for names, which answers the same until series are added."""
+        return self._answers.get(("series",), ("names", render(tree)), lambda: self._received(tree))
 
     def metrics(self, patterns: Iterable[str], series: Tree | None, span: Span) -> dict[str, frozenset[Kind]]:
         """Return the metrics that match, with the kinds of their series; at most `MOST_METRICS`."""
         patterns = tuple(patterns)
         if self._answers.lasting(("series",)):
             found = self._extents(patterns, series).during(span)
+            if found is None:
+                found = self._times(patterns, series).during(span)
             if found is not None:
                 return found
         return self._metrics(patterns, series, span)
@@ -73,7 +82,7 @@ class StoreCatalog:
     def _extents(self, patterns: tuple[str, ...], series: Tree | None) -> Extents:
         """Return when series of the metrics that match were seen, at most `MOST_METRICS`."""
 
-        wanted = [any_of([_matches(p) for p in patterns]), *([] if series is None else [series])]
+        wanted = [of_metrics(patterns), *([] if series is None else [series])]
 
         def ask() -> Extents:
             ends = [(end, seen) for seen in ("first_seen", "last_seen") for end in ("min", "max")]
@@ -93,13 +102,24 @@ class StoreCatalog:
         key = ("extents", patterns, None if series is None else render(series))
         return self._answers.get(("series",), key, ask)
 
+    def _times(self, patterns: tuple[str, ...], series: Tree | None) -> Times:
+        """Return when each series of the metrics that match was seen."""
+
+        def ask() -> Times:
+            shown = map(column, ("metric", "kind", "first_seen", "last_seen"))
+            wanted = [of_metrics(patterns), *([] if series is None else [series])]
+            return Times(self._query(select(*shown).from_("series").where(all_of(wanted))))
+
+        key = ("times", patterns, None if series is None else render(series))
+        return self._answers.get(("series",), key, ask)
+
     def _metrics(
         self, patterns: tuple[str, ...], series: Tree | None, span: Span
     ) -> dict[str, frozenset[Kind]]:
         tree = (
             select(column("metric"), named(call("groupUniqArray", column("kind")), "kinds"))
             .from_("series")
-            .where(all_of([any_of([_matches(p) for p in patterns]), *seen(series, span)]))
+            .where(all_of([of_metrics(patterns), *seen(series, span)]))
             .group_by(column("metric"))
             .order_by(column("metric"))
             .limit(MOST_METRICS + 1)
@@ -167,6 +187,23 @@ class StoreCatalog:
         found = self._query(tree.from_("series")).to_pylist()[0]
         return int(found["first"]) if found["n"] else None
 
+    def began(self, metrics: Iterable[str], span: Span) -> bool:
+        """Tell whether a series of these metrics may have been first seen in the range."""
+        self._trace.own = True
+        day, wanted = span.earliest // DAY_NS, sorted(metrics)
+        if not wanted or not self._answers.lasting(("series",)):
+            return bool(wanted)
+
+        def ask() -> npt.NDArray[np.uint64]:
+            since = exp.GTE(this=column("first_seen"), expression=unsigned(day * DAY_NS))
+            named_so = one_of(column("metric"), map(text, wanted))
+            tree = select(column("first_seen")).distinct().from_("series").where(all_of([named_so, since]))
+            return np.sort(self._query(tree).column("first_seen").to_numpy())
+
+        known = self._answers.get(("series",), ("began", tuple(wanted), day), ask)
+        at = int(np.searchsorted(known, np.uint64(span.earliest)))
+        return at < len(known) and (span.latest is None or int(known[at]) < span.latest)
+
     def expired(self, span: Span, sources: Coverage | None) -> list[int]:
         """Return the days of a range (since the epoch) of which neither points nor summaries are left."""
         return unanswered(sources, span, expired_days(self._query, self._answers))
@@ -233,6 +270,31 @@ class Extents:
         return {metric: frozenset(kinds) for metric, kinds in found.items()}
 
 
+class Times:
+    """When each series of metrics was seen, by metric and kind."""
+
+    def __init__(self, rows: pa.Table) -> None:
+        named_so, kinds = (rows.column(name).to_pylist() for name in ("metric", "kind"))
+        self._ends = np.stack([rows.column(name).to_numpy() for name in ("first_seen", "last_seen")])
+        whose = {one: place for place, one in enumerate(dict.fromkeys(zip(named_so, kinds, strict=True)))}
+        self._whose = np.array([whose[one] for one in zip(named_so, kinds, strict=True)], np.int64)
+        self._kinds = list(whose)
+
+    def during(self, span: Span) -> dict[str, frozenset[Kind]] | None:
+        """Return the metrics with series seen in the range, see `seen`; None where they are too many."""
+        first, last = self._ends
+        there = np.ones(len(first), np.bool_) if span.latest is None else first < np.uint64(span.latest)
+        if span.earliest > _HOUR_NS:
+            there &= last >= np.uint64(span.earliest - _HOUR_NS)
+        found: dict[str, set[Kind]] = {}
+        for place in sorted(set(self._whose[there].tolist()), key=lambda at: self._kinds[at]):
+            metric, kind = self._kinds[place]
+            found.setdefault(metric, set()).add(Kind(kind))
+        if len(found) > MOST_METRICS:
+            return None
+        return {name: frozenset(kinds) for name, kinds in found.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Dimensions:
     """A metric, all attributes that a series of it has, by name, and the values of some of them."""
@@ -245,6 +307,11 @@ class Dimensions:
 def has_attribute(name: str) -> Tree:
     """Return the condition that a series has an attribute."""
     return call("mapContains", column("attributes"), text(name))
+
+
+def of_metrics(patterns: Iterable[str]) -> Tree:
+    """Return the condition that a series is of a metric that one of some patterns matches."""
+    return any_of([_matches(pattern) for pattern in patterns])
 
 
 def _matches(pattern: str) -> Tree:

@@ -19,6 +19,7 @@ from sqlglot import exp
 
 from kubestray.search.compile import compile_relation
 from kubestray.search.dense_bins import bins_of
+from kubestray.search.first_part import FirstParts
 from kubestray.search.naming import NO_NAMES, Naming
 from kubestray.search.plan import (
     Extend,
@@ -59,6 +60,7 @@ class Kept:
     def __init__(self, changes: Changes, without: Collection[str] = ()) -> None:
         """Plans that read one of the tables ``without`` are not kept."""
         self.answers = Answers(changes)
+        self.first_parts = FirstParts()
         self._without = frozenset(without)
         self._plans: OrderedDict[Hashable, Plan] = OrderedDict()
         self._lock = Lock()

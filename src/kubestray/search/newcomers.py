@@ -19,7 +19,7 @@ from kubestray.baseline.novelty import (
 from kubestray.baseline.stray import LEARNING, READY
 from kubestray.model.errors import SearchError
 from kubestray.search.catalogued import Sighting, over_catalog
-from kubestray.search.plan import Column, Filter, Grouped, Limited
+from kubestray.search.plan import Catalogued, Column, Filter, Grouped, Limited, nodes
 from kubestray.search.relation import Context, Relation
 from kubestray.search.times import SECOND_NS
 from kubestray.search.values import NULL, Shape, as_text
@@ -107,12 +107,20 @@ def seen_by(wanted: Wanted, relation: Relation, context: Context) -> Seen:
 
 def newcomers(seen: Seen, context: Context) -> list[Newcomer]:
     """Return the keys that were first seen in the range, in the order of their times; most runs find none."""
+    if not context.catalog.began(_metrics(seen.relation), context.span):
+        return []  # no series is new, so no key is
     recent = _recent(seen, context)
     news = [one for one in recent if one[2] >= seen.earliest]
     if not news:
         return []
     facts = _Facts(seen, recent, news, context)
     return [facts.judged(*one) for one in news]
+
+
+def _metrics(relation: Relation) -> set[str]:
+    """Return the metrics whose series the rows come from."""
+    read = (node.measure for node in nodes(relation.node) if isinstance(node, Catalogued))
+    return {metric for measure in read for metric in measure.metrics}
 
 
 def _recent(seen: Seen, context: Context) -> list[tuple[Parts, Parts, float]]:

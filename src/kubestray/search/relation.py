@@ -105,6 +105,10 @@ class Catalog(Protocol):
         """Return when the first point of all was seen, in nanoseconds; None without any."""
         ...
 
+    def began(self, metrics: Iterable[str], span: Span) -> bool:
+        """Tell whether a series of these metrics may have been first seen in the range."""
+        ...
+
     def expired(self, span: Span, sources: Coverage | None) -> list[int]:
         """Return the days of a range (since the epoch) of which neither points nor summaries are left."""
         ...

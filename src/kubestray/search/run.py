@@ -18,6 +18,7 @@ from kubestray.search.given import given_relation
 from kubestray.search.identity import identifying
 from kubestray.search.kept import Kept
 from kubestray.search.naming import NO_NAMES, Naming
+from kubestray.search.nothing import adds_nothing, gives_nothing
 from kubestray.search.plan import Accelerated, LookupRows, Measure, Rows, nodes, outline
 from kubestray.search.relation import (
     Annotation,
@@ -31,12 +32,12 @@ from kubestray.search.relation import (
     Switches,
 )
 from kubestray.search.results import rows_of
-from kubestray.search.source import MacroLookup, expand
+from kubestray.search.source import MacroLookup, Source, expand
 from kubestray.search.sources import rows_read
 from kubestray.search.syntax import Command, Pipeline, Place
 from kubestray.search.trace import Trace, Watched, When
 from kubestray.search.zones import UTC
-from kubestray.store.answers import NONE_KEPT
+from kubestray.store.answers import NONE_KEPT, Answers
 from kubestray.store.engine import UNLIMITED, Limits, Statement, render
 from kubestray.store.points import Span
 from kubestray.store.stream import Stream
@@ -119,6 +120,8 @@ class Compiled:
     outputs: list[Output]
     steps: int
     """How many steps the statement has."""
+    nothing: bool = False
+    """Whether it is certain that there are no rows: nobody has to ask, and there is no statement."""
 
     def explain(self, query: Query) -> str:
         """Return the plan, the rows that it reads, and the statement, for people."""
@@ -165,15 +168,18 @@ def _unasked(_: Relation) -> list[Row]:
     raise SearchError("the plan of this search depends on its rows")
 
 
-def compile_search(request: Request, query: Query) -> Compiled:
-    """Compile a search; the catalog is asked where the text has wildcards."""
+def compile_search(request: Request, query: Query, *, at_once: bool = False) -> Compiled:
+    """Compile a search; the catalog is asked where the text has wildcards.
+
+    With ``at_once`` it is to be run, and one that is certain to give nothing gets no statement.
+    """
     try:
-        return _compiled(request, query)
+        return _compiled(request, query, at_once)
     except RecursionError:
         raise SearchError("the search is too long a chain of operators, or nests too deeply") from None
 
 
-def _compiled(request: Request, query: Query) -> Compiled:
+def _compiled(request: Request, query: Query, at_once: bool) -> Compiled:
     request = dataclasses.replace(request, naming=request.naming.for_search())
     context = context_of(request, query)
     kept, key = request.kept, _key(request, context)
@@ -182,12 +188,19 @@ def _compiled(request: Request, query: Query) -> Compiled:
         return _statement(made, request, query)
 
     plan = kept.find(key) if kept else None
-    if kept and plan and not plan.naming.holds(_answered(kept, request, query)):
+    if kept and plan and not plan.naming.holds(_answered(kept.answers, request, query)):
         plan = None
     if plan and (ready := plan.again(context.when, context.catalog, request.lookups)):
         return Compiled(plan.relation, ready, list(plan.annotations), [], plan.steps)
     given = given_relation(request.rows, context) if request.rows is not None else None
-    relation = plan_pipeline(parser.parse(context.source), context, given)
+    pipeline = parser.parse(context.source)
+    text = context.source.text
+    brief = at_once and kept is not None and kept.first_parts.has_run(text)
+    relation = plan_pipeline(pipeline, context, given, brief=brief)
+    if kept:
+        kept.first_parts.ran(context.source)
+    if at_once and not context.outputs and gives_nothing(relation.node):
+        return Compiled(relation, exp.select(), context.annotations, [], 0, nothing=True)
     if kept and key is not None:
         context.trace.own |= bool(context.outputs) or acceleration.has_any(relation.node)
         kept.keep(key, relation, context.annotations, context.trace, request.naming, compiling)
@@ -223,6 +236,15 @@ def _from_kept(relation: Relation, request: Request, context: Context, query: Qu
     return relation.with_node(node)
 
 
+def learns(request: Request) -> bool:
+    """Tell whether a search learns from rows before its time range."""
+    return any(command.rereads for command in parser.parse(_source(request)).commands)
+
+
+def _source(request: Request) -> Source:
+    return expand(request.text, request.macros, path=request.path, dollars=request.dollars)
+
+
 def context_of(request: Request, query: Query) -> Context:
     """Return what planning a search needs."""
     trace = Trace()
@@ -234,7 +256,7 @@ def context_of(request: Request, query: Query) -> Context:
         trace=trace,
     )
     return Context(
-        source=expand(request.text, request.macros, path=request.path, dollars=request.dollars),
+        source=_source(request),
         when=When(request.now, request.span),
         catalog=catalog,
         metric_indexes=request.metric_indexes,
@@ -252,17 +274,18 @@ def context_of(request: Request, query: Query) -> Context:
     )
 
 
-def _answered(kept: Kept, request: Request, query: Query) -> Callable[[exp.Expr], pa.Table]:
+def _answered(answers: Answers, request: Request, query: Query) -> Callable[[exp.Expr], pa.Table]:
     """Return what asks the store for names, which answers the same until series are added."""
 
     def ask(tree: exp.Expr) -> pa.Table:
-        return kept.answers.get(("series",), ("names", render(tree)), lambda: query(tree, request.limits))
+        return answers.get(("series",), ("names", render(tree)), lambda: query(tree, request.limits))
 
     return ask
 
 
 def _statement(relation: Relation, request: Request, query: Query) -> exp.Select:
-    made = request.naming.applied(compile_relation(relation), lambda tree: query(tree, request.limits))
+    asking = _answered(request.kept.answers if request.kept else NONE_KEPT, request, query)
+    made = request.naming.applied(compile_relation(relation), asking)
     assert isinstance(made, exp.Select)
     return made
 
@@ -291,7 +314,23 @@ def _asked(relation: Relation, request: Request, query: Query, trace: Trace) -> 
 
 def run_search(request: Request, query: Query) -> Result:
     """Compile a search and run it; the lookups and indexes that it writes are written when this returns."""
-    return _complete(compile_search(request, query), request, query)
+    first = _first_part(request)
+    if first is not None and request.kept:
+        found = _complete(compile_search(first, query, at_once=True), first, query)
+        if not found.rows:
+            return Result([], [], found.annotations)
+        request.kept.first_parts.gave_rows(_source(request).text)
+    return _complete(compile_search(request, query, at_once=True), request, query)
+
+
+def _first_part(request: Request) -> Request | None:
+    """Return what is asked before a search that has run before: its first part, if there is use in it."""
+    if request.kept is None or request.rows is not None or request.indexes:
+        return None
+    part = request.kept.first_parts.due(_source(request).text)
+    if part is None:
+        return None
+    return dataclasses.replace(request, text=part, macros=no_macros, dollars=False)
 
 
 def stream_search(request: Request, query: Query, stream: Streaming) -> Streamed:
@@ -325,12 +364,14 @@ def _in_parts(rows: list[Row]) -> Generator[list[Row], None, None]:
 
 
 def _complete(compiled: Compiled, request: Request, query: Query) -> Result:
-    rows = rows_of(query(compiled.statement, _limits(request, compiled.steps)), compiled.relation)
+    relation = compiled.relation
+    if compiled.nothing:
+        return Result(list(relation.fields), [], compiled.annotations, identifying(relation))
+    rows = rows_of(query(compiled.statement, _limits(request, compiled.steps)), relation)
     for output in compiled.outputs:
-        same = output.relation == compiled.relation
+        same = output.relation == relation
         written = rows if same else _run(output.relation, request, query)
         output.write(written)
-    relation = compiled.relation
     return Result(list(relation.fields), rows, compiled.annotations, identifying(relation))
 
 
@@ -350,14 +391,21 @@ def _table(relation: Relation, request: Request, query: Query) -> pa.Table:
     return query(statement, _limits(request, len(statement.ctes)))
 
 
-def plan_pipeline(pipeline: Pipeline, context: Context, relation: Relation | None) -> Relation:
-    """Plan commands in order; the first has no rows before it unless some are given."""
+def plan_pipeline(
+    pipeline: Pipeline, context: Context, relation: Relation | None, *, brief: bool = False
+) -> Relation:
+    """Plan commands in order; the first has no rows before it unless some are given.
+
+    With ``brief`` what follows where nothing can be left is not planned, so it may lack fields.
+    """
     given = relation
     for place, command in enumerate(pipeline.commands):
         _check_place(command, relation, context)
         if command.rereads:
             context.before = before_of(pipeline, place, given, context)
         relation = commands.module_of(command).plan(command, relation, context)
+        if brief and gives_nothing(relation.node) and adds_nothing(pipeline.commands[place + 1 :]):
+            break
     assert relation is not None
     return relation
 

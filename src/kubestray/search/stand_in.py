@@ -92,6 +92,11 @@ class AnyCatalog:
         """Return nothing: nothing was seen."""
         return None
 
+    def began(self, metrics: Iterable[str], span: Span) -> bool:
+        """Say no: nothing was seen."""
+        del metrics, span
+        return False
+
     def expired(self, span: Span, sources: Coverage | None) -> list[int]:
         """Return nothing: there is nothing that could expire."""
         del span, sources

@@ -16,6 +16,8 @@ from kubestray.store.store import Store
 from kubestray.store.trees import all_of, call, column, named, ordered, select, table, text, unsigned
 
 Tree = exp.Expr
+Subject = tuple[str, str, str]
+"""The type and name of a risk object, and what threatens it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,17 @@ class Ledger:
         tree = select(*map(column, names)).from_("risk").where(within)
         rows = self.store.query(tree.order_by(column("time"), column("detection"), column("id"))).to_pylist()
         return [RiskEvent(**{**row, "fields": json.loads(row["fields"])}) for row in rows]
+
+    def told(self, detection: str, since: int, until: int) -> set[Subject]:
+        """Return what events of a detection in ``[since, until)`` (ns) were about."""
+        within = [_above("time", since - 1), exp.LT(this=column("time"), expression=unsigned(max(until, 0)))]
+        chosen = exp.EQ(this=column("detection"), expression=text(detection))
+        names = ("id", "time", "detection", "risk_object", "risk_object_type", "risk_score", "fields")
+        tree = select(*map(column, names)).from_("risk").where(all_of([chosen, *within]))
+        rows = self.store.query(tree).to_pylist()
+        return {
+            one for row in rows for one in subjects(RiskEvent(**{**row, "fields": json.loads(row["fields"])}))
+        }
 
     def record_changes(self, changes: Sequence[Change]) -> None:
         """Add what became of findings and incidents; durable when this returns."""
@@ -133,6 +146,14 @@ class Ledger:
         tree = tree.where(all_of(wanted)) if wanted else tree
         rows = self.store.query(tree.order_by(column("time"), column("id"))).to_pylist()
         return [Decision(**{**row, "detail": json.loads(row["detail"])}) for row in rows]
+
+
+def subjects(event: RiskEvent) -> set[Subject]:
+    """Return what an event is about: what is at risk, alone and with each thing that threatens it."""
+    about = (event.risk_object_type, event.risk_object)
+    threats = event.fields.get("threat_object", [])
+    each = [one for threat in threats for one in (threat if isinstance(threat, list) else [threat])]
+    return {(*about, ""), *((*about, str(one)) for one in each)}
 
 
 _LAST = ("change", "document", "time")
