@@ -44,9 +44,10 @@ from kubestray.store.store import Store
 
 DAYS = 1
 FLEET = 49
-CALM = 25.0  # seconds in which nothing happens, for what the server takes then
-_SETTLED = 5.0  # seconds after its start from which on that is measured
-_AFTER = 30.0  # seconds that findings may take after the last thing that happened
+CALM = 12.0  # seconds in which nothing happens, for what the server takes then
+_SETTLED = 3.0  # seconds after its start from which on that is measured
+_AFTER = 15.0  # seconds that findings may take after the last thing that happened
+_LASTS = 22.0  # seconds that one of them takes at the most
 _POLL = 0.5  # seconds between two questions to the API
 _PROTOBUF = {"Content-Type": "application/x-protobuf"}
 
@@ -150,13 +151,13 @@ class _Live:
         """Send for some seconds, and return the figures."""
         start = time.time()
         last = start + seconds
-        whole = math.ceil((start + CALM + 15) / 60) * 60  # what is slow is complete at this minute
+        whole = math.ceil((start + CALM + 8) / 60) * 60  # what is slow is complete at this minute
         wanted = list(happenings(self._fleet, whole))
         due = [*self._usual(start, last + _AFTER)]
         begin = start + _SETTLED + CALM
         quick = [one for one, own_time in wanted if not own_time]
         order = np.random.default_rng(11).permutation(len(quick))
-        room = last - 25 - begin
+        room = last - _LASTS - begin
         for place, number in enumerate(order):
             due += self._of(quick[number], begin + room * place / len(quick))
         for one, own_time in wanted:
@@ -245,9 +246,9 @@ class _Live:
         every = sorted(itertools.chain.from_iterable(took.values()))
         before, after = spent
         return {
-            "point_to_finding_p99_s": round(_percentile(every, 0.99), 1) if not missing else None,
-            "point_to_finding_p50_s": round(_percentile(every, 0.5), 1),
-            "point_to_finding_of_found_p99_s": round(_percentile(every, 0.99), 1),
+            "point_to_finding_p99_s": None if missing else _percentile(every, 0.99),
+            "point_to_finding_p50_s": _percentile(every, 0.5),
+            "point_to_finding_of_found_p99_s": _percentile(every, 0.99),
             "findings": len(every),
             "missing": missing,
             "median_s_by_detection": {name: round(statistics.median(took[name]), 1) for name in sorted(took)},
@@ -255,6 +256,6 @@ class _Live:
         }
 
 
-def _percentile(values: list[float], share: float) -> float:
-    """Return the value that so large a share of some, in order, does not exceed."""
-    return values[max(0, math.ceil(share * len(values)) - 1)] if values else math.inf
+def _percentile(values: list[float], share: float) -> float | None:
+    """Return the value that so large a share of some, in order, does not exceed; None of none."""
+    return round(values[max(0, math.ceil(share * len(values)) - 1)], 1) if values else None

@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.decoding import decoding
 from bench.estate import ESTATE, Shape, estate
+from bench.latency import latency
 from bench.receiving import receiving
 from bench.sizes import sizes
 from bench.thirty_days import PUBLISHED, compiling, history, peers
@@ -49,6 +50,7 @@ def _history(_: Path) -> dict[str, Any]:
 PARTS = (
     Part("decoding", lambda _: decoding(), 30),
     Part("receiving", lambda folder: receiving(folder, _RECEIVING), 200),
+    Part("latency", lambda folder: latency(folder, 140.0), 150),
     Part("sizes", lambda folder: sizes(folder, 30.0), 60),
     Part("peers", lambda folder: peers(Shape(), _PEER_KEYS, folder, _PEER_SECONDS), 180),
     Part("history", _history, 130),

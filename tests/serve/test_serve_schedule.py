@@ -202,7 +202,7 @@ def test_downtime_is_made_up_for_once_as_far_back_as_catch_up(serve, store, cont
 
     from kubestray.store.open import open_store
 
-    flags = ("--content", str(content), "--catch-up", "5m", "--idle", "1s")
+    flags = ("--content", str(content), "--catch-up", "5m", "--idle", "1s", "--spread", "1s")
     first = serve(*flags)
     now = time.time_ns()
     this_minute = now // MINUTE * MINUTE

@@ -27,12 +27,12 @@ from kubestray.pipeline.accelerating import Accelerator
 from kubestray.pipeline.churning import churning
 from kubestray.pipeline.detecting import Detector
 from kubestray.pipeline.notifying import configured, notifier
-from kubestray.pipeline.running import Running
+from kubestray.pipeline.running import Running, Waiting
 from kubestray.pipeline.schedule import Scheduler
 from kubestray.pipeline.setting_up import content_of, patience_of, searching
 from kubestray.pipeline.sources import check_exposure, kafka_of, newest_of, signalflow_of, sources_of, tls_of
 from kubestray.pipeline.switching import Switches
-from kubestray.pipeline.upkeep import Upkeep
+from kubestray.pipeline.upkeep import Health, Upkeep
 from kubestray.receive.budget import SeriesBudget
 from kubestray.receive.catalog import Limits
 from kubestray.receive.commit import GroupCommit
@@ -91,6 +91,8 @@ class Server:
         self._ready = threading.Event()
         self._going_on: Callable[[], bool] = lambda: True
         self._newest, self._tally = Newest(), Tally()
+        self._waiting: Callable[[], Waiting] = Waiting
+        self._health: Callable[[], Health] = Health
         self._started = ExitStack()
         self._ports: dict[str, Address] = {}
         self.url = ""
@@ -136,6 +138,7 @@ class Server:
             interval=self._config["commit_interval"] / SECOND_NS,
         )
         self._started.callback(commit.close)
+        self._waiting = lambda: Waiting(commit.points, commit.bytes)
         self._schedule(store, running, self._notify(store))
         self._maintain(store)
         self._receive(commit, store)
@@ -159,7 +162,16 @@ class Server:
         switches = Switches(Documents(store), content)
         switches.apply()
         return Running(
-            config, store, content, self._newest.read, self._seen, self._listening, switches, self._senders
+            config,
+            store,
+            content,
+            self._newest.read,
+            self._seen,
+            self._listening,
+            switches,
+            self._senders,
+            waiting=lambda: self._waiting(),
+            upkeep=lambda: self._health(),
         )
 
     def _schedule(self, store: Store, running: Running, sending: Notifier) -> None:
@@ -188,6 +200,7 @@ class Server:
         summariser = Summariser(store, churning(config, content))
         upkeep = Upkeep(store, summariser, Accelerator(store, config, content), config)
         upkeep.start()
+        self._health = upkeep.health
         self._started.callback(upkeep.stop)
 
     def _receive(self, commit: GroupCommit, store: Store) -> None:
