@@ -183,6 +183,7 @@ SETTINGS = (
     Setting("retention_raw", "7d", _duration, "How long points are kept. Only serve deletes expired ones."),
     Setting("retention_summaries", "400d", _duration, "How long summaries of hours and days are kept, which answer for points that have expired."),
     Setting("churning_attributes", "auto", _names, "Attributes that summaries leave out, separated by commas: their values come and go with every process or container. auto: those that do, unless an enabled detection or baseline looks at them further back than points are kept."),
+    Setting("accelerated_searches", "auto", _names, "Names of detections and baselines whose last statistics are kept by the hour, separated by commas, so that they need not read points over all of their time (mstats with a span, then stats). auto: all that are enabled and look further back than a day."),
     Setting("lateness", "30s", _duration, "How long a scheduled detection waits for points behind the newest one."),
     Setting("settle", "3s", _duration, "How long a look between two runs (looks in a detection's schedule) waits for points behind the newest one."),
     Setting("spread", "1m", _duration, "Over how long the runs that are due at one time take place, so that looks need not wait for all of them."),

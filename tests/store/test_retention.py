@@ -107,3 +107,22 @@ def test_summaries_expire_by_months(embedded: Store) -> None:
     assert expire_summaries(fresh, 2 * month) == [1]
     text = "| mstats count(m) AS n WHERE index=*"
     assert search(fresh, text).rows == [{"n": 3}]  # the points are still there
+
+
+def test_ranges_at_the_border_of_retention(embedded: Store) -> None:
+    """Points are there from a midnight on: what a range takes before it comes from whole hours alone."""
+    fresh = Store(embedded.engine, embedded.layout, lambda: NOW)
+    start = (TODAY - 2) * DAY
+    fresh.append(batch([(series("m"), start + n * HOUR // 2, 0, 1.0) for n in range(96)]))
+    Summariser(fresh, ()).catch_up()
+    assert expire(fresh, start + DAY) == [TODAY - 2]
+    text, edge = "| mstats count(m) AS n WHERE index=*", start + DAY
+    for span, count, lacking in (
+        (Span(edge, edge + HOUR), 2, False),
+        (Span(edge - 1, edge + HOUR), 2, True),
+        (Span(edge - HOUR, edge + 1), 3, False),
+        (Span(edge - 90 * 60 * SECOND, edge + HOUR), 4, True),  # half an hour is gone
+        (Span(edge - DAY, edge + HOUR), 50, False),
+    ):
+        found = search(fresh, text, span=span)
+        assert (found.rows, bool(found.annotations)) == ([{"n": count}], lacking), span

@@ -201,3 +201,26 @@ def test_notice_is_taken_of_points_of_all_times(embedded: Store) -> None:
     assert set(hours.column("hour").to_pylist()) == {
         n * 40 * 24 + more for n in range(150) for more in (0, 1)
     }
+
+
+def test_days_on_which_the_clocks_change(embedded: Store) -> None:
+    """A day of the calendar has 23 or 25 hours then: days that are summarised (UTC) are not its days."""
+    spring, autumn = 1_774_746_000 * SECOND, 1_792_886_400 * SECOND  # 2026-03-29 01:00 and -10-25 00:00 UTC
+    clock = Clock(autumn + 3 * DAY)
+    fresh = Store(embedded.engine, embedded.layout, clock)
+    of = series("cpu", Kind.GAUGE, host="a")
+    for edge in (spring, autumn):
+        first = edge // DAY * DAY - DAY
+        fresh.append(batch([(of, first + n * 30 * MINUTE, 0, 1.0) for n in range(3 * 48)]))
+    Summariser(fresh, ()).catch_up()
+    text = "| mstats count(cpu) AS n WHERE index=* span=1d | table n"
+    for edge, hours in ((spring, 23), (autumn, 25)):
+        day = edge // DAY * DAY
+        # From midnight to midnight in Berlin, an hour or two before that in UTC.
+        start = day - (1 if hours == 23 else 2) * HOUR
+        request = Request(text, NOW, Span(start, start + hours * HOUR), timezone="Europe/Berlin")
+        assert run_search(request, fresh.query).rows == [{"n": hours * 2}]
+        whole = Request(text.replace(" span=1d", ""), NOW, request.span, timezone="Europe/Berlin")
+        told = compile_search(whole, fresh.query).explain(fresh.query)
+        assert "summaries of hours" in told
+        assert run_search(whole, fresh.query).rows == [{"n": hours * 2}]

@@ -96,6 +96,8 @@ def _print(sources: list[Sending], found: list[Diagnosis], waits: Waiting) -> No
     )
     if waits.hours:
         print(f"\n{waits.hours} hours wait to be summarised: until then searches over them read their points")
+    if waits.accelerated:
+        print(f"\nStatistics of {waits.accelerated} hours wait to be kept for searches over long times")
     print("\nWhat detections and baselines need")
     output.print_table([_row(one) for one in found], ["name", "status", "missing", "note"])
     told = [(one.source.name, one.fixes) for one in sources]

@@ -20,12 +20,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace) -> int:
     """Read the files into the store and print what was taken in."""
     from kubestray.pipeline import ingesting, setting_up
+    from kubestray.pipeline.accelerating import Accelerator
     from kubestray.pipeline.churning import churning
 
     config = options.configure(parsed)
     with setting_up.opened(config) as store:
         taken = ingesting.ingest(store, parsed.paths, progress=parsed.progress)
-        ingesting.summarise(store, taken, lambda: churning(config, setting_up.content_of(config)))
+        ingesting.summarise(
+            store,
+            taken,
+            lambda: churning(config, setting_up.content_of(config)),
+            lambda: Accelerator(store, config, setting_up.content_of(config)).catch_up(),
+        )
     for problem in taken.problems[:_MOST_PROBLEMS]:
         output.note(f"kubestray: {problem}")
     if len(taken.problems) > _MOST_PROBLEMS:

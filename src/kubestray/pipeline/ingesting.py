@@ -41,13 +41,20 @@ class Taken:
         }
 
 
-def summarise(store: Store, taken: Taken, without: Callable[[], Sequence[str]]) -> None:
+def summarise(
+    store: Store,
+    taken: Taken,
+    without: Callable[[], Sequence[str]],
+    accelerate: Callable[[], object] = lambda: None,
+) -> None:
     """Summarise what is due after many points were taken in; few of them are read as quickly without.
 
-    Where another process serves the store, that one does it.
+    ``accelerate`` keeps the statistics of searches after that. Where another process serves the store, that
+    one does it.
     """
     if taken.data_points >= MANY_POINTS and not isinstance(store.engine, SocketEngine):
         Summariser(store, without()).catch_up()
+        accelerate()
 
 
 def ingest(store: Store, paths: Sequence[str], *, progress: bool = False) -> Taken:

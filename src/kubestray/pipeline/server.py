@@ -23,6 +23,7 @@ from kubestray.config import SECOND_NS, Address, Config
 from kubestray.model.metric import Batch
 from kubestray.naming.mapping import read_mapping
 from kubestray.notify.notifier import Notifier
+from kubestray.pipeline.accelerating import Accelerator
 from kubestray.pipeline.churning import churning
 from kubestray.pipeline.detecting import Detector
 from kubestray.pipeline.notifying import configured, notifier
@@ -195,7 +196,9 @@ class Server:
         return sending
 
     def _maintain(self, store: Store) -> None:
-        upkeep = Upkeep(store, Summariser(store, churning(self._config, self._content)), self._config)
+        config, content = self._config, self._content
+        summariser = Summariser(store, churning(config, content))
+        upkeep = Upkeep(store, summariser, Accelerator(store, config, content), config)
         upkeep.start()
         self._health = upkeep.health
         self._started.callback(upkeep.stop)

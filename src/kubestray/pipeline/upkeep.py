@@ -1,4 +1,4 @@
-"""Keeps the store in shape while it is served: summarises what is due, drops what has expired."""
+"""Keeps the store in shape while it is served: summarises, keeps statistics, drops what has expired."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from kubestray.config import SECOND_NS, Config
 from kubestray.model.content import Content
 from kubestray.model.errors import KubestrayError
+from kubestray.pipeline.accelerating import Accelerator
 from kubestray.pipeline.churning import churning
 from kubestray.store.expiry import expire, expire_profiles, expire_summaries
 from kubestray.store.schema import HOUR_NS
@@ -32,18 +33,26 @@ class Waiting:
     """In how many days they lie."""
     oldest: int | None
     """When the first of them began, in nanoseconds."""
+    accelerated: int = 0
+    """Of how many hours the statistics of searches over long times still have to be kept."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it in the shape that ``kubestray doctor --format json`` prints."""
         oldest = None if self.oldest is None else self.oldest / SECOND_NS
-        return {"hours_waiting": self.hours, "days_waiting": self.days, "oldest": oldest}
+        return {
+            "hours_waiting": self.hours,
+            "days_waiting": self.days,
+            "oldest": oldest,
+            "accelerated_hours_waiting": self.accelerated,
+        }
 
 
 def waiting(store: Store, config: Config, content: Content) -> Waiting:
     """Return what waits to be summarised, in this process or another one that serves the store."""
     backlog = Summariser(store, churning(config, content)).backlog()
     hours = [hour for due in backlog for hour in due.hours]
-    return Waiting(len(hours), len(backlog), min(hours) * HOUR_NS if hours else None)
+    kept = sum(len(due.hours) for due in Accelerator(store, config, content).backlog())
+    return Waiting(len(hours), len(backlog), min(hours) * HOUR_NS if hours else None, kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +67,11 @@ class Health:
 class Upkeep:
     """Summarises a day at most in each pass; drops points when all that is due is summarised."""
 
-    def __init__(self, store: Store, summariser: Summariser, config: Config) -> None:
-        self._store, self._summariser, self._config = store, summariser, config
+    def __init__(
+        self, store: Store, summariser: Summariser, accelerator: Accelerator, config: Config
+    ) -> None:
+        self._store, self._config = store, config
+        self._summariser, self._accelerator = summariser, accelerator
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="upkeep", daemon=True)
         self._next_expiry = 0.0
@@ -82,7 +94,8 @@ class Upkeep:
         pause = 0.0
         while not self._stopping.wait(pause):
             try:
-                pause = 0.0 if self._summariser.pass_once() else _LOOK_EVERY
+                busy = self._summariser.pass_once() or self._accelerator.pass_once()
+                pause = 0.0 if busy else _LOOK_EVERY
                 if pause and time.monotonic() >= self._next_expiry:
                     self._next_expiry = time.monotonic() + _EXPIRE_EVERY
                     self._expire()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlglot import exp
 
+from kubestray.search.accelerated import edges, kept, long_rows, merged, states_of
 from kubestray.search.chain import read
 from kubestray.search.columns import TYPES, nothing, some
 from kubestray.search.events import chosen, field_of
 from kubestray.search.metric_points import catalogued, measure, received
 from kubestray.search.plan import (
+    Accelerated,
     Catalogued,
     Column,
+    Decomposed,
     Events,
     Extend,
     Filter,
@@ -27,6 +32,7 @@ from kubestray.search.plan import (
 from kubestray.search.relation import Relation
 from kubestray.search.rewrite import rewritten
 from kubestray.search.values import Shape
+from kubestray.store.points import Span
 from kubestray.store.trees import (
     Tree,
     all_of,
@@ -52,6 +58,17 @@ def compile_relation(relation: Relation) -> exp.Select:
     statement = steps.reading(some(shown), last)
     if relation.order:
         statement = statement.order_by(*(order.term() for order in relation.order))
+    for name, query in steps.queries:
+        statement = statement.with_(name, as_=query, copy=False)
+    return statement
+
+
+def compile_states(parts: Decomposed, spans: Sequence[Span]) -> exp.Select:
+    """Return the statement for the states of each hour of some ranges: rows as ``accelerated`` has them,
+    without the columns that are the same in all of them.
+    """
+    steps = _Steps()
+    statement = steps.states(parts, parts.over_all(spans), hourly=True)
     for name, query in steps.queries:
         statement = statement.with_(name, as_=query, copy=False)
     return statement
@@ -102,6 +119,8 @@ class _Steps:
                 return select(exp.Star()).from_(self.add(node.source)).where(node.condition)
             case Grouped():
                 return self._grouped(node)
+            case Accelerated():
+                return self._accelerated(node)
             case Limited():
                 return self._limited(node)
             case Joined():
@@ -112,6 +131,17 @@ class _Steps:
         made = [named(tree, column_.name) for column_, tree in (*node.groups, *node.aggregates)]
         query = self.reading(select(*made), node.source)
         return query.group_by(*(tree.copy() for _, tree in node.groups)) if node.groups else query
+
+    def states(self, parts: Decomposed, rows: Node, *, hourly: bool) -> exp.Select:
+        """Select the states of items by group (and hour), a row for each item that has a value."""
+        grouped = states_of(parts, rows, hourly=hourly)
+        made = frozenset(one.name for one, _ in (*grouped.groups, *grouped.aggregates))
+        return long_rows(parts, self.reading(select(), rewritten(grouped, made)), hourly=hourly)
+
+    def _accelerated(self, node: Accelerated) -> exp.Query:
+        rows: list[exp.Query] = [kept(node)]
+        rows += [self.states(node.parts, each, hourly=False) for each in edges(node)]
+        return merged(node, rows[0] if len(rows) == 1 else exp.union(*rows, distinct=False))
 
     def _limited(self, node: Limited) -> exp.Query:
         query = self.reading(select(exp.Star()), node.source)

@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from kubestray.search.plan import Column, Extend, Filter, Grouped, Joined, Limited, Measure, Node, Rows
+from kubestray.search.plan import (
+    Accelerated,
+    Column,
+    Extend,
+    Filter,
+    Grouped,
+    Joined,
+    Limited,
+    Measure,
+    Node,
+    Rows,
+)
 from kubestray.search.relation import Relation
 
 
@@ -41,6 +52,8 @@ def _keys(node: Node) -> list[Column] | None:
     match node:
         case Rows() if node.keys:
             return list(node.keys)
+        case Accelerated():
+            return [column for column, _ in node.whole.groups]
         case Grouped():
             return [column for column, _ in node.groups]
         case Measure():

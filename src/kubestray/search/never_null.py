@@ -6,7 +6,17 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from kubestray.search.plan import Extend, Filter, Grouped, Joined, Limited, Measure, Node, Stacked
+from kubestray.search.plan import (
+    Accelerated,
+    Extend,
+    Filter,
+    Grouped,
+    Joined,
+    Limited,
+    Measure,
+    Node,
+    Stacked,
+)
 from kubestray.store.trees import Tree
 
 Names = frozenset[str]
@@ -37,6 +47,8 @@ def filled_columns(node: Node) -> Names:
         case Grouped():
             before = filled_columns(node.source)
             return frozenset(one.name for one, tree in node.groups if is_filled(tree, before))
+        case Accelerated():
+            return filled_columns(node.whole)
         case Joined():
             return filled_columns(node.left)
         case Stacked():

@@ -8,7 +8,7 @@ can still order the rows, and no name written by a user or a sender is ever an i
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kubestray.model.metric import Kind
@@ -215,6 +215,64 @@ class Grouped(Node):
     def describe(self) -> str:
         """Say in one line what the step does."""
         return f"group by ({', '.join(c.name for c, _ in self.groups)}) for {len(self.aggregates)} aggregates"
+
+
+@dataclass(frozen=True, slots=True)
+class Decomposed:
+    """Statistics of bins that lie within an hour, taken apart: see `search.decompose`.
+
+    ``source`` gives the rows, ``groups`` what they are grouped by, ``items`` the numbers of a row that are
+    aggregated, ``results`` what the statistics are of the merged states of these (`state_column`). ``bin`` is
+    a column that holds when the row's bin begins, in seconds. For each of the ``guarded`` items there is
+    another one that has to have a value somewhere in the result: else the item has none in any row.
+    """
+
+    source: Node
+    measure: Measure
+    bin: str
+    groups: tuple[Assignment, ...]
+    items: tuple[Tree, ...]
+    guarded: tuple[tuple[int, int], ...]
+    results: tuple[Assignment, ...]
+
+    def over(self, span: Span, sources: Coverage | None = None) -> Node:
+        """Return the plan of the rows of a range."""
+
+        def change(node: Node) -> Node:
+            return (
+                dataclasses.replace(node, span=span, sources=sources) if isinstance(node, Measure) else node
+            )
+
+        return changed(self.source, change)
+
+    def over_all(self, spans: Sequence[Span]) -> Node:
+        """Return the plan of the rows of several ranges, in order, as one."""
+        if len(spans) == 1:
+            return self.over(spans[0])
+        return self.over(Span(spans[0].earliest, spans[-1].latest), Coverage((), tuple(spans)))
+
+
+def state_column(item: int, state: str) -> str:
+    """Return the name of the merged state of an item."""
+    return f"m{item}_{state}"
+
+
+@dataclass(frozen=True, slots=True)
+class Accelerated(Node):
+    """Statistics that are answered from their states by hours and days, and from points at the edges.
+
+    ``whole`` is the step that it stands for.
+    """
+
+    whole: Grouped
+    parts: Decomposed
+    search: int
+    sources: Coverage
+
+    def describe(self) -> str:
+        """Say in one line what the step does."""
+        measure = dataclasses.replace(self.parts.measure, sources=self.sources)
+        return f"{self.whole.describe()}; {measure.describe().replace('summaries', 'kept statistics')}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -283,6 +283,8 @@ class Context:
     """What leads to the rows of the command that is planned, if it asks for it (`Command.rereads`)."""
     annotations: list[Annotation] = field(default_factory=list)
     trace: Trace = field(default_factory=Trace)
+    _lacking: dict[Span, Annotation] = field(default_factory=dict)
+    """What was said about ranges of which something has expired."""
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     @property
@@ -315,22 +317,25 @@ class Context:
         assert self.plan_pipeline
         return self.plan_pipeline(pipeline, self, relation)
 
-    def note_expired(self, span: Span, sources: Coverage | None = None) -> None:
-        """Tell the reader if the result lacks what has expired."""
+    def note_expired(self, span: Span, sources: Coverage | None = None, *, again: bool = False) -> None:
+        """Tell the reader if the result lacks what has expired; ``again`` if it was found to lack less."""
+        if again and span in self._lacking:
+            self.annotations.remove(self._lacking.pop(span))
         days = self.catalog.expired(span, sources)
         if days:
             self.trace.own = True
             first, last = (_date(day) for day in (days[0], days[-1]))
             left = f"the points of {len(days)} days from {first} to {last} have expired"
-            self.note(
+            self._lacking[span] = self.note(
                 f"{left} (retention_raw), and no summary answers for them here: the result is without them"
             )
 
-    def note(self, message: str) -> None:
+    def note(self, message: str) -> Annotation:
         """Tell the reader of the result something, once."""
         annotation = Annotation(message)
         if annotation not in self.annotations:
             self.annotations.append(annotation)
+        return annotation
 
 
 def _date(day: int) -> str:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from kubestray.model.errors import SearchError
-from kubestray.search import commands, parser
+from kubestray.search import acceleration, commands, parser
 from kubestray.search.catalog import StoreCatalog
 from kubestray.search.compile import compile_relation
 from kubestray.search.given import given_relation
@@ -19,7 +19,7 @@ from kubestray.search.identity import identifying
 from kubestray.search.kept import Kept
 from kubestray.search.naming import NO_NAMES, Naming
 from kubestray.search.nothing import adds_nothing, gives_nothing
-from kubestray.search.plan import LookupRows, Measure, Rows, nodes, outline
+from kubestray.search.plan import Accelerated, LookupRows, Measure, Rows, nodes, outline
 from kubestray.search.relation import (
     Annotation,
     Before,
@@ -135,6 +135,12 @@ class Compiled:
             if isinstance(node, Measure)
             for rows in rows_read(node, lambda tree: query(tree, UNLIMITED))
         ]
+        read += [
+            f"  {rows}"
+            for node in nodes(self.relation.node)
+            if isinstance(node, Accelerated)
+            for rows in acceleration.rows_read(node, lambda tree: query(tree, UNLIMITED))
+        ]
         parts = {
             "fields": fields,
             "plan, last step first": steps,
@@ -142,6 +148,24 @@ class Compiled:
             "statement": render(self.statement, pretty=True),
         }
         return "".join(f"{title}\n{part}\n" for title, part in parts.items() if part)
+
+
+def acceleratable(request: Request, query: Query) -> list[acceleration.Acceleration]:
+    """Return the statistics of a search that can be kept by the hour; nothing is run, and nothing written."""
+
+    def ask(tree: exp.Expr) -> pa.Table:
+        return query(tree, request.limits)
+
+    context = context_of(request, query)
+    if not acceleration.may_be(context.source.text):
+        return []
+    context.discover, context.table, context.profiles = _unasked, None, None
+    relation = plan_pipeline(parser.parse(context.source), context, None)
+    return list(acceleration.accelerations(relation.node, request.naming, ask))
+
+
+def _unasked(_: Relation) -> list[Row]:
+    raise SearchError("the plan of this search depends on its rows")
 
 
 def compile_search(request: Request, query: Query, *, at_once: bool = False) -> Compiled:
@@ -178,10 +202,38 @@ def _compiled(request: Request, query: Query, at_once: bool) -> Compiled:
     if at_once and not context.outputs and gives_nothing(relation.node):
         return Compiled(relation, exp.select(), context.annotations, [], 0, nothing=True)
     if kept and key is not None:
-        context.trace.own |= bool(context.outputs)
+        context.trace.own |= bool(context.outputs) or acceleration.has_any(relation.node)
         kept.keep(key, relation, context.annotations, context.trace, request.naming, compiling)
+    relation = _from_kept(relation, request, context, query)
     statement = compiling(relation)
     return Compiled(relation, statement, context.annotations, context.outputs, len(statement.ctes))
+
+
+def _from_kept(relation: Relation, request: Request, context: Context, query: Query) -> Relation:
+    """Let statistics that are kept by the hour answer, also for what the search writes."""
+    if not request.summaries:
+        return relation
+
+    def ask(tree: exp.Expr) -> pa.Table:
+        return query(tree, request.limits)
+
+    known = acceleration.any_kept(ask)
+    if not known:
+        return relation
+    node, taken = acceleration.with_kept(relation.node, request.naming, ask, known)
+    if not taken:
+        return relation
+    for place, output in enumerate(context.outputs):
+        if output.relation.node is relation.node:
+            written, more = node, taken
+        else:
+            written, more = acceleration.with_kept(output.relation.node, request.naming, ask, known)
+        if more:
+            context.outputs[place] = dataclasses.replace(output, relation=output.relation.with_node(written))
+    left = {one.span for one in nodes(node) if isinstance(one, Measure)}
+    for one in (one for one in taken if one.parts.measure.span not in left):
+        context.note_expired(one.parts.measure.span, one.sources, again=True)
+    return relation.with_node(node)
 
 
 def learns(request: Request) -> bool:

@@ -7,7 +7,7 @@ the points, and both are merged.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from sqlglot import exp
 
@@ -15,6 +15,7 @@ from kubestray.search.measures import METRIC, CalendarMeasure, function_of, spli
 from kubestray.search.plan import Measure
 from kubestray.store.answers import NONE_KEPT, Answers
 from kubestray.store.coverage import DAY, Coverage, Query, Stretch, coverage
+from kubestray.store.points import Span
 from kubestray.store.schema import HOUR_NS
 from kubestray.store.states import STATES
 from kubestray.store.trees import Tree, all_of, call, column, named, number, one_of, select, text
@@ -63,8 +64,13 @@ def rows_read(node: Measure, query: Query) -> list[str]:
     stretches = node.sources.summaries if node.sources else ()
     spans = node.sources.points if node.sources else (node.span,)
     told = [f"{_rows_of(stretch, node, query):,} rows of summaries" for stretch in stretches]
+    return [*told, *rows_of_points(node, spans, query)]
+
+
+def rows_of_points(node: Measure, spans: Iterable[Span], query: Query) -> list[str]:
+    """Count the points of the metrics of a step in some ranges."""
     points = [_rows("samples", node, [span.holds_stored(column("time"))], query) for span in spans]
-    return [*told, *(f"{count:,} samples" for count in points)]
+    return [f"{count:,} samples" for count in points]
 
 
 def _rows_of(stretch: Stretch, node: Measure, query: Query) -> int:

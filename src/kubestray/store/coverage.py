@@ -76,17 +76,26 @@ def coverage(
     ``needs`` are attributes that the answer depends on: summaries made without one of them do not serve.
     ``longest`` is the longest unit that may be used.
     """
-    latest = span.latest
-    first = -(-span.earliest // HOUR_NS)
-    end = first if latest is None else latest // HOUR_NS
+    first, end = whole_hours(span)
     if end <= first:
         return Coverage((), (span,))
     expired = expired_days(query, answers)
     units = _known_units(first, end, metrics, needs, query, expired, answers)
-    stretches = _stretches({unit for unit in units if unit[0] <= longest}, first, end)
+    return laid_out({unit for unit in units if unit[0] <= longest}, span, expired)
+
+
+def laid_out(units: Collection[tuple[int, int]], span: Span, expired: Collection[int]) -> Coverage:
+    """Return how a range is answered from units (length, first hour) that say what its points say."""
+    first, end = whole_hours(span)
+    stretches = _stretches(units, first, end)
     stretches = sorted(sorted(stretches, key=lambda s: s.first - s.end)[:_MOST_RANGES], key=lambda s: s.first)
     points = [*_between(stretches, span), *_since_expiry(stretches, expired)]
     return Coverage(tuple(stretches), tuple(points))
+
+
+def whole_hours(span: Span) -> tuple[int, int]:
+    """Return the first whole hour of a range, and the hour after the last one."""
+    return -(-span.earliest // HOUR_NS), _LAST_HOUR if span.latest is None else span.latest // HOUR_NS
 
 
 def expired_days(query: Query, answers: Answers = NONE_KEPT) -> frozenset[int]:
@@ -121,12 +130,18 @@ def _known_units(
 
 
 def unanswered(coverage: Coverage | None, span: Span, expired: Collection[int]) -> list[int]:
-    """Return the expired days of a range that no summary answers for."""
+    """Return the expired days of a range of which summaries do not answer for all that the range takes."""
     end = None if span.latest is None else -(-span.latest // DAY_NS)
     days = {day for day in expired if day >= span.earliest // DAY_NS and (end is None or day < end)}
-    for stretch in coverage.summaries if coverage else ():
-        days -= set(range(-(-stretch.first // DAY), stretch.end // DAY))
-    return sorted(days)
+    stretches = [(one.first * HOUR_NS, one.end * HOUR_NS) for one in (coverage.summaries if coverage else ())]
+    lacking = []
+    for day in sorted(days):
+        start, stop = max(span.earliest, day * DAY_NS), (day + 1) * DAY_NS
+        stop = stop if span.latest is None else min(stop, span.latest)
+        answered = sum(max(0, min(stop, last) - max(start, first)) for first, last in stretches)
+        if answered < stop - start:
+            lacking.append(day)
+    return lacking
 
 
 def _since_expiry(stretches: Iterable[Stretch], expired: Collection[int]) -> Iterable[Span]:

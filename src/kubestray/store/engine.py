@@ -167,7 +167,11 @@ NEWER_SETTINGS: dict[str, int | float] = {
 }
 """Settings for reading that older servers do not know, and do not need."""
 
-FILL_SETTINGS = {name: value for name, value in READ_SETTINGS.items() if name != "readonly"}
+FILL_SETTINGS = {
+    **{name: value for name, value in READ_SETTINGS.items() if name != "readonly"},
+    # On a cluster the rows are there when it returns: what is noted after that as done has to be.
+    "distributed_foreground_insert": 1,
+}
 """What an INSERT of the rows of a SELECT runs with."""
 
 

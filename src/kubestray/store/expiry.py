@@ -43,7 +43,7 @@ def expire_summaries(store: Store, before: int) -> list[int]:
     tree = select(named(month.copy(), "month")).distinct().from_("summarised").where(past)
     months = sorted(store.query(tree).column("month").to_pylist())
     for number in months:
-        for name in ("summarised", "touched", "summaries"):
+        for name in ("summarised", "touched", "summaries", "accelerations", "accelerated"):
             _drop(store, name, number)
     return months
 

@@ -11,6 +11,8 @@ read             what
 ``summarised``   which hours and days are summarised, and when that began
 ``touched``      hours to which points came late, by metric, and when
 ``expired``      days whose points were dropped
+``accelerated``  states of the last statistics of searches in an hour or a day (`store.accelerations`)
+``accelerations``  which hours and days are accelerated, by search, and when that began
 ``runs``         which detection ran for which scheduled time, and how it ended
 ``risk``         risk events: JSON of all fields beside the columns that searches filter by
 ``findings``     what became of findings and incidents, each change with the document as it stood then (JSON)
@@ -97,6 +99,9 @@ _STATES = ",\n    ".join(f"{name} {kind}" for name, kind in _KEPT.items())
 MONTH = 31 * 24
 """Hours of summaries that are dropped together."""
 
+ACCELERATED = ("n", "total", "least", "most", "spread")
+"""The states that are kept of each number that the last statistics of a search are made of."""
+
 
 _SUMMARIES = f"""
 CREATE TABLE IF NOT EXISTS summaries_local{{on}} (
@@ -154,6 +159,34 @@ CREATE TABLE IF NOT EXISTS expired_local{on} (
 ) ENGINE = ReplacingMergeTree(dropped)
 ORDER BY day
 SETTINGS {settings}
+"""
+
+_ACCELERATED_STATES = ",\n    ".join(f"{name} {_KEPT[name]} CODEC(ZSTD(1))" for name in ACCELERATED)
+_ACCELERATED = f"""
+CREATE TABLE IF NOT EXISTS accelerated_local{{on}} (
+    search UInt64,
+    hours UInt8,
+    hour UInt32,
+    keys Array(String) CODEC(ZSTD(1)),
+    item UInt16,
+    {_ACCELERATED_STATES},
+    began UInt64 CODEC(ZSTD(1))
+) ENGINE = MergeTree
+PARTITION BY intDiv(hour, {MONTH})
+ORDER BY (search, hours, hour, keys, item, began)
+SETTINGS {{settings}}
+"""
+
+_ACCELERATIONS = f"""
+CREATE TABLE IF NOT EXISTS accelerations_local{{on}} (
+    search UInt64,
+    hours UInt8,
+    hour UInt32,
+    began UInt64
+) ENGINE = ReplacingMergeTree(began)
+PARTITION BY intDiv(hour, {MONTH})
+ORDER BY (search, hours, hour)
+SETTINGS {{settings}}
 """
 
 _RUNS = """
@@ -300,6 +333,7 @@ SETTINGS {settings}
 
 _TABLES = (
     *(_SAMPLES, _SERIES, _SUMMARIES, _GROUPS, _SUMMARISED, _TOUCHED, _EXPIRED),
+    *(_ACCELERATED, _ACCELERATIONS),
     *(_RUNS, _RISK, _FINDINGS, _DECISIONS, _DELIVERIES, _EVENTS, _LOOKUPS, _LOOKUP_ROWS, _PROFILES),
     *(_DOCUMENTS, _AUDIT),
 )
@@ -322,6 +356,10 @@ _UNIQUE = {
     "summarised": "SELECT hours, hour, metric, without, began FROM summarised_local FINAL",
     "touched": "SELECT hour, metric, written FROM touched_local FINAL",
     "expired": "SELECT day, dropped FROM expired_local FINAL",
+    "accelerated": (
+        f"SELECT search, hours, hour, keys, item, {', '.join(ACCELERATED)}, began FROM accelerated_local"  # noqa: S608 (names of ours)
+    ),
+    "accelerations": "SELECT search, hours, hour, began FROM accelerations_local FINAL",
     "runs": "SELECT detection, scheduled, finished, rows, error, seconds FROM runs_local FINAL",
     "lookups": "SELECT name, version, fields, rows FROM lookups_local FINAL",
     "lookup_rows": "SELECT name, version, place, numbers, texts FROM lookup_rows_local FINAL",
@@ -361,6 +399,8 @@ _SHARD_BY = {
     "summarised": "hour",
     "touched": "hour",
     "expired": "day",
+    "accelerated": "cityHash64(keys)",
+    "accelerations": "hour",
     "lookups": "cityHash64(name)",
     "lookup_rows": "place",
     "profiles": "cityHash64(profile)",

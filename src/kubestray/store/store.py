@@ -105,11 +105,9 @@ class Store:
 
     def _noted(self) -> int:
         """Return the latest time (ns) that was noted in the store, of this process or another."""
-        both = exp.union(
-            select(named(call("max", column("written")), "noted")).from_("touched"),
-            select(named(call("max", column("began")), "noted")).from_("summarised"),
-            distinct=False,
-        )
+        marks = [("written", "touched"), ("began", "summarised"), ("began", "accelerations")]
+        every = [select(named(call("max", column(mark)), "noted")).from_(name) for mark, name in marks]
+        both = exp.union(*every, distinct=False)
         noted: list[int] = self.query(both).column("noted").to_pylist()
         return max(noted)
 

@@ -190,7 +190,7 @@ class Summariser:
         began = self._store.stamp()
         if due.metrics is None:
             self._clear(due.hours)
-        for first, end in _runs(due.hours):
+        for first, end in runs(due.hours):
             kinds = self._kinds(Span(first * HOUR_NS, end * HOUR_NS), due.metrics)
             if kinds:
                 self._groups(kinds, due.without)
@@ -315,6 +315,11 @@ def _summarised_hours() -> exp.Select:
     return select(column("hour"), column("without")).from_("summarised").where(_of_all(HOUR))
 
 
+def summarised_hours(store: Store) -> set[int]:
+    """Return the hours that are summarised for all metrics: their points on time are all there."""
+    return set(store.query(_summarised_hours()).column("hour").to_pylist())
+
+
 def _complete_days() -> exp.Select:
     """Select the days whose hours are all summarised, with when their hours and they themselves were."""
     day = call("intDiv", column("hour"), number(DAY))
@@ -372,7 +377,7 @@ def _merged_day(first: int, metrics: Sequence[str] | None, began: int) -> exp.Se
     )
 
 
-def _runs(hours: Sequence[int]) -> Iterator[tuple[int, int]]:
+def runs(hours: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Yield hours that follow each other as ranges."""
     start = before = hours[0]
     for hour in hours[1:]:
