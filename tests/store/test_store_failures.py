@@ -22,7 +22,7 @@ class Failing:
         self.fails = ""
 
     def query(self, tree: exp.Expr, limits: Limits = UNLIMITED) -> pa.Table:
-        return pa.table({"noted": [0]})  # nothing has been noted yet
+        return pa.table({"noted": [0], "name": ["bits"]})  # nothing has been noted yet; how values are held
 
     def execute(self, statement: str) -> None:
         """Nothing to do."""
