@@ -9,12 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from argon2 import PasswordHasher
 from starlette.testclient import TestClient
 
-from helpers import DAY, HOUR, MINUTE, NOW, batch, series
+from helpers import DAY, HOUR, MINUTE, NOW, SECOND, batch, series
 from kubestray.api.accounts import Role
+from kubestray.api.kept_profiles import learning_of
+from kubestray.api.remembering import forget
+from kubestray.baseline.profile import Form, Profile
 from kubestray.config import load_config
 from kubestray.model.content import Content
 from kubestray.model.metric import Kind
@@ -25,6 +29,8 @@ from kubestray.pipeline.setting_up import content_of
 from kubestray.pipeline.switching import Switches
 from kubestray.risk.directory import Directory
 from kubestray.risk.placing import Circumstances, placed
+from kubestray.search.profile_store import StoreProfiles
+from kubestray.search.relation import Held
 from kubestray.store.documents import Documents
 from kubestray.store.ledger import Ledger
 from kubestray.store.store import Store
@@ -134,6 +140,33 @@ def risk_rows(names: list[str], detection: str = DETECTION) -> pa.Table:
             "recorded": pa.array([NOW] * len(rows), pa.uint64()),
         }
     )
+
+
+LEARNED = ("prod", "shop", "cart", "java")
+UNKNOWN = ("prod", "bad", HOSTILE[0], HOSTILE[1])
+
+
+def teach(running: Running) -> None:
+    """Keep what `DETECTION` would know after sixteen days of one that sends a fifth more in its second week,
+    and a bin of one that is new.
+    """
+    found = learning_of(running, running.content.detections[DETECTION])
+    assert found
+    step = 3600.0
+    end = NOW / SECOND // step * step
+    times = end - step * np.arange(16 * 24, 0, -1)
+    later = times >= times[-1] // 86400 * 86400 - 7 * 86400
+    chance = np.random.default_rng(3)
+    values = (1000 + 200 * np.sin(2 * np.pi * times / 86400)) * np.where(later, 1.2, 1.0)
+    values += chance.normal(0, 10, len(times))
+    profile = Profile(Form(found.wish.keys, found.wish.fields, step, found.wish.per_day, "up"))
+    codes = np.append(np.zeros(len(times), dtype=np.int64), 1)
+    rows = np.append(values, 5.0)[:, None]
+    for _ in profile.advance(np.append(times, times[-1]), [LEARNED, UNKNOWN], codes, rows):
+        pass
+    profiles = StoreProfiles(running.store.query, running.store.record, keep_in_store=True)
+    profiles.keep(found.of, Held(profile, "", end))
+    forget(running)
 
 
 class Clock:

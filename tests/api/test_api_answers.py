@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 
+import pyarrow as pa
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from console import DETECTION, HOSTILE
 from helpers import HOUR, NOW
@@ -141,6 +143,20 @@ def test_the_map_tells_new_edges_from_known_ones(client):
     assert not found["collapsed"]
 
 
+def test_edges_of_the_map_tell_what_they_carried(client):
+    """The bytes of edges are the sum of the points of that time, as a search adds them up."""
+    found = client.get("/api/v1/map", params={"over": "24h"}).json()
+    names = [node["id"] for node in found["nodes"]]
+    carried = {(names[one["source"]], names[one["dest"]]): one["bytes"] for one in found["edges"]}
+    assert carried["workload:prod/shop/web", "workload:prod/shop/cart"] == 24 * 10 + sum(range(24))
+    assert carried["workload:prod/shop/cart", "workload:prod/outside/evil"] == 11 * 5
+    closed = client.get("/api/v1/map", params={"most": 3, "over": "24h"}).json()
+    ends = [node["name"] for node in closed["nodes"]]
+    joined = {(ends[one["source"]], ends[one["dest"]]): one["bytes"] for one in closed["edges"]}
+    assert joined["bad", "data"] == len(HOSTILE)
+    assert {one["bytes"] for one in found["new_edges"]} == {55, 1}
+
+
 def test_the_map_as_it_was(client):
     before = client.get("/api/v1/map", params={"at": str((NOW - 3 * HOUR) // 10**9), "over": "7d"}).json()
     assert {node["name"] for node in before["nodes"]} == {"web", "cart", "db", "cron"}
@@ -257,3 +273,33 @@ def test_a_parameter_is_changed_and_taken_back(people, client):
     assert admin.put(path, json={"value": None}).status_code == 200
     assert (value(), macros_of(content)(parameter.name, 0).definition) == (parameter.default,) * 2
     assert admin.put(path + "x", json={"value": "7"}).json()["error"]["hint"].startswith("did you mean")
+
+
+def test_metrics_are_read_by_prometheus_with_a_token(people, client):
+    refused = people.client().get("/metrics")
+    assert refused.status_code == 401
+    assert refused.headers["www-authenticate"] == "Bearer"
+    row = {
+        "detection": people.running.content.detections[DETECTION].id,
+        "error": "",
+        "rows": 2,
+        "seconds": 0.5,
+    }
+    numbers = {"scheduled": NOW - HOUR, "finished": NOW - HOUR, "rows": 2}
+    made = {name: pa.array([value], pa.uint64()) for name, value in numbers.items()}
+    texts = {name: [row[name]] for name in ("detection", "error", "seconds")}
+    people.running.store.record("runs", pa.table({**made, **texts}))
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    told = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+    assert told["kubestray_received_data_points_total",] == 0
+    assert told["kubestray_detection_runs_total", DETECTION] == 1
+    assert told["kubestray_detection_last_run_seconds", DETECTION] == 0.5
+    assert told["kubestray_detection_last_run_timestamp_seconds", DETECTION] == (NOW - HOUR) / 1e9
+    assert sum(value for key, value in told.items() if key[0] == "kubestray_open_findings") >= 0
+    sources = client.get("/api/v1/sources").json()["keeping"]
+    assert (sources["waiting_points"], sources["error"], sources["passed"]) == (0, "", None)

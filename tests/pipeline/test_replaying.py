@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from kubestray.model.content import Content
 from kubestray.model.finding import rfc3339
 from kubestray.pipeline.casework import Casework
 from kubestray.pipeline.detecting import Detector
-from kubestray.pipeline.replaying import replay
+from kubestray.pipeline.replaying import Trial, replay
 from kubestray.pipeline.schedule import Scheduler
 from kubestray.pipeline.setting_up import searching
 from kubestray.risk.assessing import Assessor
@@ -135,6 +136,28 @@ def test_what_ran_live_stopped_or_not_and_what_is_replayed_are_the_same(store, c
     assert [told["title"] for told in replayed.findings if "db-0" in told["entity"]] == ["Escaped: shop/db-0"]
     assert not [told for told in replayed.findings if "web" in told["entity"]]
     assert all(differences(told) == [] for told in replayed.findings)
+
+
+def test_a_trial_tells_what_one_detection_alone_would_have_found(embedded, content):
+    """What others found is left out, but for a rule, which looks at it."""
+    embedded.append(batch(points()))
+    live(embedded, content)
+    before = Ledger(embedded).latest()
+
+    def tried(name: str, risk_until: int = 0, every: int = 1):
+        alone = dataclasses.replace(content, detections={name: content.detections[name]})
+        runs: list[tuple[int, int]] = []
+        trial = Trial(lambda when, run: runs.append((when, len(run.outcome.rows))), every, risk_until)
+        make = searching(load_config({}, {}, None))
+        return replay(embedded, alone, make, START, END, lambda *_: None, trial=trial), runs
+
+    escaped, runs = tried("Escaped")
+    assert [told["title"] for told in escaped.findings] == ["Escaped: shop/db-0"]
+    assert [rows for _, rows in runs] == [0, 0, 1, 0]
+    assert tried("Escaped", every=2)[0].runs == 2
+    rule, _ = tried("Much risk", risk_until=END)
+    assert [told for told in rule.findings if told["opened_by"]["name"] == "Much risk"]
+    assert Ledger(embedded).latest() == before  # nothing of a trial stays
 
 
 def test_a_crash_between_runs_and_their_findings_loses_and_doubles_nothing(embedded, content, monkeypatch):

@@ -15,9 +15,11 @@ from kubestray.baseline.profile import Form, Profile
 from kubestray.model.errors import StoreError
 from kubestray.model.metric import Kind
 from kubestray.search.explaining import explain_row
-from kubestray.search.profile_store import StoreProfiles
+from kubestray.search.learned import learning
+from kubestray.search.profile_store import ORDERS, StoreProfiles
 from kubestray.search.relation import Held
 from kubestray.search.run import Request, Result, run_search
+from kubestray.store.documents import Documents
 from kubestray.store.expiry import expire_profiles
 from kubestray.store.points import Span
 from kubestray.store.store import Store
@@ -213,6 +215,36 @@ def test_a_run_that_fails_half_way_loses_no_row(filled: Store) -> None:
     with pytest.raises(StoreError):
         run_search(request, failing)
     assert run(filled, live, START + 30 * HOUR, START + 36 * HOUR, ALL).rows == expected.rows
+
+
+def test_orders_hold_live_and_in_replays(filled: Store) -> None:
+    """A reset: the entity is learning again from then on, for the schedule as for who learns from points."""
+    moment, end = START + 30 * HOUR, START + 31 * HOUR + 20 * MINUTE
+    request = Request(TEXT, end, Span(moment, end))
+    about = learning(request, filled.query)
+    assert about
+    live = StoreProfiles(filled.query, filled.record, keep_in_store=True)
+    before = passes(filled, lambda _: live, moment - 20 * MINUTE, moment)
+    order = {"time": moment / SECOND, "what": "reset", "key": ["a"]}
+    Documents(filled).put(ORDERS, f"{about.about}/1", order)
+    found = before | passes(filled, lambda _: live, moment + 10 * MINUTE, end)
+    states = {key: row["stray_state"] for key, row in found.items()}
+    for (time, pod), state in states.items():
+        since = time - moment / SECOND
+        assert state == ("learning" if pod == "a" and 0 <= since < 3600 else "ready")
+    assert {"learning", "ready"} == {state for (_, pod), state in states.items() if pod == "a"}
+    first = min(time for time, _ in found)
+    for query in (_no_profiles(filled), filled.query):
+        anew = StoreProfiles(query, filled.record)
+        rows = run(filled, anew, round(first * SECOND), end, ALL).rows
+        assert {(row["_time"], row["pod"]): row for row in rows} == found
+    # And the file of a finding is worked out again: what lies before the reset is not in it.
+    row = found[(end - 5 * MINUTE) / SECOND, "a"]
+    whole = Request(ALL, end, Span(moment, end), profiles=StoreProfiles(filled.query, filled.record))
+    told = explain_row(whole, filled.query, row)
+    assert told is not None
+    assert told.score == pytest.approx(row["score"], rel=1e-9)
+    assert recompute(json.loads(json.dumps(told.as_json()))) == told
 
 
 def test_an_earlier_range_is_told_from_what_was_said_of_its_bins(filled: Store) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from console import HOSTILE, PASSWORD, People, chromium
+from console import HOSTILE, LEARNED, PASSWORD, People, chromium, teach
 from kubestray.api import findings
 from kubestray.api.accounts import Role
 from kubestray.api.asking import Asker
@@ -49,6 +49,8 @@ PAGES = {
     "story": "/stories/Workloads%20that%20stray",
     "attack": "/attack",
     "baselines": "/baselines",
+    "baseline": f"/baselines/{NAME}",
+    "baseline-entity": f"/baselines/{NAME}/entity?{urlencode({'key': LEARNED}, doseq=True)}",
     "sources": "/sources",
     "account": "/account",
     "accounts": "/accounts",
@@ -58,6 +60,7 @@ PAGES = {
 
 @pytest.fixture(scope="module")
 def address(people: People) -> Iterator[str]:
+    teach(people.running)
     server = HttpReceiver("127.0.0.1:0", people.app)
     port = server.start()
     yield f"http://127.0.0.1:{port}"
@@ -141,13 +144,25 @@ def test_the_queue_by_keyboard(page):
     page.wait_for_url(re.compile("/findings/[0-9a-f]+"))
 
 
-def test_the_queue_renews_itself(page, people):
-    page.goto("/findings?state=all")
-    page.evaluate("document.activeElement.blur()")
+def test_the_queue_renews_itself_where_it_says_something_new(page, people):
+    """What is chosen or read there stays: a list that was renewed for nothing would lose it."""
+    tab = page.context.new_page()
+    tab.clock.install()
+    tab.goto("/findings?state=all")
+    mark = "document.querySelector('[data-live] tbody').dataset.mark"
+    tab.evaluate(f"{mark} = 'mine'")
+    for _ in range(2):
+        with tab.expect_response(lambda answer: "part=true" in answer.url):
+            tab.clock.run_for(5_000)
+    assert tab.evaluate(mark) == "mine"
     identity = page.places["incident"].rpartition("/")[2]
     asker = Asker(f"colleague-{page.size_name}", Role.ANALYST)
     findings.decide(people.running, asker, [identity], findings.Decide(action="assign"))
-    page.locator(f"text=colleague-{page.size_name}").first.wait_for()
+    tab.clock.run_for(5_000)
+    tab.locator(f"text=colleague-{page.size_name}").first.wait_for()
+    assert tab.evaluate(mark) is None
+    assert "has changed" in tab.locator("#said").text_content()
+    tab.close()
 
 
 def test_times_are_told_in_the_zone_of_who_looks(page):
@@ -224,6 +239,19 @@ def test_a_question_is_asked_before_a_token_ends(page):
     row.locator("button").click()
     page.locator("dialog button", has_text="Yes").click()
     row.wait_for(state="detached")
+
+
+def test_a_baseline_is_locked_and_a_reset_asks_first(page):
+    page.goto(PAGES["baseline-entity"])
+    page.fill("[name=reason]", "a quiet week")
+    page.click("button[value=lock]")
+    page.locator(".pill", has_text="locked").wait_for()
+    assert "a quiet week" in page.locator("main").text_content()
+    page.click("button[value=unlock]")
+    page.locator(".pill", has_text="locked").wait_for(state="detached")
+    page.click("button[value=reset]")
+    page.locator("dialog button", has_text="Cancel").click()
+    assert page.locator("figure.chart").count() == 2
 
 
 def test_a_backtest_is_watched(page):

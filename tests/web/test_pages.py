@@ -11,6 +11,7 @@ import pytest
 from console import DETECTION, HOSTILE
 from kubestray.api import findings
 from kubestray.api.accounts import Role
+from kubestray.api.asking import Asker
 from kubestray.risk.verifying import differences
 
 NAME = quote("Process sending far more than usual")
@@ -36,7 +37,9 @@ PAGES = [
     "/stories",
     "/stories/Workloads%20that%20stray",
     "/attack",
+    "/detections?part=true",
     "/baselines",
+    f"/baselines/{NAME}",
     "/sources",
     "/sources?part=true",
     "/account",
@@ -73,6 +76,9 @@ class Read(HTMLParser):
     def handle_data(self, data):
         if self._open == "script" and data.strip():
             self.scripts.append(data)
+
+
+COMMENT = findings.Decide(action="comment", text="seen it too")
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +132,17 @@ def test_a_finding_and_its_incident(browser, finding, incident):
     steps = whole.text[whole.text.index("in order") :]
     order = [steps.index(f">{word}</a>") for word in ("T1048", "T1496", "T1059")]
     assert order == sorted(order)
+
+
+def test_a_page_that_is_open_learns_of_what_is_new(people, browser, finding):
+    live = re.search(r'data-live="([^"]+/changed[^"]+)"', browser.get(f"/findings/{finding}").text)
+    assert live
+    assert browser.get(live[1]).text.strip() == ""
+    findings.decide(people.running, Asker("a colleague", Role.ANALYST), [finding], COMMENT)
+    told = browser.get(live[1]).text
+    assert "There is something new" in told
+    again = re.search(r'data-live="([^"]+/changed[^"]+)"', browser.get(f"/findings/{finding}").text)
+    assert browser.get(again[1]).text.strip() == ""
 
 
 def test_what_a_search_has_learned_is_told(people, browser, finding, monkeypatch):

@@ -17,10 +17,12 @@ from kubestray.api import (
     access,
     attack,
     backtest,
+    baselines,
     detections,
     entities,
     findings,
     network_map,
+    own_metrics,
     risk,
     search,
     sources,
@@ -42,6 +44,7 @@ ROUTES = (
     search,
     stories,
     detections,
+    baselines,
     backtest,
     risk,
     entities,
@@ -74,6 +77,7 @@ def make_app(running: Running, answer: Answer = as_json) -> FastAPI:
     app.state.accounts = accounts = Accounts(running.documents, running.clock)
     for module in ROUTES:
         app.include_router(module.router, prefix="/api/v1", responses=ANSWERS, dependencies=[Depends(BEARER)])
+    app.include_router(own_metrics.router, include_in_schema=False)
     for kind in (KubestrayError, Refused, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)
     address = running.config["console_url"]

@@ -114,7 +114,7 @@ def _same_origin(headers: Headers) -> bool:
 
 def _to_login(scope: Scope) -> Response:
     path = scope["path"]
-    if path.startswith("/api/"):
+    if path.startswith("/api/") or path == "/metrics":
         hint = "send Authorization: Bearer TOKEN; tokens are made on the account page of the console"
         refusal = Refused(401, "login", "this needs a login", hint)
         answer = as_json(Request(scope), refusal)

@@ -6,6 +6,7 @@ be given to others: who opens it while it runs sees how far it is, later the sam
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,16 +17,19 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from kubestray.api.asking import Here, Viewer
-from kubestray.api.charts import frame
-from kubestray.api.detections import Name, search_named
+from kubestray.api.charts import TIME_AXIS, frame
+from kubestray.api.named import Name, search_named
 from kubestray.api.refusal import Refused
 from kubestray.api.times import Earliest, Latest, iso, span_of
-from kubestray.detect.runner import Times, run_once
 from kubestray.detect.scheduler import due
 from kubestray.model.content import Detection
 from kubestray.model.errors import KubestrayError
+from kubestray.model.finding import Document
+from kubestray.pipeline.assessing import is_rule
+from kubestray.pipeline.detecting import Run
+from kubestray.pipeline.replaying import Replayed, Trial, replay
 from kubestray.pipeline.running import Running
-from kubestray.risk.events import risk_events
+from kubestray.pipeline.setting_up import searching
 from kubestray.store.points import Span
 
 router = APIRouter(tags=["detections"])
@@ -45,8 +49,23 @@ class BacktestRun(BaseModel):
     error: str | None
 
 
+class WouldBe(BaseModel):
+    """A finding or an incident that there would have been, as it stood at the end."""
+
+    kind: str
+    title: str
+    sentence: str
+    entity: str
+    severity: str
+    score: float
+    steps: int
+    opened: str
+    first_seen: str
+    last_seen: str
+
+
 class Backtest(BaseModel):
-    """What a detection would have found. While ``done`` is false, more comes."""
+    """What a detection would have found, by itself. While ``done`` is false, more comes."""
 
     name: str
     earliest: datetime | None
@@ -55,8 +74,13 @@ class Backtest(BaseModel):
     every: int = Field(description="One run of so many is made; 1 is all of them.")
     finished: int
     done: bool
+    error: str | None = Field(description="What ended it early.")
     rows: int
     events: int
+    findings: list[WouldBe] = Field(
+        description="What its risk alone would have opened; known when it is done."
+    )
+    incidents: list[WouldBe]
     entities: dict[str, int] = Field(
         description="Risk objects with the number of runs that named them, the most first."
     )
@@ -78,6 +102,8 @@ class _Job:
     entities: Counter[str] = field(default_factory=Counter)
     examples: list[dict[str, Any]] = field(default_factory=list)
     fields: list[str] = field(default_factory=list)
+    outcome: Replayed | None = None
+    error: str | None = None
     done: bool = False
 
 
@@ -130,31 +156,44 @@ def _begin(running: Running, jobs: _Jobs, search: Detection, span: Span, every: 
 
 
 def _go(running: Running, jobs: _Jobs, job: _Job) -> None:
-    def refuse(_table: str, _rows: Any) -> None:
-        raise KubestrayError("the search writes a lookup or an index, which a backtest does not do")
-
+    alone = dataclasses.replace(job.search, enabled=True)
+    content = dataclasses.replace(running.content, detections={alone.name: alone}, baselines={})
+    begin, end = job.span.earliest, job.span.latest or 0
+    # A rule looks at the risk that others gave; of it only what the rule itself opens is told.
+    trial = Trial(lambda when, run: _take(job, when, run), job.every, end if is_rule(alone) else 0)
     try:
         with jobs.room:
-            for moment in job.times:
-                _one(running, job, moment, running.making(refuse))
+            make = searching(running.config)
+            job.outcome = replay(
+                running.store, content, make, begin, end, lambda _when, _runs: None, trial=trial
+            )
+    except KubestrayError as error:
+        job.error = str(error)
     finally:
         job.done = True
 
 
-def _one(running: Running, job: _Job, moment: int, make: Any) -> None:
-    outcome = run_once(job.search, running.content, Times(moment), running.store.query, make)
-    events = (
-        []
-        if outcome.error
-        else risk_events(job.search, outcome.rows, outcome.window, outcome.now, outcome.keys)
-    )
-    job.entities.update({event.risk_object for event in events})
+def _take(job: _Job, moment: int, run: Run) -> None:
+    outcome, events = run.outcome, run.events
+    job.entities.update({event.risk_object for event in events} or {str(hit.entity) for hit in run.hits})
     for row in outcome.rows[: max(0, _EXAMPLES - len(job.examples))]:
         job.examples.append(row)
     job.fields = outcome.fields or job.fields
     job.runs.append(
         BacktestRun(time=iso(moment), rows=len(outcome.rows), events=len(events), error=outcome.error)
     )
+
+
+def _would_be(job: _Job, documents: list[Document]) -> list[WouldBe]:
+    rule = is_rule(job.search)
+    return [
+        WouldBe(
+            steps=len(one["steps"]),
+            **{name: one[name] for name in WouldBe.model_fields if name != "steps"},
+        )
+        for one in documents
+        if not rule or one.get("opened_by", {}).get("name") == job.search.name
+    ]
 
 
 def _told(job: _Job) -> Backtest:
@@ -167,6 +206,9 @@ def _told(job: _Job) -> Backtest:
         every=job.every,
         finished=len(runs),
         done=job.done,
+        error=job.error,
+        findings=_would_be(job, job.outcome.findings if job.outcome else []),
+        incidents=_would_be(job, job.outcome.incidents if job.outcome else []),
         rows=sum(run.rows for run in runs),
         events=sum(run.events for run in runs),
         entities=dict(job.entities.most_common(50)),
@@ -191,7 +233,7 @@ def _chart(runs: list[BacktestRun], span: Span) -> dict[str, Any]:
         **frame(values, height=140),
         "mark": {"type": "bar", "tooltip": True, "width": 3},
         "encoding": {
-            "x": {"field": "time", "type": "temporal", "title": None, "axis": {"grid": False}},
+            "x": {"field": "time", "type": "temporal", "title": None, "axis": TIME_AXIS},
             "y": {"field": "rows", "type": "quantitative", "title": "rows", "axis": {"tickMinStep": 1}},
         },
     }

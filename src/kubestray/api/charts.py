@@ -16,8 +16,11 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c7a3f", "#7f7f7f")
 """Told apart by colour-blind people too (after Okabe and Ito), and readable on light and dark."""
 
-_TIME_AXIS = {"grid": False, "tickCount": 8, "labelOverlap": True}
+_OF_DAY = {"hours": "%H:%M", "minutes": "%H:%M", "seconds": "%H:%M:%S", "milliseconds": "%H:%M:%S.%L"}
+TIME_AXIS = {"grid": False, "tickCount": 8, "labelOverlap": True, "format": _OF_DAY}
+"""Of all axes of time."""
 _MOST_LINES = 20
+_DASHES = ([1, 0], [6, 3], [2, 2])
 _MOST_BARS = 40
 _MOST_POINTS = 5_000
 _TIME = "_time"
@@ -67,11 +70,11 @@ def _lines(numbers: Sequence[str], split: str | None, rows: Sequence[Row]) -> Sp
                 series = " · ".join(filter(None, parts)) or name
                 values.append({"time": row[_TIME] * 1000, "value": row[name], "series": series})
     names = list(dict.fromkeys(value["series"] for value in values))
-    drawn = names[:_MOST_LINES]
+    drawn = _highest(names, values)
     values = [value for value in values if value["series"] in set(drawn)]
     if len(values) > _MOST_POINTS:
         return None
-    more = f"The first {_MOST_LINES} of {len(names)} series" if len(names) > _MOST_LINES else ""
+    more = f"The highest {_MOST_LINES} of {len(names)} series" if len(names) > _MOST_LINES else ""
     legend = {"orient": "bottom", "columns": 3, "labelLimit": 260, "title": None}
     title = numbers[0] if not many else None
     return {
@@ -84,16 +87,39 @@ def _lines(numbers: Sequence[str], split: str | None, rows: Sequence[Row]) -> Sp
             "strokeWidth": 1.6,
         },
         "encoding": {
-            "x": {"field": "time", "type": "temporal", "title": None, "axis": _TIME_AXIS},
+            "x": {"field": "time", "type": "temporal", "title": None, "axis": TIME_AXIS},
             "y": {"field": "value", "type": "quantitative", "title": title, "axis": {"format": "~s"}},
             "color": {
                 "field": "series",
                 "type": "nominal",
-                "sort": drawn,
+                "scale": {"domain": drawn},
                 "legend": legend if len(names) > 1 else None,
             },
+            **_dashed(drawn, legend),
         },
     }
+
+
+def _highest(names: list[str], values: Sequence[Row]) -> list[str]:
+    """Return the names of the lines to draw: where there are too many, those that reach highest."""
+    if len(names) <= _MOST_LINES:
+        return names
+    reach: dict[str, float] = {}
+    for value in values:
+        own = abs(value["value"])
+        reach[value["series"]] = max(reach.get(value["series"], own), own)
+    chosen = set(sorted(names, key=lambda name: -reach[name])[:_MOST_LINES])
+    return [name for name in names if name in chosen]
+
+
+def _dashed(names: Sequence[str], legend: Spec) -> Spec:
+    """Return how lines are told apart when their colours come again."""
+    if len(names) <= len(COLOURS):
+        return {}
+    dashes = [_DASHES[place // len(COLOURS) % len(_DASHES)] for place in range(len(names))]
+    # The same domain, and not only the same order: so there is one legend of both.
+    scale = {"domain": list(names), "range": dashes}
+    return {"strokeDash": {"field": "series", "type": "nominal", "scale": scale, "legend": legend}}
 
 
 def _bars(split: str, number: str, rows: Sequence[Row]) -> Spec:
@@ -133,7 +159,7 @@ def risk_chart(bins: Sequence[Row], span: Span, *, height: int = 150) -> Spec:
         **frame([*bins, *edges], height=height),
         "mark": {"type": "bar", "tooltip": True, "orient": "vertical"},
         "encoding": {
-            "x": {"field": "time", "type": "temporal", "title": None, "axis": _TIME_AXIS},
+            "x": {"field": "time", "type": "temporal", "title": None, "axis": TIME_AXIS},
             "x2": {"field": "end"},
             "y": {
                 "field": "score",

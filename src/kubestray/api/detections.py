@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
-from sqlglot import exp
 
 from kubestray.api.asking import Admin, Asker, Here, Viewer
+from kubestray.api.baselines import allowed_per_day
 from kubestray.api.data_present import diagnoses
+from kubestray.api.named import Name, search_named
 from kubestray.api.refusal import Refused, not_found
 from kubestray.api.remembering import forget
-from kubestray.api.times import iso
+from kubestray.api.runs import NEVER, Alarms, Runs, alarms_of, runs_of
 from kubestray.model.content import Baseline, Detection, Parameter, Search
 from kubestray.pipeline.diagnosing import Diagnosis
 from kubestray.pipeline.running import Running
 from kubestray.search.nearest import nearest
-from kubestray.store.trees import call, column, named, select, unsigned
 
 router = APIRouter(tags=["detections"])
-
-Name = Annotated[str, Path(max_length=200, description="The name of a detection")]
-
-_DAY = 86_400 * 10**9
 
 
 class When(BaseModel):
@@ -33,20 +28,6 @@ class When(BaseModel):
     cron: str
     earliest: str
     latest: str
-
-
-class Runs(BaseModel):
-    """How the runs of a search went: the last one, and all of the last 24 hours."""
-
-    last: datetime | None = Field(description="The time that the last run was for.")
-    finished: datetime | None
-    rows: int
-    seconds: float
-    error: str
-    day_runs: int
-    day_errors: int
-    day_rows: int
-    day_seconds: float
 
 
 class Data(BaseModel):
@@ -76,6 +57,7 @@ class DetectionState(BaseModel):
     stories: list[str]
     security_domain: str
     runs: Runs
+    alarms: Alarms
     data: Data
 
 
@@ -147,16 +129,6 @@ def detection_page(running: Running, name: str) -> DetectionPage:
     )
 
 
-def search_named(running: Running, name: str) -> Search:
-    """Return a detection or baseline by its name."""
-    content = running.content
-    found = content.detections.get(name) or content.baselines.get(name)
-    if found is None:
-        known = [*content.detections, *content.baselines]
-        raise not_found("detection", name, nearest(name, known) or None)
-    return found
-
-
 def switch(running: Running, asker: Asker, name: str, *, enabled: bool) -> DetectionPage:
     """Switch a detection on or off."""
     if not isinstance(search_named(running, name), Detection):
@@ -196,12 +168,19 @@ def _parameter(running: Running, one: Parameter) -> ParameterState:
 
 
 def _states(running: Running, searches: list[Search]) -> list[DetectionState]:
-    runs = _runs(running)
+    runs, alarms = runs_of(running), alarms_of(running)
     data = diagnoses(running, searches)
-    return [_state(running, one, runs.get(one.id), data[one.name]) for one in searches]
+    made = []
+    for search in searches:
+        day, per_day = alarms.get(search.name, (0, 0.0))
+        told = Alarms(day=day, per_day=round(per_day, 3), allowed_per_day=allowed_per_day(running, search))
+        made.append(_state(running, search, runs.get(search.id), told, data[search.name]))
+    return made
 
 
-def _state(running: Running, search: Search, runs: Runs | None, data: Diagnosis) -> DetectionState:
+def _state(
+    running: Running, search: Search, runs: Runs | None, alarms: Alarms, data: Diagnosis
+) -> DetectionState:
     schedule = running.content.schedule_of(search)
     detection = search if isinstance(search, Detection) else None
     return DetectionState(
@@ -221,22 +200,10 @@ def _state(running: Running, search: Search, runs: Runs | None, data: Diagnosis)
         if detection
         else _texts((search.raw.get("tags") or {}).get("analytic_story")),
         security_domain=detection.security_domain if detection else "",
-        runs=runs or _NEVER,
+        runs=runs or NEVER,
+        alarms=alarms,
         data=data_of(data),
     )
-
-
-_NEVER = Runs(
-    last=None,
-    finished=None,
-    rows=0,
-    seconds=0,
-    error="",
-    day_runs=0,
-    day_errors=0,
-    day_rows=0,
-    day_seconds=0,
-)
 
 
 def data_of(found: Diagnosis) -> Data:
@@ -250,41 +217,6 @@ def data_of(found: Diagnosis) -> Data:
         fixes=found.fixes.as_json(),
         error=found.error,
     )
-
-
-def _runs(running: Running) -> dict[str, Runs]:
-    """Return how the runs of all searches went, by the search's id, in one statement."""
-    since = exp.GTE(this=column("scheduled"), expression=unsigned(running.clock() - _DAY))
-    failed = exp.NEQ(this=column("error"), expression=exp.Literal.string(""))
-
-    def last(name: str) -> exp.Expr:
-        return named(call("argMax", column(name), column("scheduled")), f"last_{name}")
-
-    tree = (
-        select(
-            column("detection"),
-            named(call("max", column("scheduled")), "last"),
-            *map(last, ("finished", "rows", "error", "seconds")),
-            named(call("countIf", since), "day_runs"),
-            named(call("countIf", since.copy(), failed), "day_errors"),
-            named(call("sumIf", column("rows"), since.copy()), "day_rows"),
-            named(call("sumIf", column("seconds"), since.copy()), "day_seconds"),
-        )
-        .from_("runs")
-        .group_by(column("detection"))
-    )
-    return {
-        row["detection"]: Runs(
-            last=iso(row["last"]),
-            finished=iso(row["last_finished"]),
-            rows=row["last_rows"],
-            seconds=round(row["last_seconds"], 3),
-            error=row["last_error"],
-            **{name: row[name] for name in ("day_runs", "day_errors", "day_rows")},
-            day_seconds=round(row["day_seconds"], 2),
-        )
-        for row in running.store.query(tree).to_pylist()
-    }
 
 
 def _text(value: Any) -> str:

@@ -12,18 +12,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlglot import exp
 
-from kubestray.api.charts import COLOURS, Row, Spec, frame
+from kubestray.api import rollouts
+from kubestray.api.band_layers import Measured, drawn
+from kubestray.api.charts import Row, Spec
 from kubestray.api.data_present import needs
-from kubestray.api.entities import CLUSTER, NAMESPACE, NODE, POD, WORKLOAD, first_of
+from kubestray.api.entities import CLUSTER, NAMESPACE, NODE, POD, WORKLOAD
 from kubestray.model.entity import Entity
 from kubestray.model.finding import Document, nanoseconds
+from kubestray.model.workload import workload_of_pod
 from kubestray.pipeline.needing import Need
 from kubestray.pipeline.running import Running
 from kubestray.search.run import run_search
 from kubestray.store.points import Span
-from kubestray.store.trees import call, column, named, select, text
 
 _MINUTE = 60 * 10**9
 _HOUR = 60 * _MINUTE
@@ -34,6 +35,10 @@ _BINS = (1, 2, 5, 10, 15, 30, 60)
 """Lengths of bins in minutes, of which the shortest is taken that gives no more than `_MOST_BINS`."""
 _MOST_BINS = 240
 _MOST_SPAN = 7 * _DAY
+_WEEKS = (1, 2)
+_OWNER = "k8s.workload.name"
+_REPLICAS_BY = ("k8s.pod.name", "source.pod")
+_MOST_REPLICAS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +48,19 @@ class _Measure:
     metric: str
     conditions: tuple[tuple[str, str], ...]
 
-    def text(self, minutes: int) -> str:
-        """Return the search for it; names and values are quoted as SPL wants them."""
+    def text(self, minutes: int, by: str = "") -> str:
+        """Return the search for it, also split by an attribute; all is quoted as SPL wants it."""
         where = " ".join(f"{name}={_quoted(value)}" for name, value in self.conditions)
-        return f"| mstats avg({self.metric}) AS value where index=* {where} span={minutes}m"
+        split = f"BY {by} " if by else ""
+        return f"| mstats avg({self.metric}) AS value where index=* {where} {split}span={minutes}m"
+
+    def of_workload(self) -> _Measure:
+        """Return the same of the whole workload, where this is of one of its pods."""
+        wider = [
+            (_OWNER, workload_of_pod(value)) if name in POD else (name, value)
+            for name, value in self.conditions
+        ]
+        return _Measure(self.metric, tuple(wider))
 
 
 def band_chart(running: Running, document: Document, *, height: int = 260) -> Spec | None:
@@ -58,8 +72,19 @@ def band_chart(running: Running, document: Document, *, height: int = 260) -> Sp
             rows = _rows(running, measure, bins, begin, end)
             now = [row for row in rows if row["time"] >= begin // 10**6]
             if now:
-                usual = _usual(rows, bins, begin, end)
-                return _spec(running, document, evidence, measure, now, usual, height)
+                entity = Entity.parse(evidence["entity"])
+                measured = Measured(
+                    measure.metric,
+                    now,
+                    usual=_usual(rows, bins, begin, end),
+                    weeks=_weeks(rows, begin, end),
+                    replicas=_replicas(running, measure, bins, Span(begin, end)) if _has_pods(entity) else (),
+                    limits=_limits(evidence["row"], measure.metric),
+                    windows=_windows(document),
+                    steps=_steps(document),
+                    marks=rollouts.marks(running, entity, Span(begin, end)) if entity else (),
+                )
+                return drawn(measured, height)
     return None
 
 
@@ -67,8 +92,7 @@ def picture_of(spec: Spec) -> bytes:
     """Return a chart as PNG, on white."""
     import vl_convert
 
-    drawn = {**spec, "background": "white", "width": 900}
-    made: bytes = vl_convert.vegalite_to_png(drawn, scale=2)
+    made: bytes = vl_convert.vegalite_to_png({**spec, "background": "white", "width": 900}, scale=2)
     return made
 
 
@@ -151,117 +175,58 @@ def _usual(rows: list[Row], minutes: int, begin: int, end: int) -> list[Row]:
     return told
 
 
-def _spec(
-    running: Running,
-    document: Document,
-    evidence: Document,
-    measure: _Measure,
-    now: list[Row],
-    usual: list[Row],
-    height: int,
-) -> Spec:
-    time = {"field": "time", "type": "temporal", "title": None, "axis": {"grid": False, "tickCount": 8}}
-    value = {"type": "quantitative", "title": measure.metric, "axis": {"format": "~s"}}
-    observed, usual_colour, alarm = COLOURS[0], COLOURS[7], COLOURS[5]
-    windows = [
+def _weeks(rows: list[Row], begin: int, end: int) -> list[Row]:
+    """Return the same hours of past weeks, moved to where they are compared."""
+    found: list[Row] = []
+    for back in _WEEKS:
+        away = back * 7 * _DAY // 10**6
+        name = "a week before" if back == 1 else f"{back} weeks before"
+        found += [
+            {"time": row["time"] + away, "value": row["value"], "week": name}
+            for row in rows
+            if begin // 10**6 <= row["time"] + away < end // 10**6 and row["time"] < begin // 10**6
+        ]
+    return found
+
+
+def _has_pods(entity: Entity | None) -> bool:
+    return entity is not None and entity.kind in ("workload", "pod", "container", "process", "edge")
+
+
+def _replicas(running: Running, measure: _Measure, minutes: int, span: Span) -> list[Row]:
+    """Return the pods of the same workload, those with the highest values; none where nothing tells them."""
+    whole = measure.of_workload()
+    for by in _REPLICAS_BY:
+        request = running.request(whole.text(minutes, by), span.latest or running.clock(), span)
+        rows = [
+            {"time": int(row["_time"] * 1000), "value": row["value"], "replica": row[by]}
+            for row in run_search(request, running.store.query).rows
+            if row.get("value") is not None and row.get(by)
+        ]
+        highest: dict[str, float] = {}
+        for row in rows:
+            highest[row["replica"]] = max(highest.get(row["replica"], row["value"]), row["value"])
+        if len(highest) > 1:
+            shown = sorted(highest, key=lambda name: (-highest[name], name))[:_MOST_REPLICAS]
+            return [row for row in rows if row["replica"] in shown]
+    return []
+
+
+def _windows(document: Document) -> list[Row]:
+    return [
         {"time": _ms(one["time"]), "end": _ms(one["last"]), "detection": one["detection"]}
         for one in document["steps"]
     ]
-    layers: list[Spec] = [
-        {
-            "data": {"values": windows},
-            "mark": {"type": "rect", "color": alarm, "opacity": 0.13, "tooltip": True},
-            "encoding": {"x": time, "x2": {"field": "end"}},
-        }
-    ]
-    if usual:
-        layers += [
-            {
-                "data": {"values": usual},
-                "mark": {"type": "area", "color": usual_colour, "opacity": 0.22, "tooltip": True},
-                "encoding": {"x": time, "y": {"field": "lower", **value}, "y2": {"field": "upper"}},
-            },
-            {
-                "data": {"values": usual},
-                "mark": {"type": "line", "color": usual_colour, "strokeDash": [5, 3], "strokeWidth": 1.3},
-                "encoding": {"x": time, "y": {"field": "expected", **value}},
-            },
-        ]
-    layers.append(
-        {
-            "data": {"values": now},
-            "mark": {"type": "line", "color": observed, "strokeWidth": 1.8, "tooltip": True},
-            "encoding": {"x": time, "y": {"field": "value", **value}},
-        }
-    )
-    if limits := _limits(evidence["row"], measure.metric):
-        layers.append(
-            {
-                "data": {"values": limits},
-                "mark": {"type": "rule", "color": alarm, "strokeDash": [2, 2], "tooltip": True},
-                "encoding": {"y": {"field": "limit", **value}},
-            }
-        )
-    if marks := _rollouts(running, evidence, now):
-        layers.append(
-            {
-                "data": {"values": marks},
-                "mark": {"type": "rule", "color": COLOURS[3], "strokeWidth": 2, "tooltip": True},
-                "encoding": {"x": time},
-            }
-        )
-    steps = [{"time": _ms(one["time"]), "step": one["message"][:160]} for one in document["steps"][:50]]
-    layers.append(
-        {
-            "data": {"values": steps},
-            "mark": {
-                "type": "point",
-                "shape": "triangle-down",
-                "filled": True,
-                "color": alarm,
-                "size": 70,
-                "tooltip": True,
-            },
-            "encoding": {"x": time, "y": {"value": 6}},
-        }
-    )
-    made = {**frame([], height=height), "layer": layers}
-    del made["data"]
-    return made
+
+
+def _steps(document: Document) -> list[Row]:
+    return [{"time": _ms(one["time"]), "step": one["message"][:160]} for one in document["steps"][:50]]
 
 
 def _limits(row: dict[str, Any], metric: str) -> list[Row]:
     """Return the limits that the search worked out for the metric, where it tells them."""
     found = [(name, row.get(f"{name}_{metric}")) for name in ("lower", "upper")]
     return [{"limit": value, "which": name} for name, value in found if isinstance(value, int | float)]
-
-
-_VERSIONS = ("source.image_version", "container.image.tag", "k8s.container.image.tag", "container.image.name")
-
-
-def _rollouts(running: Running, evidence: Document, now: list[Row]) -> list[Row]:
-    """Return when a workload was first seen with another image, in the time that is shown."""
-    entity = Entity.parse(evidence["entity"])
-    if entity is None or not entity.namespace:
-        return []
-    workload = entity.name.split("/")[0].split(">")[0]
-    chosen = [
-        exp.EQ(this=first_of(names), expression=text(value))
-        for names, value in ((NAMESPACE, entity.namespace), (WORKLOAD, workload))
-    ]
-    tree = (
-        select(named(first_of(_VERSIONS), "image"), named(call("min", column("first_seen")), "first"))
-        .from_("series")
-        .where(*chosen)
-        .group_by(column("image"))
-    )
-    begin, end = now[0]["time"], now[-1]["time"]
-    rows = running.store.query(tree, running.limits).to_pylist()
-    return [
-        {"time": row["first"] // 10**6, "rollout": f"first seen with the image {row['image']}"}
-        for row in rows
-        if row["image"] and begin < row["first"] // 10**6 <= end and len(rows) > 1
-    ]
 
 
 def _ms(told: str) -> int:

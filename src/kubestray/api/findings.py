@@ -26,6 +26,7 @@ from kubestray.pipeline.running import Running
 router = APIRouter(tags=["findings"])
 
 _KEEP = 3.0  # seconds
+_CHART_KEEP = 30.0  # seconds
 _DAY = 86_400 * 10**9
 OPEN = ("new", "acknowledged")
 """The states of what somebody still has to look at."""
@@ -64,6 +65,31 @@ class Queue(BaseModel):
     states: dict[str, int] = Field(description="How many there are of each state, before states are chosen.")
     severities: dict[str, int]
     rows: list[Row]
+
+
+class Wanted(BaseModel):
+    """Which findings and incidents are wanted, in addresses of the API and of the page alike."""
+
+    kind: Literal["", "finding", "incident"] = ""
+    severity: Literal["", "informational", "low", "medium", "high", "critical"] = Field(
+        default="", description="At least so severe."
+    )
+    owner: str = Field(default="", max_length=80)
+    words: str = Field(default="", max_length=500)
+    skip: int = Field(default=0, ge=0, le=100_000)
+
+    def filters(self) -> dict[str, Any]:
+        """Return them as `queue` takes them."""
+        return self.model_dump(include=set(Wanted.model_fields))
+
+
+class WantedRows(Wanted):
+    """As the API takes them, with the states by name."""
+
+    state: list[Literal["new", "acknowledged", "suppressed", "resolved", "closed"]] = Field(
+        default=["new", "acknowledged"]
+    )
+    most: int = Field(default=100, ge=1, le=1000)
 
 
 class Decide(BaseModel):
@@ -304,31 +330,9 @@ def preview(running: Running, scope: Scope, days: int = 30) -> Preview:
 
 
 @router.get("/findings")
-def findings_all(
-    here: Here,
-    _asker: Viewer,
-    kind: Annotated[Literal["", "finding", "incident"], Query()] = "",
-    state: Annotated[list[Literal["new", "acknowledged", "suppressed", "resolved", "closed"]], Query()] = [  # noqa: B006 (FastAPI copies it)
-        "new",
-        "acknowledged",
-    ],
-    severity: Annotated[Literal["", "informational", "low", "medium", "high", "critical"], Query()] = "",
-    owner: Annotated[str, Query(max_length=80)] = "",
-    words: Annotated[str, Query(max_length=500)] = "",
-    most: Annotated[int, Query(ge=1, le=1000)] = 100,
-    skip: Annotated[int, Query(ge=0, le=100_000)] = 0,
-) -> Queue:
+def findings_all(here: Here, _asker: Viewer, wanted: Annotated[WantedRows, Query()]) -> Queue:
     """Return findings and incidents, the most urgent first."""
-    return queue(
-        here,
-        kind=kind,
-        states=state,
-        severity=severity,
-        owner=owner,
-        words=words,
-        most=most,
-        skip=skip,
-    )
+    return queue(here, states=wanted.state, most=wanted.most, **wanted.filters())
 
 
 @router.post("/findings/decisions")
@@ -366,7 +370,10 @@ def findings_ocsf(here: Here, _asker: Viewer, identity: Identity) -> dict[str, A
 @router.get("/findings/{identity}/chart")
 def findings_chart(here: Here, _asker: Viewer, identity: Identity) -> dict[str, Any]:
     """Return the Vega-Lite specification of what was observed and what is usual."""
-    spec = band_chart(here, finding(here, identity))
+    document = finding(here, identity)
+    # The page, its picture and whoever else looks at the same document read two weeks once.
+    key = ("chart", identity, document.get("digest"))
+    spec = remembered(here, key, _CHART_KEEP, lambda: band_chart(here, document))
     if spec is None:
         raise not_found("chart of", identity, "nothing that its searches measured is left to be shown")
     return spec

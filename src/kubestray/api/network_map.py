@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -11,6 +10,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from kubestray.api.asking import Here, Viewer
+from kubestray.api.edge_volumes import Ends, volumes
 from kubestray.api.entities import CLUSTER, first_of
 from kubestray.api.remembering import remembered
 from kubestray.api.times import at, iso
@@ -25,6 +25,7 @@ router = APIRouter(tags=["map"])
 _KEEP = 30.0  # seconds
 _MOST = 100_000
 _HOUR = 3600 * 10**9
+_MOST_LISTED = 500
 _MOST_NODES = 320
 """Above so many nodes namespaces are collapsed, but for those that are opened."""
 
@@ -66,6 +67,7 @@ class MapEdge(BaseModel):
     last_seen: datetime | None
     new: bool
     edges: int = Field(description="How many edges between workloads it stands for.")
+    bytes: float | None = Field(description="What went over it in that time; null where nothing tells it.")
 
 
 class NewEdge(BaseModel):
@@ -75,6 +77,7 @@ class NewEdge(BaseModel):
     dest: str
     first_seen: datetime | None
     last_seen: datetime | None
+    bytes: float | None
 
 
 class NetworkMap(BaseModel):
@@ -156,53 +159,71 @@ def network_map(
     # The catalog notes the last sight of a series once an hour.
     seen = [edge for edge in edges if edge.first <= moment and edge.last + _HOUR >= moment - over]
     fresh = {edge for edge in seen if edge.first > max(moment - over, began + over)}
-    fitting = [edge for edge in seen if _fits(edge, words.lower().split())]
-    if only is not None:
-        fitting = [
-            edge
-            for edge in fitting
-            if (among := len(only & {edge.source, edge.dest})) == 2 or (among and edge in fresh)
-        ]
-    fresh &= set(fitting)
-    workloads = sorted({end for edge in fitting for end in (edge.source, edge.dest)})
+    chosen = [edge for edge in seen if _fits(edge, words.lower().split()) and _among(edge, only, fresh)]
+    fresh &= set(chosen)
+    workloads = sorted({end for edge in chosen for end in (edge.source, edge.dest)})
     collapsed = len(workloads) > most
-    place: dict[Entity, int] = {}
-    nodes: list[MapNode] = []
-    counts: dict[Entity, set[Entity]] = defaultdict(set)
-    for workload in workloads:
-        shown = _shown(workload, opened) if collapsed else workload
-        counts[shown].add(workload)
-        if shown not in place:
-            place[shown] = len(nodes)
-            nodes.append(_node(shown))
-    made: dict[tuple[int, int], MapEdge] = {}
-    for edge in fitting:
-        ends = [place[_shown(end, opened) if collapsed else end] for end in (edge.source, edge.dest)]
-        if edge in fresh:
-            for end in set(ends):
-                nodes[end].new_edges += 1
-        if ends[0] != ends[1] or edge in fresh:
-            _join(made, ends[0], ends[1], edge, new=edge in fresh)
-    for shown, inside in counts.items():
-        nodes[place[shown]].workloads = len(inside)
-    listed = sorted(fresh, key=lambda edge: (-edge.first, edge.source, edge.dest))[:500]
+    shown = {one: _shown(one, opened) if collapsed else one for one in workloads}
+    nodes = _nodes(shown)
+    listed = sorted(fresh, key=lambda edge: (-edge.first, edge.source, edge.dest))[:_MOST_LISTED]
+    # A part of the map stands on pages that are about something else and should be there at once.
+    volume = volumes(running, max(0, moment - over), moment) if chosen and only is None else {}
     return NetworkMap(
         at=iso(moment),
         over_seconds=over / 1e9,
         began=iso(began),
-        nodes=nodes,
-        edges=list(made.values()),
+        edges=_edges_between(nodes, shown, chosen, fresh, volume),
+        nodes=list(nodes.values()),
         collapsed=collapsed,
         workloads=len(workloads),
-        new_edges=[
-            NewEdge(
-                source=str(edge.source),
-                dest=str(edge.dest),
-                first_seen=iso(edge.first),
-                last_seen=iso(edge.last),
-            )
-            for edge in listed
-        ],
+        new_edges=[_new_edge(edge, volume) for edge in listed],
+    )
+
+
+def _among(edge: Edge, only: frozenset[Entity] | None, fresh: set[Edge]) -> bool:
+    """Return whether an edge is of these workloads: among them, or new and of one of them."""
+    if only is None:
+        return True
+    among = len(only & {edge.source, edge.dest})
+    return among == 2 or (among == 1 and edge in fresh)
+
+
+def _nodes(shown: dict[Entity, Entity]) -> dict[Entity, MapNode]:
+    """Return the nodes in their order, by what they stand for; ``shown`` tells it of each workload."""
+    nodes: dict[Entity, MapNode] = {}
+    for stands_for in shown.values():
+        nodes.setdefault(stands_for, _node(stands_for)).workloads += 1
+    return nodes
+
+
+def _edges_between(
+    nodes: dict[Entity, MapNode],
+    shown: dict[Entity, Entity],
+    chosen: list[Edge],
+    fresh: set[Edge],
+    volume: dict[Ends, float],
+) -> list[MapEdge]:
+    """Return the edges between nodes, those of the same two joined; nodes learn how many of them are new."""
+    place = {entity: number for number, entity in enumerate(nodes)}
+    made: dict[tuple[int, int], MapEdge] = {}
+    for edge in chosen:
+        ends = shown[edge.source], shown[edge.dest]
+        if edge in fresh:
+            for end in set(ends):
+                nodes[end].new_edges += 1
+        if ends[0] != ends[1] or edge in fresh:
+            carried = volume.get((edge.source, edge.dest))
+            _join(made, place[ends[0]], place[ends[1]], edge, carried, new=edge in fresh)
+    return list(made.values())
+
+
+def _new_edge(edge: Edge, volume: dict[Ends, float]) -> NewEdge:
+    return NewEdge(
+        source=str(edge.source),
+        dest=str(edge.dest),
+        first_seen=iso(edge.first),
+        last_seen=iso(edge.last),
+        bytes=volume.get((edge.source, edge.dest)),
     )
 
 
@@ -230,7 +251,15 @@ def _node(entity: Entity) -> MapNode:
     )
 
 
-def _join(made: dict[tuple[int, int], MapEdge], source: int, dest: int, edge: Edge, *, new: bool) -> None:
+def _join(
+    made: dict[tuple[int, int], MapEdge],
+    source: int,
+    dest: int,
+    edge: Edge,
+    carried: float | None,
+    *,
+    new: bool,
+) -> None:
     known = made.get((source, dest))
     if known is None:
         made[source, dest] = MapEdge(
@@ -240,8 +269,11 @@ def _join(made: dict[tuple[int, int], MapEdge], source: int, dest: int, edge: Ed
             last_seen=iso(edge.last),
             new=new,
             edges=1,
+            bytes=carried,
         )
         return
+    if carried is not None:
+        known.bytes = (known.bytes or 0.0) + carried
     known.edges += 1
     known.new |= new
 

@@ -63,10 +63,21 @@ class Receivers(BaseModel):
     senders: list[Sender] = Field(description="By the token that was given.")
 
 
+class Keeping(BaseModel):
+    """What waits to be written, and how the upkeep fares that summarises and drops what has expired."""
+
+    waiting_points: int
+    waiting_bytes: int
+    passed: datetime | None = Field(description="When a pass of the upkeep last ended well.")
+    failed: datetime | None = Field(description="When one last failed; null: never since the start.")
+    error: str
+
+
 class Sources(BaseModel):
     """All of it."""
 
     receivers: Receivers
+    keeping: Keeping
     sources: list[SourceState]
     newest: datetime | None
     series: int
@@ -98,7 +109,24 @@ def all_sources(running: Running) -> Sources:
         )
     newest = max((last for _, last in rates.values()), default=0)
     series = sum(sort.series for sort in sorts)
-    return Sources(receivers=_receivers(running), sources=states, newest=iso(newest), series=series)
+    return Sources(
+        receivers=_receivers(running),
+        keeping=_keeping(running),
+        sources=states,
+        newest=iso(newest),
+        series=series,
+    )
+
+
+def _keeping(running: Running) -> Keeping:
+    waiting, health = running.waiting(), running.upkeep()
+    return Keeping(
+        waiting_points=waiting.points,
+        waiting_bytes=waiting.bytes,
+        passed=iso(health.passed),
+        failed=iso(health.failed),
+        error=health.error,
+    )
 
 
 def _receivers(running: Running) -> Receivers:

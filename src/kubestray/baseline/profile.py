@@ -18,6 +18,7 @@ import numpy as np
 from kubestray.baseline import snapshot
 from kubestray.baseline.arrays import Floats, Ints
 from kubestray.baseline.bands import Steady, steady
+from kubestray.baseline.orders import Orders, locked
 from kubestray.baseline.resize import resized
 from kubestray.baseline.stray import Direction, Scores, Stray
 from kubestray.baseline.tails import PHASES
@@ -72,6 +73,11 @@ class Profile:
     until: float = -np.inf
     fleet: Stray = field(init=False)
     names: list[Key] = field(default_factory=list)
+    orders: Orders = field(default_factory=Orders)
+    """What people have decided; carried out as bins reach the time of an order."""
+    locked: set[Key] = field(default_factory=set)
+    obeyed: float = -np.inf
+    """Up to when orders were carried out."""
     _number: dict[Key, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -94,7 +100,9 @@ class Profile:
             day = times[start] // DAY
             if self.until > -np.inf and day > (self.until - self.form.step) // DAY:
                 self._forget(times[start])
-            end = int(np.searchsorted(times, (day + 1) * DAY, side="left"))
+            self.obey(times[start])
+            stop = min((day + 1) * DAY, self.orders.next(times[start]))
+            end = int(np.searchsorted(times, stop, side="left"))
             part = slice(start, end)
             yield from self._day(times[part], keys, key_of[part], values[part], report_from)
             start = end
@@ -126,14 +134,41 @@ class Profile:
             return None
         moments = np.full(len(rows), time)
         if not report:
-            self.fleet.advance(rows, moments, values[there])
+            self._learn(rows, moments, values[there])
             return None
         some = there.any(axis=1)
         views = steady(self.fleet, rows, moments)
         first, last = self.fleet.seen.first[entity[some]], self.fleet.seen.last[entity[some]]
-        scores = self.fleet.advance(rows, moments, values[there])
+        scores = self._learn(rows, moments, values[there])
         names = [self.names[number] for number in scores.entities.tolist()]
         return Bin(time, scores.entities, names, values[some], rows, views, first, last, scores)
+
+    def _learn(self, rows: Ints, moments: Floats, values: Floats) -> Scores:
+        if not self.locked:
+            return self.fleet.advance(rows, moments, values)
+        numbers = np.array([self._number[key] for key in self.locked if key in self._number], dtype=np.int64)
+        with locked(self.fleet, numbers):
+            return self.fleet.advance(rows, moments, values)
+
+    def obey(self, time: float) -> None:
+        """Carry out the orders up to a time (seconds)."""
+        for order in self.orders.between(self.obeyed, time):
+            keys = self.names if order.key is None else [order.key]
+            if order.what == "lock":
+                # Of one that nothing is known of yet there is nothing to keep.
+                self.locked.update(key for key in keys if key in self._number)
+            else:
+                self.locked.difference_update(list(keys))
+            if order.what == "reset":
+                self._begin_anew(order.key)
+        self.obeyed = max(self.obeyed, time)
+
+    def _begin_anew(self, key: Key | None) -> None:
+        """Forget an entity, or all of them and what they had in common."""
+        if key is None:
+            self.fleet, self.names, self._number = _blank(self.form, [], 0), [], {}
+        elif key in self._number:
+            self._keep(np.array([n for n, name in enumerate(self.names) if name != key], dtype=np.int64))
 
     def _numbers(self, keys: Sequence[Key], key_of: Ints) -> Ints:
         """Return the numbers of the entities of rows, which are new ones for those not seen before."""
@@ -180,9 +215,13 @@ class Profile:
         last = self.fleet.seen.last[: len(self.names)]
         keep = np.flatnonzero(last >= now - FORGOTTEN_SECONDS)
         if len(keep) < len(self.names):
-            names = [self.names[number] for number in keep.tolist()]
-            self._resize(keep, names, 0)
-            self._number = {name: number for number, name in enumerate(names)}
+            self._keep(keep)
+
+    def _keep(self, keep: Ints) -> None:
+        names = [self.names[number] for number in keep.tolist()]
+        self._resize(keep, names, 0)
+        self._number = {name: number for number, name in enumerate(names)}
+        self.locked.intersection_update(names)
 
     def admit(self, key: Key) -> None:
         """Give an entity a number, if it has none: it is known by name, and nothing else."""
@@ -192,7 +231,8 @@ class Profile:
 
     def only(self, key: Key) -> Profile:
         """Return the profile of a single entity, with the budget of the fleet; of none if it is not known."""
-        made = Profile(self.form, self.until)
+        made = Profile(self.form, self.until, orders=self.orders, obeyed=self.obeyed)
+        made.locked = self.locked & {key}
         number = self._number.get(key)
         keep = np.zeros(0, dtype=np.int64) if number is None else np.array([number])
         made.fleet = resized(self.fleet, keep, _blank(self.form, [], 0))
@@ -204,6 +244,7 @@ class Profile:
         """Return the profile as bytes, that `load` takes."""
         form = self.form
         head = [form.keys, form.metrics, form.step, form.per_day, form.direction, self.until, self.names]
+        head += [sorted(self.locked), self.obeyed]
         return snapshot.dump(self.fleet, json.dumps(head).encode("utf-8"), len(self.names))
 
 
@@ -211,12 +252,16 @@ def load(state: bytes) -> Profile:
     """Return the profile of a dump; raise `KubestrayError` if it cannot be read."""
     fleet, head = snapshot.load_with_head(state)
     try:
-        keys, metrics, step, per_day, direction, until, names = json.loads(head)
+        keys, metrics, step, per_day, direction, until, names, *orders = json.loads(head)
     except ValueError as error:
         raise KubestrayError("this is the state of a fleet without names, and no profile") from error
     made = Profile(Form(tuple(keys), tuple(metrics), step, per_day, direction), until)
     made.fleet = fleet
     made.names = [tuple(name) for name in names]
+    if orders:
+        made.locked, made.obeyed = {tuple(name) for name in orders[0]}, orders[1]
+    else:  # written by a version that knew no orders
+        made.obeyed = until
     made._number = {name: number for number, name in enumerate(made.names)}
     return made
 

@@ -29,7 +29,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from kubestray.cli import findings_text
 from kubestray.config import load_config
 from kubestray.detect.runner import Times
-from kubestray.model.errors import KubestrayError
+from kubestray.model.errors import KubestrayError, UsageError
 from kubestray.pipeline.detecting import Detector, Run, wanted_searches
 from kubestray.pipeline.setting_up import content_of, searching
 from kubestray.simulate import Simulation, SimulationConfig, simulate
@@ -70,6 +70,8 @@ class Demonstration:
 
     def run(self) -> int:
         """Go through all steps; return the exit code: 0 if what the detections rank first is the attack."""
+        if self.kept and self.store.exists():
+            raise UsageError(f"{self.store} is there already: name another folder, or remove it")
         cluster = self.simulation.cluster
         self.console.print(
             f"[bold]kubestray demo[/] – a simulated cluster of {self.simulation.config.nodes} nodes and "
@@ -91,6 +93,9 @@ class Demonstration:
         """Keep the server and its console until somebody interrupts."""
         link = re.search(r"http://\S+/login/link/\S+", "".join(self.told))
         self.console.print(f"\nthe same in the console: {link[0] if link else 'see above'}", soft_wrap=True)
+        self.console.print(
+            "findings show there when the schedule has run once: detections that learn take a minute"
+        )
         self.console.print("Ctrl-C ends the demo")
         with suppress(KeyboardInterrupt):
             while True:

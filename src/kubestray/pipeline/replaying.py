@@ -19,7 +19,7 @@ from kubestray.model.content import Content, Search
 from kubestray.model.finding import Document
 from kubestray.pipeline.agenda import Agenda, agenda
 from kubestray.pipeline.assessing import Assessment, scoring_of
-from kubestray.pipeline.detecting import Detector
+from kubestray.pipeline.detecting import Detector, Run
 from kubestray.pipeline.looking import Looking
 from kubestray.risk.findings import lookback
 from kubestray.store.ledger import Ledger
@@ -29,6 +29,20 @@ from kubestray.store.trees import all_of, column, select, unsigned
 
 Progress = Callable[[int, int], None]
 """Told the time (ns) that is done with, and how many runs there were up to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A replay of a content of one detection, to see what comes of it alone.
+
+    Only one time of ``every`` takes place, and no looks between runs; ``each`` is told of each run and the
+    time (ns) it was for.
+    ``risk_until`` (ns) is up to when risk events of others are taken over, for a rule that looks at them.
+    """
+
+    each: Callable[[int, Run], None]
+    every: int = 1
+    risk_until: int = 0
 
 
 @dataclass(slots=True)
@@ -54,15 +68,20 @@ def replay(
     end: int,
     progress: Progress,
     patience: Patience = AT_ONCE,
+    trial: Trial | None = None,
 ) -> Replayed:
-    """Run what was due in ``(begin, end]`` (ns); ``patience`` tells how long after its time it took place."""
+    """Run what was due in ``(begin, end]`` (ns); ``patience`` tells how long after its time it took place.
+
+    With a ``trial`` only what that is about.
+    """
     done = Replayed()
     with Scratch(store) as scratch:
-        _take_over(store, scratch, begin, lookback(scoring_of(content)))
+        _take_over(store, scratch, begin, lookback(scoring_of(content)), trial)
         detector = Detector(scratch, content, make)
         assessment = Assessment(scratch, content, begin, detector.explain)
-        looks = Looking(scratch, content, make).due(begin, end)
+        looks = () if trial else Looking(scratch, content, make).due(begin, end)
         due = agenda(content, lambda _: begin, lambda _: end, patience, looks)
+        due = due[:: trial.every] if trial else due
         for search, times in _times(due):
             detector.learn_ahead(search, min(times), max(times))
         for place, pending in due:
@@ -73,6 +92,8 @@ def replay(
                     done.errors.setdefault(one.search.name, run.outcome.error)
                 hits += run.hits
                 events += len(run.events)
+                if trial:
+                    trial.each(one.scheduled, run)
             if events or any(one.told_since is None for one in pending):
                 assessment.advance(place, hits)
             done.risk_events += events
@@ -91,12 +112,13 @@ def _times(due: Agenda) -> list[tuple[Search, list[int]]]:
     return list(found.values())
 
 
-def _take_over(store: Store, scratch: Scratch, begin: int, back: int) -> None:
-    """Take over what was there at the beginning."""
+def _take_over(store: Store, scratch: Scratch, begin: int, back: int, trial: Trial | None) -> None:
+    """Take over what was there at the beginning; for a trial not what others had found."""
     since = exp.GT(this=column("time"), expression=unsigned(max(begin - back, 0)))
-    until = exp.LTE(this=column("time"), expression=unsigned(begin))
+    until = exp.LTE(this=column("time"), expression=unsigned(trial.risk_until if trial else begin))
     scratch.copy(store, "risk", select(exp.Star()).from_("risk").where(all_of([since, until.copy()])))
-    scratch.copy(store, "findings", select(exp.Star()).from_("findings").where(until))
+    if not trial:
+        scratch.copy(store, "findings", select(exp.Star()).from_("findings").where(until))
     learned = exp.LTE(this=column("until"), expression=unsigned(begin // SECOND_NS))
     scratch.copy(store, "profiles", select(exp.Star()).from_("profiles").where(learned))
     for name in ("decisions", "events", "lookups", "lookup_rows"):

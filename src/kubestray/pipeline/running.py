@@ -15,6 +15,7 @@ from kubestray.detect.runner import macros_of
 from kubestray.model.content import Content
 from kubestray.pipeline.setting_up import limits_of, profiles_of, searching
 from kubestray.pipeline.switching import Switches
+from kubestray.pipeline.upkeep import Health
 from kubestray.receive.tally import Seen
 from kubestray.search.events import StoredEvents
 from kubestray.search.lookup_store import StoreLookups
@@ -26,6 +27,14 @@ from kubestray.store.store import Store
 
 Record = Callable[[str, pa.Table], None]
 """Appends rows to a table of ours: `Store.record`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits to be stored, or is being stored: data points, and the memory that they take."""
+
+    points: int = 0
+    bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,10 @@ class Running:
     switches: Switches | None = None
     senders: Callable[[], dict[str, Seen]] = dict
     """What was received of each source that has a token of its own."""
+    waiting: Callable[[], Waiting] = Waiting
+    """What was received and is not stored yet."""
+    upkeep: Callable[[], Health] = Health
+    """How the upkeep of the store fares."""
     kept: dict[str, Any] = field(default_factory=dict, repr=False)
     """What readers keep for a while, by names of theirs."""
     registry: Registry = field(init=False)

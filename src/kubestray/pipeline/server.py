@@ -26,12 +26,12 @@ from kubestray.notify.notifier import Notifier
 from kubestray.pipeline.churning import churning
 from kubestray.pipeline.detecting import Detector
 from kubestray.pipeline.notifying import configured, notifier
-from kubestray.pipeline.running import Running
+from kubestray.pipeline.running import Running, Waiting
 from kubestray.pipeline.schedule import Scheduler
 from kubestray.pipeline.setting_up import content_of, patience_of, searching
 from kubestray.pipeline.sources import check_exposure, kafka_of, newest_of, signalflow_of, sources_of, tls_of
 from kubestray.pipeline.switching import Switches
-from kubestray.pipeline.upkeep import Upkeep
+from kubestray.pipeline.upkeep import Health, Upkeep
 from kubestray.receive.budget import SeriesBudget
 from kubestray.receive.catalog import Limits
 from kubestray.receive.commit import GroupCommit
@@ -90,6 +90,8 @@ class Server:
         self._ready = threading.Event()
         self._going_on: Callable[[], bool] = lambda: True
         self._newest, self._tally = Newest(), Tally()
+        self._waiting: Callable[[], Waiting] = Waiting
+        self._health: Callable[[], Health] = Health
         self._started = ExitStack()
         self._ports: dict[str, Address] = {}
         self.url = ""
@@ -135,6 +137,7 @@ class Server:
             interval=self._config["commit_interval"] / SECOND_NS,
         )
         self._started.callback(commit.close)
+        self._waiting = lambda: Waiting(commit.points, commit.bytes)
         self._schedule(store, running, self._notify(store))
         self._maintain(store)
         self._receive(commit, store)
@@ -158,7 +161,16 @@ class Server:
         switches = Switches(Documents(store), content)
         switches.apply()
         return Running(
-            config, store, content, self._newest.read, self._seen, self._listening, switches, self._senders
+            config,
+            store,
+            content,
+            self._newest.read,
+            self._seen,
+            self._listening,
+            switches,
+            self._senders,
+            waiting=lambda: self._waiting(),
+            upkeep=lambda: self._health(),
         )
 
     def _schedule(self, store: Store, running: Running, sending: Notifier) -> None:
@@ -185,6 +197,7 @@ class Server:
     def _maintain(self, store: Store) -> None:
         upkeep = Upkeep(store, Summariser(store, churning(self._config, self._content)), self._config)
         upkeep.start()
+        self._health = upkeep.health
         self._started.callback(upkeep.stop)
 
     def _receive(self, commit: GroupCommit, store: Store) -> None:

@@ -72,6 +72,11 @@ class GroupCommit:
         return self._points
 
     @property
+    def bytes(self) -> int:
+        """Bytes of memory that these take."""
+        return self._bytes
+
+    @property
     def full(self) -> bool:
         """Whether the next batch would be refused, unless it is very small."""
         full = self._points >= self._max_points or self._bytes >= self._max_bytes

@@ -17,7 +17,16 @@ from kubestray.search.history import bin_seconds, extends, pieces
 from kubestray.search.plan import Filter
 from kubestray.search.relation import Context, Relation
 from kubestray.search.run import Query, Request, before_of, context_of, plan_pipeline
-from kubestray.search.straying import Range, Wish, form_of, identity, numbers_of, origin, prepared
+from kubestray.search.straying import (
+    Range,
+    Wish,
+    form_of,
+    identity,
+    numbers_of,
+    origin,
+    prepared,
+    subject,
+)  # fmt: skip
 from kubestray.search.syntax import Pipeline
 from kubestray.store.trees import all_of, call, column, text
 
@@ -79,10 +88,13 @@ def explain_row(request: Request, query: Query, row: Mapping[str, Any]) -> Expla
     times, values = _bins(wish, key, (profile, time + step), relation, context)
     if not len(times) or times[-1] != time or not np.isfinite(values[-1]).any():
         return None
-    early = times < time - EVIDENCE_SECONDS
+    # What is carried out within the evidence could not be worked out again from it: it begins there.
+    since = max(time - EVIDENCE_SECONDS, profile.orders.last(key, time))
+    early = times < since
     codes = np.zeros(int(early.sum()), dtype=np.int64)
     for _ in profile.advance(times[early], [key], codes, values[early]):
         pass
+    profile.obey(float(times[~early][0]))
     profile.admit(key)
     threshold = row.get("threshold")
     return explain(
@@ -97,10 +109,12 @@ def _known(wish: Wish, key: Key, wanted: Range, step: float, context: Context) -
     if context.profiles:
         kept = context.profiles.nearest(identity(wish, context), wanted.first - EVIDENCE_SECONDS)
     if kept is not None and kept.form == form_of(wish, step):
-        return kept.only(key)
-    made = Profile(form_of(wish, step))
-    made.until = origin(wish, context, wanted, step)
-    return made
+        known = kept.only(key)
+    else:
+        known = Profile(form_of(wish, step), origin(wish, context, wanted, step))
+    if context.profiles:
+        known.orders = context.profiles.orders(subject(wish, context))
+    return known
 
 
 def _bins(

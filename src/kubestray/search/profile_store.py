@@ -9,17 +9,22 @@ that is written again is replaced, and what is of an earlier time never replaces
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
+from typing import Any
 
 import pyarrow as pa
 import zstandard
 from sqlglot import exp
 
+from kubestray.baseline.orders import Order, Orders
 from kubestray.baseline.profile import Profile, load
 from kubestray.model.errors import KubestrayError
 from kubestray.search.relation import Held
-from kubestray.store.trees import all_of, column, select, text, unsigned
+from kubestray.store.trees import all_of, call, column, select, text, unsigned
 
+ORDERS = "baseline"
+"""The kind of the documents that orders are; their names begin with what they are about."""
 HOURS, DAYS = 3, 7
 HOUR, DAY = 3600, 86400
 _PART = 8 << 20  # characters of a row
@@ -45,17 +50,14 @@ class StoreProfiles:
 
         One that this program cannot read (of another version) is as good as none.
         """
+        newest = self._newest(of, until)
+        if newest is None:
+            return None
         wanted = [
             exp.EQ(this=column("profile"), expression=text(of)),
-            exp.LTE(this=column("until"), expression=unsigned(max(0, int(until)))),
+            exp.EQ(this=column("until"), expression=unsigned(newest["until"])),
+            exp.EQ(this=column("slot"), expression=text(newest["slot"])),
         ]
-        newest = select(column("slot"), column("until")).from_("profiles").where(all_of(wanted))
-        newest = newest.order_by(exp.Ordered(this=column("until"), desc=True)).limit(1)
-        found = self._query(newest).to_pylist()
-        if not found:
-            return None
-        wanted[1] = exp.EQ(this=column("until"), expression=unsigned(found[0]["until"]))
-        wanted.append(exp.EQ(this=column("slot"), expression=text(found[0]["slot"])))
         tree = select(column("parts"), column("state")).from_("profiles").where(all_of(wanted))
         parts = self._query(tree.order_by(column("part"))).to_pylist()
         if not parts or len(parts) != parts[0]["parts"]:
@@ -65,6 +67,20 @@ class StoreProfiles:
             return load(zstandard.decompress(state))
         except (KubestrayError, zstandard.ZstdError):
             return None
+
+    def kept_until(self, of: str, until: float) -> float | None:
+        """Return up to when the profile has learned that `nearest` would return; None if there is none."""
+        newest = self._newest(of, until)
+        return None if newest is None else float(newest["until"])
+
+    def _newest(self, of: str, until: float) -> dict[str, Any] | None:
+        wanted = [
+            exp.EQ(this=column("profile"), expression=text(of)),
+            exp.LTE(this=column("until"), expression=unsigned(max(0, int(until)))),
+        ]
+        tree = select(column("slot"), column("until")).from_("profiles").where(all_of(wanted))
+        tree = tree.order_by(exp.Ordered(this=column("until"), desc=True)).limit(1)
+        return next(iter(self._query(tree).to_pylist()), None)
 
     def keep(self, of: str, held: Held) -> None:
         """Go on from this profile the next time."""
@@ -82,6 +98,17 @@ class StoreProfiles:
     def drop(self, of: str) -> None:
         """Go on from what is kept in the store the next time."""
         self._live.pop(of, None)
+
+    def orders(self, about: str) -> Orders:
+        """Return what people have decided about what is learned, of one time in the order it was given."""
+        there = exp.EQ(this=column("removed"), expression=exp.Literal.number(0))
+        kind = exp.EQ(this=column("kind"), expression=text(ORDERS))
+        own = call("startsWith", column("name"), text(f"{about}/"))
+        tree = select(column("fields")).from_("documents").where(all_of([kind, own, there]))
+        tree = tree.order_by(column("changed"), column("name"))
+        found = [json.loads(row["fields"]) for row in self._query(tree).to_pylist()]
+        keys = [None if one["key"] is None else tuple(one["key"]) for one in found]
+        return Orders([Order(one["time"], one["what"], key) for one, key in zip(found, keys, strict=True)])
 
 
 def _parts(of: str, slot: str, until: int, state: str) -> pa.Table:

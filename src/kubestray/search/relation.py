@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from kubestray.baseline.orders import Orders
 from kubestray.baseline.profile import Profile
 from kubestray.model.errors import SearchError
 from kubestray.model.metric import Kind
@@ -202,6 +203,10 @@ class Profiles(Protocol):
 
     def drop(self, of: str) -> None:
         """Go on from what is kept in the store the next time."""
+        ...
+
+    def orders(self, about: str) -> Orders:
+        """Return what people have decided about what is learned."""
         ...
 
 

@@ -73,6 +73,13 @@ def identity(wish: Wish, context: Context) -> str:
     return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+def subject(wish: Wish, context: Context) -> str:
+    """Return what orders about a profile go by, as a hash: they outlive another budget or direction."""
+    assert context.before
+    parts = [wish.keys, wish.fields, " ".join(context.before.text.split())]
+    return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
 @dataclass(frozen=True, slots=True)
 class Range:
     """Starts of bins in seconds: those to report from ``first`` on, up to and without ``end``."""
@@ -103,6 +110,8 @@ def _followed(wish: Wish, relation: Relation, context: Context) -> list[Row]:
     profile, rows, since = _state(held, wish, context, wanted, step, of, report)
     if context.profiles and held and profile is held.profile:
         context.profiles.drop(of)  # until it has come to the end: after a failure it would lack rows
+    if context.profiles:
+        profile.orders = context.profiles.orders(subject(wish, context))
     start = profile.until if math.isfinite(profile.until) else origin(wish, context, wanted, step)
     judge = Judge(profile, wish.question)
     made = [row for row in rows if wanted.first <= row[0] < wanted.end]

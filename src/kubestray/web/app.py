@@ -41,7 +41,7 @@ def _icon() -> Response:
 
 def _answer(request: Request, error: Exception) -> Response:
     """Answer programs with JSON and people with a page that says what to do next."""
-    if request.url.path.startswith("/api/"):
+    if request.url.path.startswith("/api/") or request.url.path == "/metrics":
         return as_json(request, error)
     status, told = told_of(error)
     return page(request, "error.html", status=status, told=told, code=status)

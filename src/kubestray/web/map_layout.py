@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,8 @@ from kubestray.api.network_map import MapNode, NetworkMap
 CELL_WIDTH, CELL_HEIGHT = 132, 30
 _HEAD, _PAD, _GAP = 24, 10, 18
 _LETTERS = 16
+_WIDTHS = 5
+"""Steps of width, for which the style sheet has classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +52,20 @@ class Line:
     source: str
     dest: str
     edges: int
+    width: int
+    bytes: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """All of the map. ``normal`` is one path with every edge that is not new; ``pairs`` are all edges."""
+    """All of the map. ``normal`` has one path for all edges of a width that are not new; ``pairs`` are all
+    edges.
+    """
 
     spots: list[Spot]
     boxes: list[Box]
     new: list[Line]
-    normal: str
+    normal: list[tuple[int, str]]
     pairs: list[tuple[int, int]]
     bounds: tuple[float, float, float, float]
 
@@ -88,20 +95,35 @@ def picture(found: NetworkMap) -> Picture:
 
 def _drawn(found: NetworkMap, spots: list[Spot], boxes: list[Box]) -> Picture:
     new: list[Line] = []
-    normal: list[str] = []
+    normal: dict[int, list[str]] = defaultdict(list)
+    width_of = _widths([edge.bytes for edge in found.edges])
     for edge in found.edges:
         one, other = spots[edge.source], spots[edge.dest]
-        path = _curve(one, other)
+        path, width = _curve(one, other), width_of(edge.bytes)
         if edge.new:
-            new.append(Line(path, one.node.id, other.node.id, edge.edges))
+            new.append(Line(path, one.node.id, other.node.id, edge.edges, width, edge.bytes))
         else:
-            normal.append(path)
+            normal[width].append(path)
     left = min((box.x for box in boxes), default=0) - _PAD
     top = min((box.y for box in boxes), default=0) - _PAD
     right = max((box.x + box.width for box in boxes), default=100) + _PAD
     bottom = max((box.y + box.height for box in boxes), default=100) + _PAD
     pairs = [(edge.source, edge.dest) for edge in found.edges]
-    return Picture(spots, boxes, new, "".join(normal), pairs, (left, top, right - left, bottom - top))
+    joined = [(width, "".join(paths)) for width, paths in sorted(normal.items())]
+    return Picture(spots, boxes, new, joined, pairs, (left, top, right - left, bottom - top))
+
+
+def _widths(carried: list[float | None]) -> Callable[[float | None], int]:
+    """Return how wide a line is for the bytes it carried: a step for each tenfold below the most."""
+    most = max((one for one in carried if one), default=0.0)
+
+    def width(own: float | None) -> int:
+        if not own or not most:
+            return 0
+        below = int(math.log10(most / own))
+        return max(0, _WIDTHS - 1 - below)
+
+    return width
 
 
 def _curve(one: Spot, other: Spot) -> str:

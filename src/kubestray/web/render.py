@@ -63,6 +63,7 @@ def _environment() -> jinja2.Environment:
         "segment": lambda value: quote(str(value), safe=""),
         "merged": lambda values, **more: {**values, **more},
         "verbatim": escape,
+        "keys": lambda parts: urlencode({"key": parts}, doseq=True),
         "query": lambda values: urlencode({k: v for k, v in values.items() if v not in ("", None)}),
     }
     made.globals |= {"static": static}

@@ -2,6 +2,7 @@
 
 from kubestray.web.pages import (
     administration,
+    baselines,
     content,
     entering,
     entities,
@@ -11,4 +12,4 @@ from kubestray.web.pages import (
     searching,
 )
 
-PAGES = (findings, entities, risk, searching, content, entering, oidc, administration)
+PAGES = (findings, entities, risk, searching, content, baselines, entering, oidc, administration)

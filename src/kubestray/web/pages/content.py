@@ -1,4 +1,4 @@
-"""Detections, baselines, stories, the ATT&CK matrix, backtests, and sources."""
+"""Detections, stories, the ATT&CK matrix, backtests, and sources."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def all_detections(
     _asker: Viewer,
     words: Annotated[str, Query(max_length=200)] = "",
     state: Annotated[str, Query(max_length=20)] = "",
+    part: bool = False,
 ) -> Response:
     """Show all detections with their health."""
     every = detections.all_detections(here)
     chosen = [one for one in every if _fits(one, words.lower().split(), state)]
     hits = risk.scores_by_detection(here, span_of(here, "-24h"))
-    return page(
-        request, "detections.html", found=chosen, every=len(every), words=words, state=state, hits=hits
-    )
+    template = "detections_part.html" if part else "detections.html"
+    return page(request, template, found=chosen, every=len(every), words=words, state=state, hits=hits)
 
 
 def _fits(one: detections.DetectionState, words: list[str], state: str) -> bool:
@@ -129,12 +129,6 @@ def attack_matrix(
     """Show the ATT&CK matrix."""
     matrix = attack.matrix(here, span_of(here, earliest, latest))
     return page(request, "attack.html", matrix=matrix, earliest=earliest, latest=latest)
-
-
-@router.get("/baselines")
-def all_baselines(request: Request, here: Here, _asker: Viewer) -> Response:
-    """Show all baselines."""
-    return page(request, "baselines.html", found=detections.all_baselines(here))
 
 
 @router.get("/sources")

@@ -149,6 +149,7 @@ def the_map(
         "map.html",
         found=found,
         picture=picture(found),
+        volumes=any(edge.bytes for edge in found.edges),
         when=datetime.fromtimestamp(when / 1e9, UTC),
         over=over,
         words=words,

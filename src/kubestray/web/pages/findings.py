@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Path, Query
@@ -16,6 +17,7 @@ from kubestray.api.charts import risk_chart
 from kubestray.api.errors import Told, told_of
 from kubestray.api.findings import OPEN, Decide, NewSuppression, Preview, Scope
 from kubestray.api.refusal import Refused
+from kubestray.api.runs import runs_of
 from kubestray.api.times import iso
 from kubestray.model.entity import Entity
 from kubestray.model.errors import KubestrayError
@@ -40,41 +42,28 @@ def first() -> Response:
     return RedirectResponse("/findings", 303)
 
 
+class WantedPage(findings.Wanted):
+    """What the queue's page shows: ``open`` and ``all`` stand for several states."""
+
+    state: Literal["open", "all", "new", "acknowledged", "suppressed", "resolved", "closed"] = "open"
+    part: bool = False
+
+
 @router.get("/findings")
-def queue(
-    request: Request,
-    here: Here,
-    _asker: Viewer,
-    kind: Annotated[str, Query(pattern="^(finding|incident)?$")] = "",
-    state: Annotated[str, Query(pattern=f"^(open|all|{'|'.join(STATES)})$")] = "open",
-    severity: Annotated[str, Query(pattern=f"^({'|'.join(SEVERITIES)})?$")] = "",
-    owner: Annotated[str, Query(max_length=80)] = "",
-    words: Annotated[str, Query(max_length=500)] = "",
-    skip: Annotated[int, Query(ge=0, le=100_000)] = 0,
-    part: bool = False,
-) -> Response:
+def queue(request: Request, here: Here, _asker: Viewer, wanted: Annotated[WantedPage, Query()]) -> Response:
     """Show findings and incidents."""
-    states = OPEN if state == "open" else () if state == "all" else (state,)
-    found = findings.queue(
-        here,
-        kind=kind,
-        states=states,
-        severity=severity,
-        owner=owner,
-        words=words,
-        most=_A_PAGE,
-        skip=skip,
-    )
-    filters = {"kind": kind, "state": state, "severity": severity, "owner": owner, "words": words}
+    states = OPEN if wanted.state == "open" else () if wanted.state == "all" else (wanted.state,)
+    found = findings.queue(here, states=states, most=_A_PAGE, **wanted.filters())
     return page(
         request,
-        "findings_part.html" if part else "findings.html",
+        "findings_part.html" if wanted.part else "findings.html",
         found=found,
-        filters=filters,
-        skip=skip,
+        filters=wanted.model_dump(exclude={"skip", "part"}),
+        skip=wanted.skip,
         size=_A_PAGE,
         severities=SEVERITIES,
         states=STATES,
+        begun=bool(found.rows) or bool(runs_of(here)),
     )
 
 
@@ -97,6 +86,26 @@ def one(request: Request, here: Here, _asker: Viewer, identity: Identity) -> Res
     return _shown(request, here, findings.finding(here, identity))
 
 
+@router.get("/findings/{identity}/changed")
+def changed(
+    request: Request,
+    here: Here,
+    _asker: Viewer,
+    identity: Identity,
+    seen: Annotated[str, Query(max_length=64)] = "",
+) -> Response:
+    """Tell whoever looks at a finding that there is more to it than is shown, if there is."""
+    document = findings.finding(here, identity)
+    return page(request, "changed_part.html", one=document, changed=_stamp(document) != seen)
+
+
+def _stamp(document: Document) -> str:
+    """Return what changes with a finding, and with what is decided about it."""
+    names = ("digest", "state", "owner", "comments", "suppressed_by", "merged_into")
+    told = json.dumps([document.get(name) for name in names], sort_keys=True, default=str)
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
 def _shown(request: Request, here: Here, document: Document, told: Told | None = None) -> Response:
     span = _span(document, here.clock())
     names = list(dict.fromkeys([*document["entities"], *(step["entity"] for step in document["steps"])]))
@@ -107,6 +116,7 @@ def _shown(request: Request, here: Here, document: Document, told: Told | None =
         "incident.html" if document["kind"] == "incident" else "finding.html",
         status=400 if told else 200,
         one=document,
+        stamp=_stamp(document),
         told=told,
         history=findings.history(here, document),
         members=findings.findings_of(here, document),

@@ -71,6 +71,12 @@
   // A part with data-live is fetched again and again, and put in place of the old one where it differs.
   const busy = (part) => part.contains(document.activeElement) && document.activeElement !== document.body
     || part.querySelector("details[open], input:checked, dialog[open]");
+  // What a part says, times aside, which are told anew all the while.
+  const spoken = (part) => {
+    const copy = part.cloneNode(true);
+    for (const time of copy.querySelectorAll("time")) time.textContent = time.dateTime;
+    return copy.textContent.replace(/\s+/g, " ").trim();
+  };
   const renew = async (part) => {
     const again = () => setTimeout(() => renew(part), 1000 * Number(part.dataset.every));
     if (document.hidden || busy(part)) return void again();
@@ -79,10 +85,19 @@
       if (!answer.ok) throw new Error(String(answer.status));
       const text = await answer.text();
       if (text !== part.last) {
+        const first = part.last === undefined;
         part.last = text;
-        part.innerHTML = text;
-        begin(part);
+        const made = document.createElement("template");
+        made.innerHTML = text;
+        const old = spoken(part), now = spoken(made.content);
+        // The first answer has what the page has, most often: nothing is touched where nothing is new.
+        if (!first || old !== now) {
+          part.replaceChildren(made.content);
+          begin(part);
+          if (part.dataset.says && old !== now) say(part.dataset.says);
+        }
       }
+      part.classList.remove("stale");
       if (part.querySelector("[data-done]")) return;
     } catch {
       part.classList.add("stale");

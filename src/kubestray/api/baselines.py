@@ -1,0 +1,362 @@
+"""What detections have learned of what is normal: of whom, since when, the usual day and week; and orders.
+
+A detection with `stray` keeps its profile in the store once an hour, and that is what is told here. An admin
+can lock an entity (what is normal for it stays as it is), unlock it, or reset it (it is learned anew). Orders
+hold from the next minute on, for live runs, replays and searches alike.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections import Counter
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from kubestray.api.asking import Admin, Asker, Here, Viewer
+from kubestray.api.baseline_charts import usual_day, usual_week
+from kubestray.api.kept_profiles import MINUTE, Known, Stamp, known_of, learning_of, stamp_of, states_of
+from kubestray.api.named import Name, search_named
+from kubestray.api.refusal import Refused, not_found
+from kubestray.api.remembering import forget, remembered
+from kubestray.api.times import iso
+from kubestray.baseline.arrays import Floats, Ints
+from kubestray.baseline.bands import bands
+from kubestray.baseline.profile import Key, Profile
+from kubestray.baseline.residuals import BINS
+from kubestray.baseline.stray import LEARNING, READY, STALE
+from kubestray.model.content import Detection, Search
+from kubestray.pipeline.running import Running
+from kubestray.search.learned import Learning
+from kubestray.search.profile_store import ORDERS
+
+router = APIRouter(tags=["baselines"])
+
+_KEEP = 20.0  # seconds
+_DAY = 86_400.0
+
+State = Literal["", "learning", "ready", "stale", "locked"]
+Keys = Annotated[list[str], Query(alias="key", max_length=20, description="The values of the key fields")]
+
+
+class Learned(BaseModel):
+    """What a detection learns, and how far it has come. Numbers are of entities."""
+
+    detection: str
+    enabled: bool
+    metrics: list[str]
+    keys: list[str]
+    as_of: datetime | None = Field(
+        description="Up to when the state that is told has learned; null: nothing yet."
+    )
+    false_alarms_per_day: float = Field(description="Asked for, for each entity.")
+    entities: int
+    ready: int
+    learning: int
+    stale: int
+    locked: int
+
+
+class Usual(BaseModel):
+    """What is normal for a metric of an entity at the moment, in the metric's own unit."""
+
+    name: str
+    expected: float | None
+    lower: float | None
+    upper: float | None
+    points: int = Field(description="How many bins were learned.")
+    day_known: float = Field(description="The share of the day whose usual value is known: seen on two days.")
+    week_change: float | None = Field(
+        description="The last days against the same days a week before: 0.1 is a tenth more."
+    )
+
+
+class LearnedEntity(BaseModel):
+    """An entity, by the values of the detection's key fields."""
+
+    key: list[str]
+    state: str = Field(description="learning, ready or stale")
+    locked: bool
+    first_seen: datetime | None
+    last_seen: datetime | None
+    metrics: list[Usual]
+
+
+class LearnedEntities(Learned):
+    """The entities of a detection that fit; ``total`` is how many do."""
+
+    total: int
+    found: list[LearnedEntity]
+
+
+class Told(BaseModel):
+    """An order that was given; ``key`` null is all entities."""
+
+    time: datetime | None
+    action: str
+    key: list[str] | None
+    actor: str
+    reason: str
+
+
+class LearnedPage(LearnedEntity):
+    """An entity with its usual day and week, as charts by metric, and the orders about it."""
+
+    detection: str
+    keys: list[str]
+    as_of: datetime | None
+    days: dict[str, dict[str, Any]]
+    weeks: dict[str, dict[str, Any]]
+    orders: list[Told]
+
+
+class NewOrder(BaseModel):
+    """What to do, about which entity (null: all of them), and why."""
+
+    action: Literal["lock", "unlock", "reset"]
+    key: list[str] | None = Field(default=None, max_length=20)
+    reason: str = Field(default="", max_length=500)
+
+
+def all_learned(running: Running) -> list[Learned]:
+    """Return what each detection has learned that learns by itself."""
+    return [
+        _summary(running, search)
+        for search in running.content.detections.values()
+        if learning_of(running, search) is not None
+    ]
+
+
+def learned_entities(
+    running: Running, name: str, *, words: str = "", state: State = "", most: int = 100, skip: int = 0
+) -> LearnedEntities:
+    """Return the entities that a detection knows, the newest first among those that are still learned."""
+    search = _detection(running, name)
+    known, summary = _of(running, search), _summary(running, search)
+    rows = [
+        (key, told, locked)
+        for key, told, locked in states_of(known)
+        if state in ("", told, "locked" if locked else "")
+        and all(word in " ".join(key).lower() for word in words.lower().split())
+    ]
+    rows.sort(key=lambda row: (row[1] == READY, not row[2], row[0]))
+    found = [_entity(running, known, *row) for row in rows[skip : skip + most]]
+    return LearnedEntities(**summary.model_dump(), total=len(rows), found=found)
+
+
+def learned_page(running: Running, name: str, key: list[str]) -> LearnedPage:
+    """Return what is normal for one entity."""
+    known = _of(running, _detection(running, name))
+    row = next((row for row in states_of(known) if list(row[0]) == key), None)
+    if row is None:
+        raise not_found("entity", "/".join(key))
+    profile = known.profile.only(row[0]) if known.profile else None
+    days, weeks = {}, {}
+    if profile is not None and profile.names:
+        for place, metric in enumerate(known.learning.wish.fields):
+            days[metric] = usual_day(profile, place, metric)
+            weeks[metric] = usual_week(profile, place, metric)
+    return LearnedPage(
+        **_entity(running, known, *row).model_dump(),
+        detection=name,
+        keys=list(known.learning.wish.keys),
+        as_of=_iso(known.until),
+        days=days,
+        weeks={metric: chart for metric, chart in weeks.items() if chart},
+        orders=_told(running, known.learning, key),
+    )
+
+
+def order(running: Running, asker: Asker, name: str, wanted: NewOrder) -> None:
+    """Give an order; it is in the audit log, and holds from the next whole minute on."""
+    known = _of(running, _detection(running, name))
+    if wanted.key is not None:
+        row = next((row for row in states_of(known) if list(row[0]) == wanted.key), None)
+        if row is None:
+            raise not_found("entity", "/".join(wanted.key))
+        if wanted.action == "lock" and row[1] == LEARNING:
+            raise Refused(
+                400,
+                "learning",
+                "of this entity nothing is learned yet that could be kept",
+                "lock it when it is ready",
+            )
+    elif known.profile is None:
+        raise Refused(400, "learning", "this detection has learned nothing yet", "wait for its first run")
+    time = math.floor(running.clock() / 1e9 / MINUTE + 1) * MINUTE
+    document = {
+        "time": time,
+        "what": wanted.action,
+        "key": wanted.key,
+        "actor": asker.name,
+        "reason": wanted.reason,
+    }
+    identity = f"{known.learning.about}/{int(time)}-{secrets.token_hex(6)}"
+    running.documents.put(ORDERS, identity, document)
+    told = {"key": wanted.key or "all", "reason": wanted.reason}
+    running.documents.note(asker.name, f"baseline.{wanted.action}", name, told)
+    forget(running)
+
+
+def allowed_per_day(running: Running, search: Search) -> float | None:
+    """Return how many false alarms a day a detection's budget allows for all entities that it knows."""
+    if not isinstance(search, Detection) or learning_of(running, search) is None:
+        return None
+    summary = _summary(running, search)
+    return summary.false_alarms_per_day * summary.entities if summary.entities else None
+
+
+def _detection(running: Running, name: str) -> Detection:
+    search = search_named(running, name)
+    if not isinstance(search, Detection) or learning_of(running, search) is None:
+        raise Refused(
+            404, "not_learning", f"{name} learns nothing by itself", "only searches with `stray` do"
+        )
+    return search
+
+
+def _of(running: Running, search: Detection) -> Known:
+    found = learning_of(running, search)
+    assert found
+    return known_of(running, found)
+
+
+def _summary(running: Running, search: Detection) -> Learned:
+    found = learning_of(running, search)
+    assert found
+    stamp = remembered(running, ("learned", search.name), _KEEP, lambda: stamp_of(running, found))
+    kept: dict[str, tuple[Stamp, Learned]] = running.kept.setdefault("summaries", {})
+    if search.name not in kept or kept[search.name][0] != stamp:
+        kept[search.name] = stamp, _counted(search, known_of(running, found))
+    return kept[search.name][1].model_copy(update={"enabled": search.enabled})
+
+
+def _counted(search: Detection, known: Known) -> Learned:
+    states = states_of(known)
+    told = Counter(state for _, state, _ in states)
+    return Learned(
+        detection=search.name,
+        enabled=search.enabled,
+        metrics=list(known.learning.wish.fields),
+        keys=list(known.learning.wish.keys),
+        as_of=_iso(known.until),
+        false_alarms_per_day=known.learning.wish.per_day,
+        entities=len(states),
+        ready=told[READY],
+        learning=told[LEARNING],
+        stale=told[STALE],
+        locked=sum(locked for _, _, locked in states),
+    )
+
+
+def _entity(running: Running, known: Known, key: Key, state: str, locked: bool) -> LearnedEntity:
+    first: float | None = known.anew.get(key)
+    last: float | None = None
+    metrics: list[Usual] = []
+    if first is None and known.profile is not None:
+        number = known.profile.names.index(key)
+        seen = known.profile.fleet.seen
+        first, last = float(seen.first[number]), float(seen.last[number])
+        metrics = _usual(running, known.profile, known.learning.wish.fields, number)
+    return LearnedEntity(
+        key=list(key),
+        state=state,
+        locked=locked,
+        first_seen=_iso(first),
+        last_seen=_iso(last),
+        metrics=metrics,
+    )
+
+
+def _usual(running: Running, profile: Profile, names: tuple[str, ...], number: int) -> list[Usual]:
+    rows: Ints = number * len(names) + np.arange(len(names))
+    found = bands(profile.fleet, rows, np.full(len(rows), running.clock() / 1e9))
+    change, known = week_change(profile, rows), day_known(profile, rows)
+    points = profile.fleet.residuals.count[rows]
+    return [
+        Usual(
+            name=name,
+            expected=_finite(found.expected[place]),
+            lower=_finite(found.lower[place]),
+            upper=_finite(found.upper[place]),
+            points=int(points[place]),
+            day_known=round(float(known[place]), 3),
+            week_change=_finite(change[place]),
+        )
+        for place, name in enumerate(names)
+    ]
+
+
+def week_change(profile: Profile, rows: Ints) -> Floats:
+    """Return by which share the last days were above those of the week before; NaN where nothing compares."""
+    ramps = profile.fleet.ramps
+    total = ramps.bases[rows].sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(total > 0, ramps.rises[rows].sum(axis=1) / total, np.nan))
+
+
+def day_known(profile: Profile, rows: Ints) -> Floats:
+    """Return of which share of the day the seasonal view knows what to expect."""
+    bins = np.ceil(_DAY / np.maximum(_DAY / BINS, profile.fleet.step[rows]))
+    seen = (profile.fleet.residuals.profile_count[rows] >= 2).sum(axis=1)
+    return np.asarray(np.minimum(1.0, seen / bins))
+
+
+def _told(running: Running, found: Learning, key: list[str]) -> list[Told]:
+    told = [
+        Told(
+            time=_iso(one["time"]),
+            action=one["what"],
+            key=one["key"],
+            actor=one["actor"],
+            reason=one["reason"],
+        )
+        for name, one in running.documents.all(ORDERS).items()
+        if name.startswith(f"{found.about}/") and one["key"] in (None, key)
+    ]
+    return sorted(told, key=lambda one: str(one.time), reverse=True)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _iso(seconds: float | None) -> datetime | None:
+    return iso(round(seconds * 1e9)) if seconds is not None and math.isfinite(seconds) else None
+
+
+@router.get("/learned")
+def learned(here: Here, _asker: Viewer) -> list[Learned]:
+    """Return what each detection has learned that learns by itself."""
+    return all_learned(here)
+
+
+@router.get("/learned/{name}")
+def learned_of(
+    here: Here,
+    _asker: Viewer,
+    name: Name,
+    words: Annotated[str, Query(max_length=500)] = "",
+    state: State = "",
+    most: Annotated[int, Query(ge=1, le=1000)] = 100,
+    skip: Annotated[int, Query(ge=0, le=200_000)] = 0,
+) -> LearnedEntities:
+    """Return the entities that a detection knows."""
+    return learned_entities(here, name, words=words, state=state, most=most, skip=skip)
+
+
+@router.get("/learned/{name}/entity")
+def learned_of_entity(here: Here, _asker: Viewer, name: Name, key: Keys) -> LearnedPage:
+    """Return what is normal for one entity."""
+    return learned_page(here, name, key)
+
+
+@router.post("/learned/{name}/orders")
+def learned_order(here: Here, asker: Admin, name: Name, wanted: NewOrder) -> Learned:
+    """Lock or unlock what is normal, or have it learned anew."""
+    order(here, asker, name, wanted)
+    return _summary(here, _detection(here, name))
