@@ -1,6 +1,6 @@
 """How long it takes from a point's arrival to its finding, in a server as it is by default.
 
-A small simulated cluster and a fleet of workloads have a day of history, which direct detections have
+A small simulated cluster and a fleet of workloads have two days of history, which direct detections have
 learned; then both send over OTLP/HTTP every ten seconds, one node after the other, to ``kubestray serve``
 on this machine. Things happen in the fleet (`bench.happenings`). What is measured is the time from the answer
 to the request whose points make a finding to the first answer of the API that has it.
@@ -42,7 +42,7 @@ from kubestray.store.documents import Documents
 from kubestray.store.open import open_store
 from kubestray.store.store import Store
 
-DAYS = 1
+DAYS = 2
 FLEET = 49
 CALM = 12.0  # seconds in which nothing happens, for what the server takes then
 _SETTLED = 3.0  # seconds after its start from which on that is measured
@@ -97,7 +97,7 @@ def _fill(store: Store, simulation: Simulation, fleet: list[Workload], now: int)
 
 
 def _learn(store: Store, config: Any) -> None:
-    """Have direct detections learn what is normal, as a server that has run for a day has."""
+    """Have direct detections learn what is normal, as a server that has run for two days has."""
     content = content_of(config)
     make = searching(config)
     detector = Detector(store, content, make)
