@@ -211,7 +211,8 @@ def _compiled(request: Request, query: Query, at_once: bool) -> Compiled:
 
 def _from_kept(relation: Relation, request: Request, context: Context, query: Query) -> Relation:
     """Let statistics that are kept by the hour answer, also for what the search writes."""
-    if not request.summaries:
+    plans = [relation.node, *(output.relation.node for output in context.outputs)]
+    if not request.summaries or not any(map(acceleration.has_any, plans)):
         return relation
 
     def ask(tree: exp.Expr) -> pa.Table:
