@@ -17,8 +17,8 @@ $(STAMP): requirements.lock pyproject.toml
 demo: install
 	$(BIN)/kubestray demo
 
-# Two workers: most tests are in an engine of their own, which takes most of a core and up to a gigabyte.
-WORKERS ?= 2
+# For two cores: tests wait for servers and disks a tenth of the time. Each worker takes up to a gigabyte.
+WORKERS ?= 3
 
 # The checks take a while and are done beside the tests; whichever fails, this fails.
 test: install

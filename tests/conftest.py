@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import is_hypothesis_test, settings
 
 from console import People, people_on
 from engines.fleet import ENGINES, Fleet
@@ -31,6 +31,34 @@ def _memory() -> str | None:
 
 if _memory():
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_memory()))  # where `tmp_path` is
+
+
+_LONG = ("detect", "pipeline", "search", "store")
+"""Folders whose tests of the meaning of searches take most of the time."""
+
+_OVER_HTTP = ("test_outbound_process.py", "test_ingesting.py")
+"""Modules of these that run over HTTP all the same."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out over HTTP what the embedded engine and two shards show, but with ``TEST_EVERY_ENGINE=1``.
+
+    There the same statements take another way to the same engine: what could be lost on it has tests of its
+    own, and one case of the language in three.
+    """
+    if os.environ.get("TEST_EVERY_ENGINE"):
+        return
+    left_out = {item for item in items if _is_shown_elsewhere(item)}
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _is_shown_elsewhere(item: pytest.Item) -> bool:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    if not hasattr(item, "callspec") or item.callspec.params.get("store") != "http" or folder not in _LONG:
+        return False
+    is_property = is_hypothesis_test(getattr(item, "obj", None))
+    return is_property or (folder in ("detect", "pipeline") and item.path.name not in _OVER_HTTP)
 
 
 @pytest.fixture(scope="session")

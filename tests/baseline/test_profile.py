@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers import examples
 from kubestray.baseline import snapshot
 from kubestray.baseline.profile import FORGOTTEN_SECONDS, Form, Profile, load
 from kubestray.baseline.stray import Stray
@@ -44,7 +45,7 @@ def told(profile: Profile, times, pods, values, report_from=0.0):
     ]
 
 
-@settings(max_examples=4)
+@settings(max_examples=examples(2))
 @given(cuts=st.lists(st.floats(0, 24), max_size=6), seed=st.integers(0, 50))
 def test_the_state_is_the_same_however_the_bins_come(cuts, seed):
     times, pods, values = rows(seed)

@@ -52,7 +52,7 @@ def problem(work: Callable[[], object]) -> str | None:
     return None
 
 
-@settings(max_examples=700, deadline=None, derandomize=True)
+@settings(max_examples=examples(400), deadline=None, derandomize=True)
 @given(text=st.one_of(soup, st.text(max_size=40), soup.map(lambda text: "| eval a = " + text)))
 @example(text="| foreach * [")
 @example(text="`" * 5)
@@ -104,7 +104,7 @@ ATOMS = [
 
 
 @settings(
-    max_examples=150,
+    max_examples=examples(80),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,
@@ -123,7 +123,7 @@ SLOW = re.compile(r"count=\d{4}|mvrange|\d{6}")
 
 
 @settings(
-    max_examples=150,
+    max_examples=examples(80),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,
@@ -158,7 +158,7 @@ def slipped(dice: random.Random) -> str:
     return "".join(tokens)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=examples(150), deadline=None, derandomize=True)
 @given(inside=st.text(st.sampled_from(list('ab,"\\=$() x`')), max_size=12))
 @example(inside=",")
 @example(inside='\\"a\\"')

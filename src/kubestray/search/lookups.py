@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kubestray.model.errors import SearchError
 from kubestray.search.cursor import nearest
 from kubestray.search.given import given_relation
 from kubestray.search.lookup_store import joined_fields
@@ -115,11 +114,11 @@ class Writing:
     even_nothing: bool = True
 
 
-def writing(name: str, relation: Relation, context: Context, how: Writing) -> Output:
-    """Return the rows as what a lookup is to hold."""
+def writing(name: str, relation: Relation, context: Context, how: Writing, at: int) -> Output:
+    """Return the rows as what a lookup is to hold; ``at`` is the place of the command in the search."""
     lookups = context.lookups
     if lookups is None:
-        raise SearchError(f"lookups cannot be written here: {name}")
+        raise context.error(at, f"lookups cannot be written here: {name}")
     fields = {field: column.shape for field, column in relation.fields.items()}
     listed = lookups.listed_fields(name)
     if listed and context.switches.kv_fields_list == "on":

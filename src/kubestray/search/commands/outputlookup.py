@@ -58,5 +58,5 @@ def parse(cursor: Cursor, at: int) -> OutputLookup:
 def plan(command: OutputLookup, relation: Relation, context: Context) -> Relation:
     """Note that the rows are to be written; they are when the search has run."""
     written = first(relation, command.most)
-    context.outputs.append(writing(command.lookup, written, context, command.writing))
+    context.outputs.append(writing(command.lookup, written, context, command.writing, command.at))
     return relation
