@@ -2,9 +2,10 @@
 
 Each part is a process of its own with an end to its time, so that none pays for another's memory; the whole
 takes ten minutes at most. A part that fails or takes too long says so in the record, and the others go
-on; the exit code is 1 then. ``python -m bench PART …`` measures some of them and leaves the record alone;
-``python -m bench --data`` makes the data of 30 days. Figures are the best of a few repetitions, so that
-other work on the machine disturbs them least.
+on; the exit code is 1 then. ``python -m bench PART …`` measures some of them and leaves the record alone, or
+with ``--keep`` renews these parts of it, which say then when that was; ``python -m bench --data`` makes the
+data of 30 days. Figures are the best of a few repetitions, so that other work on the machine disturbs them
+least.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def main() -> int:
     """Make the data, or measure, print, and keep the record; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(part.name for part in PARTS))
+    parser.add_argument("--keep", action="store_true", help="renew the parts in the record")
     parser.add_argument("--data", action="store_true", help="make the data of 30 days")
     parser.add_argument("--alone", help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -47,10 +49,22 @@ def main() -> int:
         return 0
     if unknown := set(asked.parts) - {part.name for part in PARTS}:
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
-    return _record([part for part in PARTS if not asked.parts or part.name in asked.parts], not asked.parts)
+    if asked.parts:
+        return _some([part for part in PARTS if part.name in asked.parts], asked.keep)
+    return _show(_measured(PARTS), keep=True)
 
 
-def _record(parts: Sequence[Part], keep: bool) -> int:
+def _some(parts: Sequence[Part], keep: bool) -> int:
+    """Measure some parts; into the record each goes with when and of what it was measured."""
+    found = _measured(parts)
+    if not keep:
+        return _show(found, keep=False)
+    record = json.loads(RECORD.read_text(encoding="utf-8"))
+    when = {name: found[name] for name in ("commit", "date", "load_before")}
+    return _show(record | {part.name: when | found[part.name] for part in parts}, keep=True)
+
+
+def _measured(parts: Sequence[Part]) -> dict[str, Any]:
     began = time.monotonic()
     record: dict[str, Any] = {
         "machine": _machine(),
@@ -64,6 +78,11 @@ def _record(parts: Sequence[Part], keep: bool) -> int:
         record[part.name]["part_seconds"] = round(time.monotonic() - before, 1)
         print(f"{part.name}: {record[part.name]['part_seconds']} s", file=sys.stderr)
     record["seconds"] = round(time.monotonic() - began, 1)
+    return record
+
+
+def _show(record: dict[str, Any], *, keep: bool) -> int:
+    """Print a record, and keep it if that is wanted; return 1 if a part has failed."""
     text = json.dumps(record, indent=2)
     if keep:
         RECORD.parent.mkdir(exist_ok=True)
@@ -71,7 +90,7 @@ def _record(parts: Sequence[Part], keep: bool) -> int:
     print(text)
     for name, value in _flat(record):
         print(f"{name:<72} {value}", file=sys.stderr)
-    return int(any("failed" in record[part.name] for part in parts))
+    return int(any("failed" in record.get(part.name, {}) for part in PARTS))
 
 
 def _alone(part: Part, left: float) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from bench.receiving import receiving
 from bench.sizes import sizes
 from bench.thirty_days import PUBLISHED, compiling, history, peers
 
-_RECEIVING = 60.0  # seconds of OTLP; of each further way a quarter
-_PEER_KEYS = 40  # of the estate's 500 workloads and processes: 41 M points
+_RECEIVING = 60.0  # seconds of OTLP; of each further way a fifth
+_PEER_KEYS = 30  # of the estate's 500 workloads and processes: 31 M points
 _PEER_SECONDS = 100.0  # for a peer to load and answer
 
 
@@ -49,8 +49,8 @@ def _history(_: Path) -> dict[str, Any]:
 
 PARTS = (
     Part("decoding", lambda _: decoding(), 30),
-    Part("receiving", lambda folder: receiving(folder, _RECEIVING), 200),
-    Part("latency", lambda folder: latency(folder, 140.0), 150),
+    Part("receiving", lambda folder: receiving(folder, _RECEIVING), 230),
+    Part("latency", lambda folder: latency(folder, 110.0), 120),
     Part("sizes", lambda folder: sizes(folder, 30.0), 60),
     Part("peers", lambda folder: peers(Shape(), _PEER_KEYS, folder, _PEER_SECONDS), 180),
     Part("history", _history, 130),

@@ -24,8 +24,8 @@ from bench.scrapes import STEP, OtlpNode, RemoteWriteNode
 from bench.served import Deadline, Server, Stopped, running
 from bench.stages import stages
 
-NODES = 32
-SENDERS = 32
+NODES = 24
+SENDERS = 24
 _LEARNING = 3  # scrapes until all is known
 _AT_FIRST = 4  # senders meanwhile: what is new takes longer
 _CHURN = 0.05 / 6  # of the processes in each scrape: 5 % a minute, if there is one in 10 s
@@ -33,14 +33,14 @@ Node = OtlpNode | RemoteWriteNode
 
 
 def receiving(folder: Path, seconds: float) -> dict[str, Any]:
-    """Measure ``seconds`` of OTLP, and a quarter with churn, of remote write, and of each peer."""
+    """Measure ``seconds`` of OTLP, and a fifth with churn, of remote write, and of each peer."""
     folder.mkdir(parents=True, exist_ok=True)
     figures = {"stages_microseconds_a_point": stages(folder / "stages")}
     figures |= _ours(folder, seconds)
     for name, command, ready in _peers(folder):
         program = shutil.which(name) or shutil.which(f"{name}-prod")
         figures[f"{name}_points_per_second"] = (
-            _peer(partial(command, program), ready, folder / f"{name}.log", seconds / 4)
+            _peer(partial(command, program), ready, folder / f"{name}.log", seconds / 5)
             if program
             else f"skipped: {name} is not installed"
         )
@@ -88,10 +88,10 @@ def _ours(folder: Path, seconds: float) -> dict[str, Any]:
         points = sending.counted
         after = _resident(server.pid)
         spent = _threads(server.pid) - threads
-        churned = sending.measure(seconds / 4, _CHURN)
+        churned = sending.measure(seconds / 5, _CHURN)
         written = Sending(server, [RemoteWriteNode(number) for number in range(NODES)])
         written.scrapes(_LEARNING)
-        by_remote_write = written.measure(seconds / 4)
+        by_remote_write = written.measure(seconds / 5)
     return {
         "otlp_points_per_second": rate,
         "otlp_churn_5_percent_points_per_second": churned,
