@@ -18,6 +18,7 @@ SECOND = 10**9
 CLUSTER = "bench"
 STEP = 10  # seconds between two collections
 Attributes = dict[str, str]
+_EACH = 2  # things of each kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,51 +167,51 @@ def happenings(workloads: Sequence[Workload], minute: float) -> Iterator[tuple[H
     ``minute`` (epoch seconds) is the whole minute in which the slow ones are complete.
     """
     given = iter(workloads)
-    for _ in range(8):
+    for _ in range(_EACH):
         yield _at_once("New program", one := next(given), _process(one, f"/opt/odd-{one.number}")), False
-    for _ in range(5):
+    for _ in range(_EACH):
         yield (
             _at_once(
                 "Program from a writable path", one := next(given), _process(one, f"/tmp/x{one.number}")
             ),
             False,
         )
-    for _ in range(5):
+    for _ in range(_EACH):
         one, name = next(given), "odd"
         ready = gauge(
             "k8s.container.ready", 1.0, one.container(f"example.com/odd{one.number}", f"{name}{one.number}")
         )
         entity = f"workload:{CLUSTER}/shop/{name}{one.number}"
         yield Happening("New container image", entity, ((0.0, (ready,)),)), False
-    for _ in range(5):
+    for _ in range(_EACH):
         one = next(given)
         swept = tuple(delta("tcp.bytes", 300.0, one.edge(f"data/quiet{n}")) for n in range(5))
         yield _at_once("Workload looks who is there", one, swept), False
-    for _ in range(6):
+    for _ in range(_EACH):
         one = next(given)
         sent = delta("tcp.bytes", 4e6, one.edge(f"drop{one.number}.example.org", outside=True))
         yield _at_once("Data to a new destination", one, (sent,)), False
-    for _ in range(5):
+    for _ in range(_EACH):
         one = next(given)
         shell = _process(one, "/bin/bash", 77)
         yield (
             Happening("Shell in a running container", one.entity, tuple((10.0 * n, shell) for n in range(3))),
             False,
         )
-    for _ in range(4):
+    for _ in range(_EACH):
         one = next(given)
         tool = _process(one, "/usr/bin/nsenter", 78)
         yield (
             Happening("Program that leaves its container", f"node:{CLUSTER}//{one.node}", ((0.0, tool),)),
             False,
         )
-    for _ in range(4):
+    for _ in range(_EACH):
         one = next(given)
         edge = one.edge("data/db", process="probe")
         counted = {"tcp.new_sockets": 90.0, "tcp.syn_timeouts": 80.0, "tcp.bytes": 700.0}
         tried = tuple(delta(metric, value, edge) for metric, value in counted.items())
         yield _at_once("Connections that nobody takes", one, tried), False
-    for _ in range(2):
+    for _ in range(_EACH):
         one = next(given)
         asked = one.edge("DNS", process="odd", outside=True)
         long = (delta("udp.bytes", 400_000.0, asked), delta("udp.packets", 1000.0, asked))
@@ -223,7 +224,7 @@ def happenings(workloads: Sequence[Workload], minute: float) -> Iterator[tuple[H
         ),
         True,
     )
-    for _ in range(2):
+    for _ in range(_EACH):
         yield _slow("Steady computing by a new program", next(given), minute, 240), True
     yield _slow("Far more data leaves than usual", next(given), minute, 120), True
 
