@@ -102,8 +102,10 @@ def _alone(part: Part, left: float) -> dict[str, Any]:
     try:
         output, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        _end(process)
         return {"failed": f"it took more than the {seconds:.0f} s that it had"}
+    finally:
+        if process.poll() is None:  # its time is over, or somebody has interrupted this
+            _end(process)
     if process.returncode:
         return {"failed": f"it ended with code {process.returncode}: what it said is above"}
     figures: dict[str, Any] = json.loads(output)

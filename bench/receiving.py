@@ -24,8 +24,8 @@ from bench.scrapes import STEP, OtlpNode, RemoteWriteNode
 from bench.served import Deadline, Server, Stopped, running
 from bench.stages import stages
 
-NODES = 24
-SENDERS = 24
+NODES = 16
+SENDERS = 16
 _LEARNING = 3  # scrapes until all is known
 _AT_FIRST = 4  # senders meanwhile: what is new takes longer
 _CHURN = 0.05 / 6  # of the processes in each scrape: 5 % a minute, if there is one in 10 s
