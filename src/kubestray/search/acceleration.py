@@ -21,16 +21,12 @@ from kubestray.search.naming import Naming
 from kubestray.search.plan import (
     Accelerated,
     Decomposed,
-    Extend,
-    Filter,
     Grouped,
-    Joined,
-    Limited,
     Measure,
     Node,
-    Stacked,
     changed,
     nodes,
+    with_inputs,
 )
 from kubestray.search.sources import rows_of_points
 from kubestray.store.accelerations import kept_states, up_to_date
@@ -143,22 +139,14 @@ def with_kept(
         if sources.summaries:
             taken.append(Accelerated(one.whole, one.parts, one.search, sources))
     other = {id(one.whole): one for one in taken}
-    return _replaced(node, other), taken
+    return _replaced(node, other) if other else node, taken
 
 
 def _replaced(node: Node, other: dict[int, Accelerated]) -> Node:
     """Return a plan with other steps in some places."""
-    if id(node) in other or not other:
-        return other.get(id(node), node)
-    if isinstance(node, Stacked):
-        parts = tuple((_replaced(part, other), trees) for part, trees in node.parts)
-        return dataclasses.replace(node, parts=parts)
-    if isinstance(node, Joined):
-        left, right = _replaced(node.left, other), _replaced(node.right, other)
-        return dataclasses.replace(node, left=left, right=right)
-    if isinstance(node, Extend | Filter | Grouped | Limited):
-        return dataclasses.replace(node, source=_replaced(node.source, other))
-    return node
+    if id(node) in other:
+        return other[id(node)]
+    return with_inputs(node, lambda one: _replaced(one, other))
 
 
 def rows_read(node: Accelerated, query: Query) -> list[str]:

@@ -239,10 +239,11 @@ def _from_kept(relation: Relation, request: Request, context: Context, query: Qu
 
 def learns(request: Request) -> bool:
     """Tell whether a search learns from rows before its time range."""
-    return any(command.rereads for command in parser.parse(_source(request)).commands)
+    return any(command.rereads for command in parser.parse(source_of(request)).commands)
 
 
-def _source(request: Request) -> Source:
+def source_of(request: Request) -> Source:
+    """Return the text of a search with its macros."""
     return expand(request.text, request.macros, path=request.path, dollars=request.dollars)
 
 
@@ -257,7 +258,7 @@ def context_of(request: Request, query: Query) -> Context:
         trace=trace,
     )
     return Context(
-        source=_source(request),
+        source=source_of(request),
         when=When(request.now, request.span),
         catalog=catalog,
         metric_indexes=request.metric_indexes,
@@ -320,7 +321,7 @@ def run_search(request: Request, query: Query) -> Result:
         found = _complete(compile_search(first, query, at_once=True), first, query)
         if not found.rows:
             return Result([], [], found.annotations)
-        request.kept.first_parts.gave_rows(_source(request).text)
+        request.kept.first_parts.gave_rows(source_of(request).text)
     return _complete(compile_search(request, query, at_once=True), request, query)
 
 
@@ -328,7 +329,7 @@ def _first_part(request: Request) -> Request | None:
     """Return what is asked before a search that has run before: its first part, if there is use in it."""
     if request.kept is None or request.rows is not None or request.indexes:
         return None
-    part = request.kept.first_parts.due(_source(request).text)
+    part = request.kept.first_parts.due(source_of(request).text)
     if part is None:
         return None
     return dataclasses.replace(request, text=part, macros=no_macros, dollars=False)
