@@ -28,6 +28,7 @@ from kubestray.search.plan import (
     nodes,
     with_inputs,
 )
+from kubestray.search.relation import Context, Relation
 from kubestray.search.sources import rows_of_points
 from kubestray.store.accelerations import kept_states, up_to_date
 from kubestray.store.coverage import Coverage, whole_hours
@@ -120,13 +121,34 @@ def _renumbered(statement: exp.Expr) -> exp.Expr:
     return statement
 
 
-def any_kept(query: Query) -> frozenset[int]:
+def from_kept(relation: Relation, context: Context, naming: Naming, query: Query) -> Relation:
+    """Let statistics that are kept answer, also for what the search writes; note what has expired of them."""
+    plans = [relation.node, *(output.relation.node for output in context.outputs)]
+    if not any(map(has_any, plans)) or not (known := _any_kept(query)):
+        return relation
+    node, taken = _with_kept(relation.node, naming, query, known)
+    if not taken:
+        return relation
+    for place, output in enumerate(context.outputs):
+        if output.relation.node is relation.node:
+            written, more = node, taken
+        else:
+            written, more = _with_kept(output.relation.node, naming, query, known)
+        if more:
+            context.outputs[place] = dataclasses.replace(output, relation=output.relation.with_node(written))
+    left = {one.span for one in nodes(node) if isinstance(one, Measure)}
+    for one in (one for one in taken if one.parts.measure.span not in left):
+        context.note_expired(one.parts.measure.span, one.sources, again=True)
+    return relation.with_node(node)
+
+
+def _any_kept(query: Query) -> frozenset[int]:
     """Return the numbers of all statistics of which something is kept."""
     found = query(select(column("search")).distinct().from_("accelerations"))
     return frozenset(found.column("search").to_pylist())
 
 
-def with_kept(
+def _with_kept(
     node: Node, naming: Naming, query: Query, known: frozenset[int]
 ) -> tuple[Node, list[Accelerated]]:
     """Return a plan in which what is kept answers, and the steps that it answers for."""

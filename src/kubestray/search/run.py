@@ -152,16 +152,17 @@ class Compiled:
 
 def acceleratable(request: Request, query: Query) -> list[acceleration.Acceleration]:
     """Return the statistics of a search that can be kept by the hour; nothing is run, and nothing written."""
-
-    def ask(tree: exp.Expr) -> pa.Table:
-        return query(tree, request.limits)
-
     context = context_of(request, query)
     if not acceleration.may_be(context.source.text):
         return []
     context.discover, context.table, context.profiles = _unasked, None, None
     relation = plan_pipeline(parser.parse(context.source), context, None)
-    return list(acceleration.accelerations(relation.node, request.naming, ask))
+    return list(acceleration.accelerations(relation.node, request.naming, _limited(request, query)))
+
+
+def _limited(request: Request, query: Query) -> Callable[[exp.Expr], pa.Table]:
+    """Return what asks the store within the limits of a search."""
+    return lambda tree: query(tree, request.limits)
 
 
 def _unasked(_: Relation) -> list[Row]:
@@ -204,37 +205,10 @@ def _compiled(request: Request, query: Query, at_once: bool) -> Compiled:
     if kept and key is not None:
         context.trace.own |= bool(context.outputs) or acceleration.has_any(relation.node)
         kept.keep(key, relation, context.annotations, context.trace, request.naming, compiling)
-    relation = _from_kept(relation, request, context, query)
+    if request.summaries:
+        relation = acceleration.from_kept(relation, context, request.naming, _limited(request, query))
     statement = compiling(relation)
     return Compiled(relation, statement, context.annotations, context.outputs, len(statement.ctes))
-
-
-def _from_kept(relation: Relation, request: Request, context: Context, query: Query) -> Relation:
-    """Let statistics that are kept by the hour answer, also for what the search writes."""
-    plans = [relation.node, *(output.relation.node for output in context.outputs)]
-    if not request.summaries or not any(map(acceleration.has_any, plans)):
-        return relation
-
-    def ask(tree: exp.Expr) -> pa.Table:
-        return query(tree, request.limits)
-
-    known = acceleration.any_kept(ask)
-    if not known:
-        return relation
-    node, taken = acceleration.with_kept(relation.node, request.naming, ask, known)
-    if not taken:
-        return relation
-    for place, output in enumerate(context.outputs):
-        if output.relation.node is relation.node:
-            written, more = node, taken
-        else:
-            written, more = acceleration.with_kept(output.relation.node, request.naming, ask, known)
-        if more:
-            context.outputs[place] = dataclasses.replace(output, relation=output.relation.with_node(written))
-    left = {one.span for one in nodes(node) if isinstance(one, Measure)}
-    for one in (one for one in taken if one.parts.measure.span not in left):
-        context.note_expired(one.parts.measure.span, one.sources, again=True)
-    return relation.with_node(node)
 
 
 def learns(request: Request) -> bool:
@@ -251,7 +225,7 @@ def context_of(request: Request, query: Query) -> Context:
     """Return what planning a search needs."""
     trace = Trace()
     catalog = StoreCatalog(
-        lambda tree: query(tree, request.limits),
+        _limited(request, query),
         summaries=request.summaries,
         naming=request.naming,
         answers=request.kept.answers if request.kept else NONE_KEPT,
