@@ -13,7 +13,6 @@ import itertools
 import json
 import math
 import os
-import socket
 import statistics
 import struct
 import sys
@@ -28,7 +27,7 @@ import numpy as np
 
 from bench.detections import METRICS
 from bench.happenings import CLUSTER, SECOND, STEP, Happening, Workload, happenings, past, request
-from bench.served import Deadline, Server, running
+from bench.served import Deadline, Server, free_port, running
 from kubestray.api.accounts import Accounts, Role
 from kubestray.config import load_config
 from kubestray.detect.runner import Times, request_of
@@ -71,7 +70,7 @@ def latency(folder: Path, budget_seconds: float) -> dict[str, Any]:
         secret = _token(store)
     finally:
         store.close()
-    port = _free_port()
+    port = free_port()
 
     def command(http: int) -> list[str]:
         listening = {"--otlp-http": port, "--otlp-grpc": 0, "--http": http}
@@ -110,12 +109,6 @@ def _learn(store: Store, config: Any) -> None:
 def _token(store: Store) -> str:
     accounts = Accounts(Documents(store), store.clock)
     return accounts.make_token(accounts.create("bench", Role.ADMIN), "bench", Role.VIEWER, None)[0]
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @dataclass(order=True, slots=True)

@@ -91,7 +91,7 @@ def running(
 
     ``any_answer`` to the path ``ready`` says that it is, a refusal too.
     """
-    port = _free_port()
+    port = free_port()
     with log.open("ab") as output:
         process = subprocess.Popen(command(port), stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         try:
@@ -102,7 +102,8 @@ def running(
             _end(process)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of the loopback on which nobody listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

@@ -300,6 +300,10 @@ def test_metrics_are_read_by_prometheus_with_a_token(people, client):
     assert told["kubestray_detection_runs_total", DETECTION] == 1
     assert told["kubestray_detection_last_run_seconds", DETECTION] == 0.5
     assert told["kubestray_detection_last_run_timestamp_seconds", DETECTION] == (NOW - HOUR) / 1e9
-    assert sum(value for key, value in told.items() if key[0] == "kubestray_open_findings") >= 0
+    for kind in ("finding", "incident"):
+        opened = client.get("/api/v1/findings", params={"kind": kind}).json()["total"]
+        assert opened
+        counts = (value for key, value in told.items() if key[:2] == ("kubestray_open_findings", kind))
+        assert sum(counts) == opened
     sources = client.get("/api/v1/sources").json()["keeping"]
     assert (sources["waiting_points"], sources["error"], sources["passed"]) == (0, "", None)

@@ -17,7 +17,8 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from kubestray.api.asking import Here, Viewer
-from kubestray.api.charts import TIME_AXIS, frame
+from kubestray.api.charts import TIME, frame
+from kubestray.api.findings import Brief, brief
 from kubestray.api.named import Name, search_named
 from kubestray.api.refusal import Refused
 from kubestray.api.times import Earliest, Latest, iso, span_of
@@ -49,19 +50,8 @@ class BacktestRun(BaseModel):
     error: str | None
 
 
-class WouldBe(BaseModel):
+class WouldBe(Brief):
     """A finding or an incident that there would have been, as it stood at the end."""
-
-    kind: str
-    title: str
-    sentence: str
-    entity: str
-    severity: str
-    score: float
-    steps: int
-    opened: str
-    first_seen: str
-    last_seen: str
 
 
 class Backtest(BaseModel):
@@ -187,10 +177,7 @@ def _take(job: _Job, moment: int, run: Run) -> None:
 def _would_be(job: _Job, documents: list[Document]) -> list[WouldBe]:
     rule = is_rule(job.search)
     return [
-        WouldBe(
-            steps=len(one["steps"]),
-            **{name: one[name] for name in WouldBe.model_fields if name != "steps"},
-        )
+        WouldBe(**brief(one))
         for one in documents
         if not rule or one.get("opened_by", {}).get("name") == job.search.name
     ]
@@ -233,7 +220,7 @@ def _chart(runs: list[BacktestRun], span: Span) -> dict[str, Any]:
         **frame(values, height=140),
         "mark": {"type": "bar", "tooltip": True, "width": 3},
         "encoding": {
-            "x": {"field": "time", "type": "temporal", "title": None, "axis": TIME_AXIS},
+            "x": TIME,
             "y": {"field": "rows", "type": "quantitative", "title": "rows", "axis": {"tickMinStep": 1}},
         },
     }

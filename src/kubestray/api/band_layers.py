@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from kubestray.api.charts import COLOURS, TIME_AXIS, Row, Spec, frame
+from kubestray.api.charts import COLOURS, TIME, Row, Spec, frame, quantity
 
 _OBSERVED, _ROLLOUT, _WEEK, _ALARM, _USUAL = (
     COLOURS[0],
@@ -15,7 +15,6 @@ _OBSERVED, _ROLLOUT, _WEEK, _ALARM, _USUAL = (
     COLOURS[7],
 )
 _REPLICA = COLOURS[4]
-_TIME: Spec = {"field": "time", "type": "temporal", "title": None, "axis": TIME_AXIS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +39,7 @@ class Measured:
     value: Spec = field(init=False)
 
     def __post_init__(self) -> None:
-        made = {"type": "quantitative", "title": self.metric, "axis": {"format": "~s"}}
-        object.__setattr__(self, "value", made)
+        object.__setattr__(self, "value", quantity(self.metric))
 
 
 def drawn(of: Measured, height: int) -> Spec:
@@ -71,26 +69,26 @@ def _layer(values: Sequence[Row], mark: Spec, encoding: Spec) -> list[Spec]:
 
 def _windows(of: Measured) -> list[Spec]:
     mark = {"type": "rect", "color": _ALARM, "opacity": 0.13}
-    return _layer(of.windows, mark, {"x": _TIME, "x2": {"field": "end"}})
+    return _layer(of.windows, mark, {"x": TIME, "x2": {"field": "end"}})
 
 
 def _usual(of: Measured) -> list[Spec]:
     area = {"type": "area", "color": _USUAL, "opacity": 0.22}
     line = {"type": "line", "color": _USUAL, "strokeDash": [5, 3], "strokeWidth": 1.3}
-    band = {"x": _TIME, "y": {"field": "lower", **of.value}, "y2": {"field": "upper"}}
-    middle = {"x": _TIME, "y": {"field": "expected", **of.value}}
+    band = {"x": TIME, "y": {"field": "lower", **of.value}, "y2": {"field": "upper"}}
+    middle = {"x": TIME, "y": {"field": "expected", **of.value}}
     return _layer(of.usual, area, band) + _layer(of.usual, line, middle)
 
 
 def _lines(of: Measured, values: Sequence[Row], by: str, style: Spec) -> list[Spec]:
     """Return faint lines, one for each value of a field, told apart by their tooltips."""
-    encoding = {"x": _TIME, "y": {"field": "value", **of.value}, "detail": {"field": by, "type": "nominal"}}
+    encoding = {"x": TIME, "y": {"field": "value", **of.value}, "detail": {"field": by, "type": "nominal"}}
     return _layer(values, {"type": "line", **style}, encoding)
 
 
 def _observed(of: Measured) -> Spec:
     mark = {"type": "line", "color": _OBSERVED, "strokeWidth": 1.8}
-    (layer,) = _layer(of.observed, mark, {"x": _TIME, "y": {"field": "value", **of.value}})
+    (layer,) = _layer(of.observed, mark, {"x": TIME, "y": {"field": "value", **of.value}})
     return layer
 
 
@@ -100,9 +98,9 @@ def _limits(of: Measured) -> list[Spec]:
 
 
 def _marks(of: Measured) -> list[Spec]:
-    return _layer(of.marks, {"type": "rule", "color": _ROLLOUT, "strokeWidth": 2}, {"x": _TIME})
+    return _layer(of.marks, {"type": "rule", "color": _ROLLOUT, "strokeWidth": 2}, {"x": TIME})
 
 
 def _steps(of: Measured) -> list[Spec]:
     mark = {"type": "point", "shape": "triangle-down", "filled": True, "color": _ALARM, "size": 70}
-    return _layer(of.steps, mark, {"x": _TIME, "y": {"value": 6}})
+    return _layer(of.steps, mark, {"x": TIME, "y": {"value": 6}})

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from kubestray.api.charts import COLOURS, TIME_AXIS, Row, Spec, frame
+from kubestray.api.charts import COLOURS, TIME, Row, Spec, frame, quantity
 from kubestray.baseline.bands import bands
 from kubestray.baseline.profile import Profile
 from kubestray.baseline.ramps import WEEK
@@ -28,11 +28,10 @@ def usual_day(profile: Profile, place: int, metric: str) -> Spec:
         far = _FAR * max(abs(middle), 1e-9)
         limits = [edge if math.isfinite(edge) and abs(edge) < far else middle for edge in (low, high)]
         values.append({"time": int(time * 1000), "expected": middle, "lower": limits[0], "upper": limits[1]})
-    time_axis = {"field": "time", "type": "temporal", "title": None, "axis": TIME_AXIS}
-    value = {"type": "quantitative", "title": metric, "axis": {"format": "~s"}}
+    value = quantity(metric)
     return {
         **frame(values, height=170),
-        "encoding": {"x": time_axis},
+        "encoding": {"x": TIME},
         "layer": [
             {
                 "mark": {"type": "area", "color": COLOURS[7], "opacity": 0.25, "tooltip": True},
@@ -74,12 +73,7 @@ def usual_week(profile: Profile, place: int, metric: str) -> Spec | None:
                 "axis": {"format": "%a %d", "labelAngle": 0},
             },
             "xOffset": {"field": "week", "sort": ["a week before", "last days"]},
-            "y": {
-                "field": "value",
-                "type": "quantitative",
-                "title": f"{metric}, mean of a day",
-                "axis": {"format": "~s"},
-            },
+            "y": {"field": "value", **quantity(f"{metric}, mean of a day")},
             "color": {
                 "field": "week",
                 "type": "nominal",

@@ -17,8 +17,13 @@ COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8
 """Told apart by colour-blind people too (after Okabe and Ito), and readable on light and dark."""
 
 _OF_DAY = {"hours": "%H:%M", "minutes": "%H:%M", "seconds": "%H:%M:%S", "milliseconds": "%H:%M:%S.%L"}
-TIME_AXIS = {"grid": False, "tickCount": 8, "labelOverlap": True, "format": _OF_DAY}
-"""Of all axes of time."""
+TIME: Spec = {
+    "field": "time",
+    "type": "temporal",
+    "title": None,
+    "axis": {"grid": False, "tickCount": 8, "labelOverlap": True, "format": _OF_DAY},
+}
+"""How the field ``time`` of rows (ms) is drawn along a chart."""
 _MOST_LINES = 20
 _DASHES = ([1, 0], [6, 3], [2, 2])
 _MOST_BARS = 40
@@ -87,8 +92,8 @@ def _lines(numbers: Sequence[str], split: str | None, rows: Sequence[Row]) -> Sp
             "strokeWidth": 1.6,
         },
         "encoding": {
-            "x": {"field": "time", "type": "temporal", "title": None, "axis": TIME_AXIS},
-            "y": {"field": "value", "type": "quantitative", "title": title, "axis": {"format": "~s"}},
+            "x": TIME,
+            "y": {"field": "value", **quantity(title)},
             "color": {
                 "field": "series",
                 "type": "nominal",
@@ -137,9 +142,14 @@ def _bars(split: str, number: str, rows: Sequence[Row]) -> Spec:
                 "title": split,
                 "axis": {"labelLimit": 260},
             },
-            "x": {"field": "value", "type": "quantitative", "title": number, "axis": {"format": "~s"}},
+            "x": {"field": "value", **quantity(number)},
         },
     }
+
+
+def quantity(title: str | None) -> Spec:
+    """Return how numbers are drawn: in short, with the prefixes of units."""
+    return {"type": "quantitative", "title": title, "axis": {"format": "~s"}}
 
 
 def shown(value: Any) -> str:
@@ -159,7 +169,7 @@ def risk_chart(bins: Sequence[Row], span: Span, *, height: int = 150) -> Spec:
         **frame([*bins, *edges], height=height),
         "mark": {"type": "bar", "tooltip": True, "orient": "vertical"},
         "encoding": {
-            "x": {"field": "time", "type": "temporal", "title": None, "axis": TIME_AXIS},
+            "x": TIME,
             "x2": {"field": "end"},
             "y": {
                 "field": "score",

@@ -36,24 +36,29 @@ Identity = Annotated[str, Path(max_length=64)]
 assert set(Action.__args__) == set(ACTIONS)  # type: ignore[attr-defined]
 
 
-class Row(BaseModel):
-    """A finding or an incident in the queue."""
+class Brief(BaseModel):
+    """A finding or an incident in few words."""
 
-    id: str
     kind: str
     title: str
     sentence: str
     entity: str
     severity: str
     score: float
+    steps: int
+    opened: str
+    first_seen: str
+    last_seen: str
+
+
+class Row(Brief):
+    """A finding or an incident in the queue."""
+
+    id: str
     state: str
     owner: str | None
     tactics: list[str]
     techniques: list[str]
-    opened: str
-    first_seen: str
-    last_seen: str
-    steps: int
     findings: int = Field(description="How many findings an incident has.")
     incident: str | None = Field(description="The incident that a finding belongs to.")
 
@@ -220,15 +225,18 @@ def _urgency(document: Document) -> tuple[Any, ...]:
     )
 
 
+def brief(document: Document) -> dict[str, Any]:
+    """Return the fields of `Brief` of a document."""
+    return {name: document[name] for name in Brief.model_fields} | {"steps": len(document["steps"])}
+
+
 def row_of(document: Document) -> Row:
     """Return a document in few words."""
-    names = ("id", "kind", "title", "sentence", "entity", "severity", "score", "state", "techniques")
-    times = ("opened", "first_seen", "last_seen")
     return Row(
-        **{name: document[name] for name in (*names, *times)},
+        **brief(document),
+        **{name: document[name] for name in ("id", "state", "techniques")},
         owner=document.get("owner"),
         tactics=[tactic["name"].replace("-", " ") for tactic in document["tactics"]],
-        steps=len(document["steps"]),
         findings=len(document.get("findings", ())),
         incident=document.get("incident"),
     )

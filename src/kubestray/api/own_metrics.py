@@ -96,7 +96,7 @@ def _runs(running: Running) -> Iterator[Metric]:
     names[ASSESSED] = ASSESSED
     for row in remembered(running, "runs", _KEEP, lambda: _totals(running)):
         if (name := names.get(row["detection"])) is None:
-            continue  # of content that is gone
+            continue  # of content that is gone, or a look between runs
         runs.add_metric([name], row["runs"])
         failed.add_metric([name], row["failed"])
         rows.add_metric([name], row["all_rows"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import cache, partial
 
 from kubestray.cli import options, output
 
@@ -24,13 +25,14 @@ def run(parsed: argparse.Namespace) -> int:
     from kubestray.pipeline.churning import churning
 
     config = options.configure(parsed)
+    content = cache(partial(setting_up.content_of, config))  # read if there is much to summarise
     with setting_up.opened(config) as store:
         taken = ingesting.ingest(store, parsed.paths, progress=parsed.progress)
         ingesting.summarise(
             store,
             taken,
-            lambda: churning(config, setting_up.content_of(config)),
-            lambda: Accelerator(store, config, setting_up.content_of(config)).catch_up(),
+            lambda: churning(config, content()),
+            lambda: Accelerator(store, config, content()).catch_up(),
         )
     for problem in taken.problems[:_MOST_PROBLEMS]:
         output.note(f"kubestray: {problem}")

@@ -16,8 +16,8 @@ from kubestray.detect.scheduler import SECOND_NS, slots
 from kubestray.model.content import Content, Looks, Search
 from kubestray.model.errors import KubestrayError
 from kubestray.pipeline.agenda import scheduled
-from kubestray.search.births import Birth, Reading, births, grouped, reading, text_of, youngest
-from kubestray.search.run import Request
+from kubestray.search.births import Birth, Reading, births, grouped, reading, youngest
+from kubestray.search.run import Request, source_of
 from kubestray.store.points import Span
 from kubestray.store.store import Store
 
@@ -81,7 +81,7 @@ class Looking:
     def _is_other(self, search: Search, now: int) -> bool:
         """Return whether a search is not known, or reads something else than it did; it is known then."""
         request = request_of(search, self._content, Times(now), self._make)
-        text = text_of(request)
+        text = source_of(request).text
         if search.id in self._known and self._known[search.id].text == text:
             return False
         try:

@@ -21,17 +21,14 @@ from kubestray.search.naming import Naming
 from kubestray.search.plan import (
     Accelerated,
     Decomposed,
-    Extend,
-    Filter,
     Grouped,
-    Joined,
-    Limited,
     Measure,
     Node,
-    Stacked,
     changed,
     nodes,
+    with_inputs,
 )
+from kubestray.search.relation import Context, Relation
 from kubestray.search.sources import rows_of_points
 from kubestray.store.accelerations import kept_states, up_to_date
 from kubestray.store.coverage import Coverage, whole_hours
@@ -124,13 +121,34 @@ def _renumbered(statement: exp.Expr) -> exp.Expr:
     return statement
 
 
-def any_kept(query: Query) -> frozenset[int]:
+def from_kept(relation: Relation, context: Context, naming: Naming, query: Query) -> Relation:
+    """Let statistics that are kept answer, also for what the search writes; note what has expired of them."""
+    plans = [relation.node, *(output.relation.node for output in context.outputs)]
+    if not any(map(has_any, plans)) or not (known := _any_kept(query)):
+        return relation
+    node, taken = _with_kept(relation.node, naming, query, known)
+    if not taken:
+        return relation
+    for place, output in enumerate(context.outputs):
+        if output.relation.node is relation.node:
+            written, more = node, taken
+        else:
+            written, more = _with_kept(output.relation.node, naming, query, known)
+        if more:
+            context.outputs[place] = dataclasses.replace(output, relation=output.relation.with_node(written))
+    left = {one.span for one in nodes(node) if isinstance(one, Measure)}
+    for one in (one for one in taken if one.parts.measure.span not in left):
+        context.note_expired(one.parts.measure.span, one.sources, again=True)
+    return relation.with_node(node)
+
+
+def _any_kept(query: Query) -> frozenset[int]:
     """Return the numbers of all statistics of which something is kept."""
     found = query(select(column("search")).distinct().from_("accelerations"))
     return frozenset(found.column("search").to_pylist())
 
 
-def with_kept(
+def _with_kept(
     node: Node, naming: Naming, query: Query, known: frozenset[int]
 ) -> tuple[Node, list[Accelerated]]:
     """Return a plan in which what is kept answers, and the steps that it answers for."""
@@ -143,22 +161,14 @@ def with_kept(
         if sources.summaries:
             taken.append(Accelerated(one.whole, one.parts, one.search, sources))
     other = {id(one.whole): one for one in taken}
-    return _replaced(node, other), taken
+    return _replaced(node, other) if other else node, taken
 
 
 def _replaced(node: Node, other: dict[int, Accelerated]) -> Node:
     """Return a plan with other steps in some places."""
-    if id(node) in other or not other:
-        return other.get(id(node), node)
-    if isinstance(node, Stacked):
-        parts = tuple((_replaced(part, other), trees) for part, trees in node.parts)
-        return dataclasses.replace(node, parts=parts)
-    if isinstance(node, Joined):
-        left, right = _replaced(node.left, other), _replaced(node.right, other)
-        return dataclasses.replace(node, left=left, right=right)
-    if isinstance(node, Extend | Filter | Grouped | Limited):
-        return dataclasses.replace(node, source=_replaced(node.source, other))
-    return node
+    if id(node) in other:
+        return other[id(node)]
+    return with_inputs(node, lambda one: _replaced(one, other))
 
 
 def rows_read(node: Accelerated, query: Query) -> list[str]:

@@ -15,7 +15,6 @@ from kubestray.search import commands, parser
 from kubestray.search.catalog import of_metrics
 from kubestray.search.naming import Naming
 from kubestray.search.run import Query, Request, context_of
-from kubestray.search.source import expand
 from kubestray.store.engine import UNLIMITED, render
 from kubestray.store.trees import Tree, all_of, call, column, named, number, select, unsigned
 
@@ -38,11 +37,6 @@ class Birth:
 
     series: int
     first: int
-
-
-def text_of(request: Request) -> str:
-    """Return the text of a search with its macros."""
-    return expand(request.text, request.macros, path=request.path, dollars=request.dollars).text
 
 
 def reading(request: Request, query: Query) -> Reading | None:

@@ -377,15 +377,18 @@ def nodes(node: Node) -> Iterator[Node]:
 
 def changed(node: Node, change: Callable[[Node], Node]) -> Node:
     """Return a plan in which ``change`` has been made to each step, those that a step reads before it."""
+    return change(with_inputs(node, lambda one: changed(one, change)))
+
+
+def with_inputs(node: Node, change: Callable[[Node], Node]) -> Node:
+    """Return a step that reads what ``change`` makes of each step that it reads."""
     if isinstance(node, Stacked):
-        parts = tuple((changed(part, change), trees) for part, trees in node.parts)
-        return change(dataclasses.replace(node, parts=parts))
+        return dataclasses.replace(node, parts=tuple((change(part), trees) for part, trees in node.parts))
     if isinstance(node, Joined):
-        left, right = changed(node.left, change), changed(node.right, change)
-        return change(dataclasses.replace(node, left=left, right=right))
+        return dataclasses.replace(node, left=change(node.left), right=change(node.right))
     if isinstance(node, Extend | Filter | Grouped | Limited):
-        return change(dataclasses.replace(node, source=changed(node.source, change)))
-    return change(node)
+        return dataclasses.replace(node, source=change(node.source))
+    return node
 
 
 def _origins(node: Measure) -> str:

@@ -152,16 +152,17 @@ class Compiled:
 
 def acceleratable(request: Request, query: Query) -> list[acceleration.Acceleration]:
     """Return the statistics of a search that can be kept by the hour; nothing is run, and nothing written."""
-
-    def ask(tree: exp.Expr) -> pa.Table:
-        return query(tree, request.limits)
-
     context = context_of(request, query)
     if not acceleration.may_be(context.source.text):
         return []
     context.discover, context.table, context.profiles = _unasked, None, None
     relation = plan_pipeline(parser.parse(context.source), context, None)
-    return list(acceleration.accelerations(relation.node, request.naming, ask))
+    return list(acceleration.accelerations(relation.node, request.naming, _limited(request, query)))
+
+
+def _limited(request: Request, query: Query) -> Callable[[exp.Expr], pa.Table]:
+    """Return what asks the store within the limits of a search."""
+    return lambda tree: query(tree, request.limits)
 
 
 def _unasked(_: Relation) -> list[Row]:
@@ -204,45 +205,19 @@ def _compiled(request: Request, query: Query, at_once: bool) -> Compiled:
     if kept and key is not None:
         context.trace.own |= bool(context.outputs) or acceleration.has_any(relation.node)
         kept.keep(key, relation, context.annotations, context.trace, request.naming, compiling)
-    relation = _from_kept(relation, request, context, query)
+    if request.summaries:
+        relation = acceleration.from_kept(relation, context, request.naming, _limited(request, query))
     statement = compiling(relation)
     return Compiled(relation, statement, context.annotations, context.outputs, len(statement.ctes))
 
 
-def _from_kept(relation: Relation, request: Request, context: Context, query: Query) -> Relation:
-    """Let statistics that are kept by the hour answer, also for what the search writes."""
-    plans = [relation.node, *(output.relation.node for output in context.outputs)]
-    if not request.summaries or not any(map(acceleration.has_any, plans)):
-        return relation
-
-    def ask(tree: exp.Expr) -> pa.Table:
-        return query(tree, request.limits)
-
-    known = acceleration.any_kept(ask)
-    if not known:
-        return relation
-    node, taken = acceleration.with_kept(relation.node, request.naming, ask, known)
-    if not taken:
-        return relation
-    for place, output in enumerate(context.outputs):
-        if output.relation.node is relation.node:
-            written, more = node, taken
-        else:
-            written, more = acceleration.with_kept(output.relation.node, request.naming, ask, known)
-        if more:
-            context.outputs[place] = dataclasses.replace(output, relation=output.relation.with_node(written))
-    left = {one.span for one in nodes(node) if isinstance(one, Measure)}
-    for one in (one for one in taken if one.parts.measure.span not in left):
-        context.note_expired(one.parts.measure.span, one.sources, again=True)
-    return relation.with_node(node)
-
-
 def learns(request: Request) -> bool:
     """Tell whether a search learns from rows before its time range."""
-    return any(command.rereads for command in parser.parse(_source(request)).commands)
+    return any(command.rereads for command in parser.parse(source_of(request)).commands)
 
 
-def _source(request: Request) -> Source:
+def source_of(request: Request) -> Source:
+    """Return the text of a search with its macros."""
     return expand(request.text, request.macros, path=request.path, dollars=request.dollars)
 
 
@@ -250,14 +225,14 @@ def context_of(request: Request, query: Query) -> Context:
     """Return what planning a search needs."""
     trace = Trace()
     catalog = StoreCatalog(
-        lambda tree: query(tree, request.limits),
+        _limited(request, query),
         summaries=request.summaries,
         naming=request.naming,
         answers=request.kept.answers if request.kept else NONE_KEPT,
         trace=trace,
     )
     return Context(
-        source=_source(request),
+        source=source_of(request),
         when=When(request.now, request.span),
         catalog=catalog,
         metric_indexes=request.metric_indexes,
@@ -320,7 +295,7 @@ def run_search(request: Request, query: Query) -> Result:
         found = _complete(compile_search(first, query, at_once=True), first, query)
         if not found.rows:
             return Result([], [], found.annotations)
-        request.kept.first_parts.gave_rows(_source(request).text)
+        request.kept.first_parts.gave_rows(source_of(request).text)
     return _complete(compile_search(request, query, at_once=True), request, query)
 
 
@@ -328,7 +303,7 @@ def _first_part(request: Request) -> Request | None:
     """Return what is asked before a search that has run before: its first part, if there is use in it."""
     if request.kept is None or request.rows is not None or request.indexes:
         return None
-    part = request.kept.first_parts.due(_source(request).text)
+    part = request.kept.first_parts.due(source_of(request).text)
     if part is None:
         return None
     return dataclasses.replace(request, text=part, macros=no_macros, dollars=False)

@@ -21,7 +21,7 @@ from kubestray.store.making import make
 from kubestray.store.ordering import MOST_DAYS, in_order
 from kubestray.store.schema import BITS, WHOLE, Layout
 from kubestray.store.stream import Stream
-from kubestray.store.trees import Tree, all_of, call, column, named, one_of, select, text
+from kubestray.store.trees import all_of, call, column, named, one_of, select, text
 
 _METRICS = 100_000  # names that are numbered; with more the catalog is learned anew
 
@@ -78,7 +78,8 @@ class Store:
     def value_columns(self) -> list[str]:
         """Return the columns that hold values in the table of points; an older one has others."""
         if not self._values:
-            chosen = [call("equals", column("table"), text("samples_local")), _is_here()]
+            here = call("equals", column("database"), call("currentDatabase"))
+            chosen = [here, call("equals", column("table"), text("samples_local"))]
             chosen.append(one_of(column("name"), map(text, (WHOLE, BITS))))
             asked = select(column("name")).from_(exp.table_("columns", db="system"))
             self._values = self.query(asked.where(all_of(chosen))).column("name").to_pylist() or ["value"]
@@ -195,7 +196,3 @@ def _extent(
     starts = np.flatnonzero(np.concatenate(([True], ids[1:] != ids[:-1])))
     ends = np.concatenate((starts[1:], [len(ids)])) - 1
     return ids[starts], times[starts], times[ends]
-
-
-def _is_here() -> Tree:
-    return call("equals", column("database"), call("currentDatabase"))

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Form, Path, Query
+from fastapi import APIRouter, Form, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from kubestray.api import baselines, detections
 from kubestray.api.asking import Admin, Here, Viewer
 from kubestray.api.baselines import Keys, NewOrder, State
+from kubestray.api.named import Name
 from kubestray.web.chart_script import script_address
 from kubestray.web.render import page
 
 router = APIRouter()
 
-Name = Annotated[str, Path(max_length=200)]
 _A_PAGE = 50
 
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Form, Path, Query
+from fastapi import APIRouter, Form, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from kubestray.api import attack, backtest, detections, risk, sources, stories
 from kubestray.api.asking import Admin, Here, Viewer
+from kubestray.api.named import Name
 from kubestray.api.times import span_of
 from kubestray.web.chart_script import script_address
 from kubestray.web.render import page
 
 router = APIRouter()
 
-Name = Annotated[str, Path(max_length=200)]
 Time = Annotated[str, Query(max_length=64)]
 
 
