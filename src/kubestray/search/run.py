@@ -32,6 +32,7 @@ from kubestray.search.relation import (
     Switches,
 )
 from kubestray.search.results import rows_of
+from kubestray.search.sightings import Sightings
 from kubestray.search.source import MacroLookup, Source, expand
 from kubestray.search.sources import rows_read
 from kubestray.search.syntax import Command, Pipeline, Place
@@ -246,6 +247,7 @@ def context_of(request: Request, query: Query) -> Context:
         discover=lambda relation: rows_of(_asked(relation, request, query, trace), relation),
         table=lambda relation: _asked(relation, request, query, trace),
         profiles=request.profiles and Watched(request.profiles, trace),
+        sightings=request.kept.sightings if request.kept else Sightings(),
         trace=trace,
     )
 
