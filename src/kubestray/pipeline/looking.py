@@ -2,8 +2,9 @@
 
 A run every few minutes would make what matters wait. But what was never there before can only be found
 after a series has begun, and that is rare and cheap to ask. So a look takes place at a time if a series that
-the search reads began within the while before it that its schedule says, and has points since the time of
-the look before; or at each time if it says none. This follows from event time and the catalog alone, so a replay looks when a server did.
+the search reads began within the while before it that its schedule says, and has points since the look
+before; or at each time if it says none. This follows from event time, the catalog and the points alone, so a
+replay looks when a server did.
 """
 
 from __future__ import annotations
