@@ -100,17 +100,25 @@ class Demonstration:
         """Start a server that goes on from here, and keep its console until somebody interrupts."""
         self.told.clear()
         with suppress(KeyboardInterrupt), self._server():
-            found = re.search(r"http://\S+/login/link/\S+", "".join(self.told))
-            link = found[0] if found else "see its log"
+            link = self._link()
             self.console.print(f"\nthe same in the console: [bold]{link}[/]", soft_wrap=True)
             self.console.print(
                 "the link sets a password for the account admin, once; Ctrl-C ends the demo\n"
                 "detections that learn what is normal take a minute or more to read the 30 days there"
             )
-            if found and _has_display():
+            if _has_display():
                 webbrowser.open(link)
             while True:
                 time.sleep(3600)
+
+    def _link(self) -> str:
+        """Return the link with which the first admin logs in, as the server tells it in its log."""
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            if found := re.search(r"http://\S+/login/link/\S+", "".join(self.told)):
+                return found[0]
+            time.sleep(0.1)
+        raise KubestrayError(f"the demo's server told no link to log in with: {''.join(self.told).strip()}")
 
     def _progress(self) -> Progress:
         columns = (
