@@ -20,6 +20,7 @@ from kubestray.api import (
     baselines,
     detections,
     entities,
+    finding_exports,
     findings,
     network_map,
     own_metrics,
@@ -27,6 +28,7 @@ from kubestray.api import (
     search,
     sources,
     stories,
+    suppressions,
 )
 from kubestray.api.accounts import Accounts
 from kubestray.api.asking import BEARER, Guard, SafeHeaders, check_csrf
@@ -41,6 +43,8 @@ _LARGEST_BODY = 1 << 20
 
 ROUTES = (
     findings,
+    finding_exports,
+    suppressions,
     search,
     stories,
     detections,

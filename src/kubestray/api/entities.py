@@ -129,7 +129,7 @@ def first_of(names: Iterable[str]) -> Tree:
 
 def catalog(running: Running) -> Catalog:
     """Return every entity that series tell of, and those above it."""
-    return remembered(running, "entities", _KEEP, lambda: _catalog(running))
+    return remembered(running, "entities", _KEEP, lambda: _catalog(running), of=("series",))
 
 
 def _catalog(running: Running) -> Catalog:

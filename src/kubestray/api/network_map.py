@@ -97,7 +97,7 @@ class NetworkMap(BaseModel):
 
 def known_edges(running: Running) -> list[Edge]:
     """Return every edge between workloads that series tell of."""
-    return remembered(running, "edges", _KEEP, lambda: _edges(running))
+    return remembered(running, "edges", _KEEP, lambda: _edges(running), of=("series",))
 
 
 def _edges(running: Running) -> list[Edge]:

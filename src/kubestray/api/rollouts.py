@@ -105,7 +105,9 @@ def _lives(running: Running, namespace: str, workload: str, span: Span) -> list[
     series = call("argMax", call("tuple", column("metric"), column("series_id")), column("last_seen"))
     tree = _by_value(_PODS, [_equal(NAMESPACE, namespace), prefix], named(last, "last"), named(series, "one"))
     rows = [row for row in _read(running, tree) if workload_of_pod(row["value"]) == workload]
-    end = span.latest or running.clock()
+    # Pods are gone if others still send: where points end, nobody knows.
+    newest = running.newest() or _newest(running, namespace)
+    end = min(span.latest or running.clock(), newest)
     ended = [row for row in rows if row["last"] < end - _GONE * 10**6]
     near = {row["value"]: row for row in ended if row["last"] + _HOUR >= span.earliest}
     exact = _last_points(running, [tuple(row["one"].values()) for row in near.values()], span.earliest, end)
@@ -115,6 +117,15 @@ def _lives(running: Running, namespace: str, workload: str, span: Span) -> list[
         gone = row in ended and seen < end // 10**6 - _GONE
         pods.append(_Pod(row["value"], row["first"] // 10**6, seen if gone else None))
     return pods
+
+
+def _newest(running: Running, namespace: str) -> int:
+    """Return when a namespace was last seen (ns), as the catalog notes it."""
+    last = named(call("max", column("last_seen")), "last")
+    rows = running.store.query(
+        select(last).from_("series").where(_equal(NAMESPACE, namespace)), running.limits
+    )
+    return int(rows.column("last")[0].as_py() or 0)
 
 
 def _last_points(running: Running, series: list[tuple[str, int]], begin: int, end: int) -> dict[int, int]:

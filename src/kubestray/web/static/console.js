@@ -41,6 +41,8 @@
         return;
       }
       figure.told = JSON.stringify(told);
+      const shown = told.usermeta?.shows;
+      if (shown) for (const key of figure.parentElement.querySelectorAll("[data-shows]")) key.hidden = !shown.includes(key.dataset.shows);
     }
     await loaded();
     const spec = JSON.parse(figure.told ?? figure.querySelector('script[type="application/json"]').textContent);
