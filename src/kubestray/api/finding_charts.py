@@ -45,8 +45,9 @@ def band_chart(running: Running, document: Document, *, height: int = 260) -> Sp
         if now:
             entity = Entity.parse(evidence["entity"])
             bands = Bands(
-                measure.metric,
+                measure.title,
                 now,
+                (begin // 10**6, end // 10**6),
                 usual=_usual(rows, bins, begin, end),
                 weeks=_weeks(rows, begin, end),
                 replicas=_replicas(running, measure, bins, Span(begin, end)) if measure.has_pods else (),

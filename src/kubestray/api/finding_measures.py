@@ -6,9 +6,12 @@ that the search gave them. What tells only the cluster or the namespace chooses 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from sqlglot import exp
 
 from kubestray.api.data_present import needs
 from kubestray.api.entities import CLUSTER, NAMESPACE, NODE, POD, WORKLOAD
@@ -17,12 +20,14 @@ from kubestray.model.content import Search
 from kubestray.model.entity import Entity
 from kubestray.model.errors import SearchError
 from kubestray.model.finding import Document
+from kubestray.model.metric import Kind
 from kubestray.model.workload import workload_of_pod
 from kubestray.pipeline.needing import Need
 from kubestray.pipeline.running import Running
 from kubestray.search.commands.rename import Rename
 from kubestray.search.parser import parse
 from kubestray.search.source import expand
+from kubestray.store.trees import column, select, text
 
 _OWNER = "k8s.workload.name"
 _OF_PODS = (_OWNER, *WORKLOAD, *POD, "source.pod")
@@ -41,12 +46,20 @@ class Measured:
 
     metric: str
     conditions: tuple[Condition, ...]
+    counter: bool = False
+    """Whether it only rises: then its pace is shown, as the rise between two points depends on their distance."""
+
+    @property
+    def title(self) -> str:
+        """Return what its values are."""
+        return f"{self.metric} a second" if self.counter else self.metric
 
     def text(self, minutes: int, by: str = "") -> str:
         """Return the search for it, also split by an attribute; all is quoted as SPL wants it."""
         where = " ".join(_written(*one) for one in self.conditions)
         split = f"BY {by} " if by else ""
-        return f"| mstats avg({self.metric}) AS value where index=* {where} {split}span={minutes}m"
+        statistic = "rate_avg" if self.counter else "avg"
+        return f"| mstats {statistic}({self.metric}) AS value where index=* {where} {split}span={minutes}m"
 
     @property
     def has_pods(self) -> bool:
@@ -59,7 +72,7 @@ class Measured:
             (_OWNER, tuple(map(workload_of_pod, values))) if name in POD else (name, values)
             for name, values in self.conditions
         ]
-        return Measured(self.metric, tuple(wider))
+        return dataclasses.replace(self, conditions=tuple(wider))
 
 
 def measures(running: Running, document: Document) -> Iterator[tuple[Measured, Document]]:
@@ -69,7 +82,13 @@ def measures(running: Running, document: Document) -> Iterator[tuple[Measured, D
         search = running.content.detections.get(evidence["detection"])
         if search is not None:
             for one in _of_evidence(running, search, evidence):
-                yield one, evidence
+                yield dataclasses.replace(one, counter=_counts(running, one.metric)), evidence
+
+
+def _counts(running: Running, metric: str) -> bool:
+    kinds = select(column("kind")).distinct().from_("series")
+    found = running.store.query(kinds.where(exp.EQ(this=column("metric"), expression=text(metric))))
+    return {Kind(one) for one in found.column("kind").to_pylist()} == {Kind.CUMULATIVE}
 
 
 def _of_evidence(running: Running, search: Search, evidence: Document) -> list[Measured]:
