@@ -39,11 +39,9 @@ class Bands:
     marks: Sequence[Row] = ()
     """When something was rolled out or scaled, and ``what``."""
     value: Spec = field(init=False)
-    time: Spec = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "value", quantity(self.title))
-        object.__setattr__(self, "time", {**TIME, "scale": {"domain": list(self.within)}})
 
 
 def drawn(of: Bands, height: int) -> Spec:
@@ -81,31 +79,38 @@ def _shows(of: Bands) -> list[str]:
 def _layer(values: Sequence[Row], mark: Spec, encoding: Spec) -> list[Spec]:
     if not values:
         return []
-    return [{"data": {"values": list(values)}, "mark": {"tooltip": True, **mark}, "encoding": encoding}]
+    return [
+        {
+            "data": {"values": list(values)},
+            "mark": {"tooltip": True, "clip": True, **mark},
+            "encoding": encoding,
+        }
+    ]
 
 
 def _windows(of: Bands) -> list[Spec]:
     mark = {"type": "rect", "color": _ALARM, "opacity": 0.13}
-    return _layer(of.windows, mark, {"x": of.time, "x2": {"field": "end"}})
+    return _layer(of.windows, mark, {"x": TIME, "x2": {"field": "end"}})
 
 
 def _usual(of: Bands) -> list[Spec]:
     area = {"type": "area", "color": _USUAL, "opacity": 0.22}
     line = {"type": "line", "color": _USUAL, "strokeDash": [5, 3], "strokeWidth": 1.3}
-    band = {"x": of.time, "y": {"field": "lower", **of.value}, "y2": {"field": "upper"}}
-    middle = {"x": of.time, "y": {"field": "expected", **of.value}}
+    band = {"x": TIME, "y": {"field": "lower", **of.value}, "y2": {"field": "upper"}}
+    middle = {"x": TIME, "y": {"field": "expected", **of.value}}
     return _layer(of.usual, area, band) + _layer(of.usual, line, middle)
 
 
 def _lines(of: Bands, values: Sequence[Row], by: str, style: Spec) -> list[Spec]:
     """Return faint lines, one for each value of a field, told apart by their tooltips."""
-    encoding = {"x": of.time, "y": {"field": "value", **of.value}, "detail": {"field": by, "type": "nominal"}}
+    encoding = {"x": TIME, "y": {"field": "value", **of.value}, "detail": {"field": by, "type": "nominal"}}
     return _layer(values, {"type": "line", **style}, encoding)
 
 
 def _observed(of: Bands) -> Spec:
     mark = {"type": "line", "color": _OBSERVED, "strokeWidth": 1.8}
-    (layer,) = _layer(of.observed, mark, {"x": of.time, "y": {"field": "value", **of.value}})
+    time = {**TIME, "scale": {"domain": list(of.within)}}
+    (layer,) = _layer(of.observed, mark, {"x": time, "y": {"field": "value", **of.value}})
     return layer
 
 
@@ -115,9 +120,9 @@ def _limits(of: Bands) -> list[Spec]:
 
 
 def _marks(of: Bands) -> list[Spec]:
-    return _layer(of.marks, {"type": "rule", "color": _ROLLOUT, "strokeWidth": 2}, {"x": of.time})
+    return _layer(of.marks, {"type": "rule", "color": _ROLLOUT, "strokeWidth": 2}, {"x": TIME})
 
 
 def _steps(of: Bands) -> list[Spec]:
     mark = {"type": "point", "shape": "triangle-down", "filled": True, "color": _ALARM, "size": 70}
-    return _layer(of.steps, mark, {"x": of.time, "y": {"value": 6}})
+    return _layer(of.steps, mark, {"x": TIME, "y": {"value": 6}})

@@ -47,7 +47,7 @@ class Measured:
     metric: str
     conditions: tuple[Condition, ...]
     counter: bool = False
-    """Whether it only rises: then its pace is shown, as the rise between two points depends on their distance."""
+    """Whether it only rises: then its pace is shown, which does not depend on how often it is measured."""
 
     @property
     def title(self) -> str:
