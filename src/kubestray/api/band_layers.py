@@ -47,6 +47,7 @@ class Bands:
 def drawn(of: Bands, height: int) -> Spec:
     """Return the chart."""
     layers = [
+        *_reach(of),
         *_windows(of),
         *_usual(of),
         *_lines(
@@ -88,6 +89,12 @@ def _layer(values: Sequence[Row], mark: Spec, encoding: Spec) -> list[Spec]:
     ]
 
 
+def _reach(of: Bands) -> list[Spec]:
+    """Return what cannot be seen, and stretches the axis from end to end."""
+    ends = [{"time": time} for time in of.within]
+    return _layer(ends, {"type": "rule", "opacity": 0, "tooltip": None}, {"x": TIME})
+
+
 def _windows(of: Bands) -> list[Spec]:
     mark = {"type": "rect", "color": _ALARM, "opacity": 0.13}
     return _layer(of.windows, mark, {"x": TIME, "x2": {"field": "end"}})
@@ -109,8 +116,7 @@ def _lines(of: Bands, values: Sequence[Row], by: str, style: Spec) -> list[Spec]
 
 def _observed(of: Bands) -> Spec:
     mark = {"type": "line", "color": _OBSERVED, "strokeWidth": 1.8}
-    time = {**TIME, "scale": {"domain": list(of.within)}}
-    (layer,) = _layer(of.observed, mark, {"x": time, "y": {"field": "value", **of.value}})
+    (layer,) = _layer(of.observed, mark, {"x": TIME, "y": {"field": "value", **of.value}})
     return layer
 
 

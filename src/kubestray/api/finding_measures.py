@@ -14,7 +14,7 @@ from typing import Any
 from sqlglot import exp
 
 from kubestray.api.data_present import needs
-from kubestray.api.entities import CLUSTER, NAMESPACE, NODE, POD, WORKLOAD
+from kubestray.api.hierarchy import CLUSTER, NAMESPACE, NODE, POD, WORKLOAD
 from kubestray.detect.runner import macros_of
 from kubestray.model.content import Search
 from kubestray.model.entity import Entity

@@ -214,7 +214,20 @@ def members(running: Running, document: Document) -> list[Document]:
 def about(running: Running, entities: Iterable[str]) -> list[Row]:
     """Return the findings and incidents that entities take part in, those that are open first."""
     wanted = set(entities)
-    found = [one for one in _documents(running) if wanted.intersection(one["entities"])]
+    return _open_first(one for one in _documents(running) if wanted.intersection(one["entities"]))
+
+
+def by_detections(running: Running, names: Iterable[str]) -> list[Row]:
+    """Return the findings in which detections took part, those that are open first."""
+    wanted = set(names)
+    return _open_first(
+        one
+        for one in _documents(running)
+        if one["kind"] == "finding" and any(step["detection"] in wanted for step in one["steps"])
+    )
+
+
+def _open_first(found: Iterable[Document]) -> list[Row]:
     return [row_of(one) for one in sorted(found, key=lambda one: (one["state"] not in OPEN, _urgency(one)))]
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from kubestray.api.asking import Here, Viewer
 from kubestray.api.edge_volumes import Ends, volumes
-from kubestray.api.entities import CLUSTER, first_of
+from kubestray.api.hierarchy import CLUSTER, first_of
 from kubestray.api.remembering import remembered
 from kubestray.api.times import at, iso
 from kubestray.model.entity import Entity

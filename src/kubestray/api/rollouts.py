@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from kubestray.api.charts import Row
-from kubestray.api.entities import NAMESPACE, POD, WORKLOAD, first_of
+from kubestray.api.hierarchy import NAMESPACE, POD, WORKLOAD, first_of
 from kubestray.model.entity import Entity
 from kubestray.model.workload import workload_of_pod
 from kubestray.pipeline.running import Running

@@ -20,6 +20,8 @@ _HEAD, _PAD, _GAP = 24, 10, 18
 _LETTERS = 16
 _WIDTHS = 5
 """Steps of width, for which the style sheet has classes."""
+_MOST_NORMAL = 3_000
+"""So many edges that are not new are drawn: those that carried most. More would be grey ground."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Picture:
     """All of the map. ``normal`` has one path for all edges of a width that are not new; ``pairs`` are all
-    edges.
+    edges that are drawn, and ``left_out`` is how many are not.
     """
 
     spots: list[Spot]
@@ -68,6 +70,7 @@ class Picture:
     normal: list[tuple[int, str]]
     pairs: list[tuple[int, int]]
     bounds: tuple[float, float, float, float]
+    left_out: int
 
 
 def picture(found: NetworkMap) -> Picture:
@@ -97,7 +100,11 @@ def _drawn(found: NetworkMap, spots: list[Spot], boxes: list[Box]) -> Picture:
     new: list[Line] = []
     normal: dict[int, list[str]] = defaultdict(list)
     width_of = _widths([edge.bytes for edge in found.edges])
-    for edge in found.edges:
+    usual = sorted(
+        (edge for edge in found.edges if not edge.new), key=lambda edge: -(edge.bytes or edge.edges)
+    )
+    shown = [*usual[:_MOST_NORMAL], *(edge for edge in found.edges if edge.new)]
+    for edge in shown:
         one, other = spots[edge.source], spots[edge.dest]
         path, width = _curve(one, other), width_of(edge.bytes)
         if edge.new:
@@ -108,9 +115,10 @@ def _drawn(found: NetworkMap, spots: list[Spot], boxes: list[Box]) -> Picture:
     top = min((box.y for box in boxes), default=0) - _PAD
     right = max((box.x + box.width for box in boxes), default=100) + _PAD
     bottom = max((box.y + box.height for box in boxes), default=100) + _PAD
-    pairs = [(edge.source, edge.dest) for edge in found.edges]
+    pairs = [(edge.source, edge.dest) for edge in shown]
     joined = [(width, "".join(paths)) for width, paths in sorted(normal.items())]
-    return Picture(spots, boxes, new, joined, pairs, (left, top, right - left, bottom - top))
+    bounds = (left, top, right - left, bottom - top)
+    return Picture(spots, boxes, new, joined, pairs, bounds, len(found.edges) - len(shown))
 
 
 def _widths(carried: list[float | None]) -> Callable[[float | None], int]:

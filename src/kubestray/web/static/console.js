@@ -83,7 +83,9 @@
     const again = () => setTimeout(() => renew(part), 1000 * Number(part.dataset.every));
     if (document.hidden || busy(part)) return void again();
     try {
-      const answer = await fetch(part.dataset.live, { headers: { "X-Requested-With": "fetch" }, redirect: "error" });
+      const answer = await fetch(part.dataset.live, { headers: { "X-Requested-With": "fetch" }, redirect: "manual" });
+      // To the login: the session has ended, and asking again would not help.
+      if (answer.type === "opaqueredirect") return void part.classList.add("ended");
       if (!answer.ok) throw new Error(String(answer.status));
       const text = await answer.text();
       if (text !== part.last) {
