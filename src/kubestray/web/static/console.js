@@ -162,6 +162,10 @@
     else if (event.key === "?" && list.length) say("j and k: next and last row · x: choose · Enter: open · /: filter");
   });
 
+  // A printed report has everything.
+  addEventListener("beforeprint", () => document.querySelectorAll("main details:not([open])").forEach((one) => { one.open = true; one.dataset.printed = ""; }));
+  addEventListener("afterprint", () => document.querySelectorAll("details[data-printed]").forEach((one) => { one.open = false; delete one.dataset.printed; }));
+
   begin(document);
   document.querySelectorAll("[data-live]").forEach((part) => setTimeout(() => renew(part), 1000 * Number(part.dataset.every)));
   setInterval(() => tellTimes(document), 30000);
