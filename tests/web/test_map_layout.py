@@ -1,4 +1,4 @@
-"""Where the map puts things: nothing over another, names that can be read, no more edges than a page can have."""
+"""Where the map puts things: nothing over another, names that can be read, a page that stays small."""
 
 from __future__ import annotations
 

@@ -33,6 +33,14 @@ _MOST_SPAN = 7 * _DAY
 _WEEKS = (1, 2)
 _REPLICAS_BY = ("k8s.pod.name", "source.pod")
 _MOST_REPLICAS = 12
+_KEY = {
+    "observed": "blue: observed",
+    "usual": "grey: usual",
+    "weeks": "green: past weeks",
+    "replicas": "light blue: pods of the workload",
+    "windows": "orange: what detections say",
+    "marks": "pink: rolled out, scaled up or down",
+}
 
 
 def band_chart(running: Running, document: Document, *, height: int = 260) -> Spec | None:
@@ -61,10 +69,14 @@ def band_chart(running: Running, document: Document, *, height: int = 260) -> Sp
 
 
 def picture_of(spec: Spec) -> bytes:
-    """Return a chart as PNG, on white."""
+    """Return a chart as PNG, on white, with the key to it that the page has beside it."""
     import vl_convert
 
-    made: bytes = vl_convert.vegalite_to_png({**spec, "background": "white", "width": 900}, scale=2)
+    told = " · ".join(_KEY[name] for name in spec.get("usermeta", {}).get("shows", ()))
+    title = (
+        {"title": {"text": told, "anchor": "start", "fontSize": 11, "fontWeight": "normal"}} if told else {}
+    )
+    made: bytes = vl_convert.vegalite_to_png({**spec, **title, "background": "white", "width": 900}, scale=2)
     return made
 
 
