@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from console import running_on
+from console import HOSTILE, running_on
 from helpers import HOUR, NOW, batch, series
 from kubestray.api.finding_measures import measures
 from kubestray.model.metric import Kind
+from kubestray.search.run import run_search
+from kubestray.store.points import Span
 
 NAMES = {"node": "n1", "process": "xmrig", "path": '/tmp/x"y', "command_line": "xmrig -o pool"}
 
@@ -58,3 +60,13 @@ def test_nothing_is_drawn_of_a_whole_cluster(running):
     row = {"cluster": "prod", "shells": "1"}
     assert told(running, ("New program", "cluster:prod//prod", row)) == []
     assert told(running, ("none of this name", "workload:prod/shop/cart", NAMES)) == []
+
+
+STRANGE = (*HOSTILE, "a`macro`b", "c:\\path\\", "x y\tz\n| delete", "*", "```c```", "$x$ [search]")
+
+
+def test_whatever_a_thing_is_called_its_search_can_be_run(running):
+    for value in STRANGE:
+        row = {"path": value, "process": [value, "other"]}
+        ((_, text),) = told(running, ("New program", "workload:prod/shop/cart", row))
+        assert run_search(running.request(text, NOW, Span(NOW - HOUR, NOW)), running.store.query).rows == []
