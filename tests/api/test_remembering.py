@@ -40,3 +40,20 @@ def test_an_answer_holds_as_long_as_nothing_is_written(embedded, tmp_path, later
     assert ask(["risk"]) == 5
     forget(running)
     assert ask(["risk"]) == 6
+
+
+def test_what_must_be_new_is_made_anew_at_once(embedded, tmp_path, later):
+    running, made = running_on(embedded, tmp_path), []
+
+    def ask(*, at_once):
+        return remembered(
+            running, "it", 10.0, lambda: made.append(1) or len(made), of=["risk"], at_once=at_once
+        )
+
+    assert ask(at_once=True) == 1
+    later(50)
+    assert ask(at_once=True) == 1
+    embedded.record("risk", risk_rows(["workload:prod/shop/cart"]))
+    later(-45)
+    assert ask(at_once=False) == 1
+    assert ask(at_once=True) == 2

@@ -150,8 +150,10 @@ def queue(
 
 
 def _documents(running: Running) -> list[Document]:
+    # What the schedule has found is there when it is looked for, and not some seconds later.
+    tables = ("findings", "decisions")
     return remembered(
-        running, "findings", _KEEP, lambda: casework(running).documents(), of=("findings", "decisions")
+        running, "findings", _KEEP, lambda: casework(running).documents(), of=tables, at_once=True
     )
 
 

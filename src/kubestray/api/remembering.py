@@ -31,19 +31,25 @@ _MOST = 64
 
 
 def remembered(
-    running: Running, key: Any, seconds: float, make: Callable[[], T], of: Collection[str] = ()
+    running: Running,
+    key: Any,
+    seconds: float,
+    make: Callable[[], T],
+    of: Collection[str] = (),
+    *,
+    at_once: bool = False,
 ) -> T:
     """Return the answer kept under ``key``, or make it; two who ask at once wait for one to make it.
 
     It is kept for so many seconds; and up to ten times as long, where it depends on nothing but the tables
-    ``of`` (and on the time, which may be a little off) and the store knows that nothing was written to them.
+    ``of`` (and on the time, which may be a little off) and the store knows that nothing was written to them. With ``at_once`` it is made anew as soon as something was.
     """
     kept = running.kept.setdefault("answers", _Kept())
     with kept.lock:
         lock = kept.locks.setdefault(key, threading.Lock())
     with lock:
         found = kept.answers.get(key)
-        if found is None or not _holds(running, found, seconds, of):
+        if found is None or not _holds(running, found, seconds, of, at_once=at_once):
             # What is written while the answer is made may be in it or not: then it is asked for again.
             changes = running.store.changes(of) if of else None
             answer = make()
@@ -58,11 +64,13 @@ def remembered(
     return kept_answer
 
 
-def _holds(running: Running, found: _Answer, seconds: float, of: Collection[str]) -> bool:
+def _holds(running: Running, found: _Answer, seconds: float, of: Collection[str], *, at_once: bool) -> bool:
     age = time.monotonic() - found.made
-    if age < seconds:
+    if age < seconds and not at_once:
         return True
-    return age < 10 * seconds and found.changes is not None and running.store.changes(of) == found.changes
+    if found.changes is None:
+        return age < seconds
+    return age < 10 * seconds and running.store.changes(of) == found.changes
 
 
 def forget(running: Running) -> None:
