@@ -42,7 +42,8 @@ def remembered(
     """Return the answer kept under ``key``, or make it; two who ask at once wait for one to make it.
 
     It is kept for so many seconds; and up to ten times as long, where it depends on nothing but the tables
-    ``of`` (and on the time, which may be a little off) and the store knows that nothing was written to them. With ``at_once`` it is made anew as soon as something was.
+    ``of`` (and on the time, which may be a little off) and the store knows that nothing was written to them.
+    With ``at_once`` it is made anew as soon as something was.
     """
     kept = running.kept.setdefault("answers", _Kept())
     with kept.lock:
