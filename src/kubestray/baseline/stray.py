@@ -133,7 +133,7 @@ class Stray:
         score = (level - self.whole.ln_u[at]) / np.sqrt(self.whole.xi[at])
         self.whole.observe(at, level)
         old = self.seen.advance(at, moment) >= LEARNING_SECONDS
-        alert = self.budget.advance(at, moment, score) & old
+        alert = self.budget.advance(at, moment, score, old)
         alert |= np.isin(present, rising)
         lingering = self.lingering.advance(at, score)
         return Scores(present, lingering, score, alert, metrics, *views, level, rising)
