@@ -1,4 +1,4 @@
-"""The five residuals of one metric, point by point, written from the formulas of the method alone."""
+"""The six residuals of one metric, point by point, written from the formulas of the method alone."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Oracle:
         self.each_hour = min(1.0, step / 3600)
         self.moves, self.move, self.hours = 0, 0.0, set()
         self.c = self.cs = 0
+        self.a5, self.mean5, self.v5 = min(0.5, a(300)), 0.0, 0.0
         self.vg = self.vh = self.vq = self.vd = self.vs = self.ve = self.lev = 0.0
         self.bins: dict[int, tuple[float, int]] = {}
         self.bin, self.inside = None, []
@@ -36,6 +37,7 @@ class Oracle:
             self.move += max(self.aw, 1 / self.moves) * (log(abs(v - self.x)) - self.move)
             self.hours.add(int(t // 3600))
         z = []
+        usual = self.mg
 
         s = max(sqrt(self.vg), f)
         d = v - self.mg
@@ -67,7 +69,16 @@ class Oracle:
         self.x = v
         if c <= 5:
             z = [0.0] * 4
-        return [*z, self._seasonal(t, v, f)]
+        z.append(self._seasonal(t, v, f))
+        mean, n = self.bins.get(int(t % DAY // 900), (0.0, 0))
+        return [*z, self._sustained(v - (mean if n >= 2 else usual), f)]
+
+    def _sustained(self, off: float, f: float) -> float:
+        self.mean5 += max(self.a5, 1 / self.c) * (off - self.mean5)
+        s = sqrt(self.v5 + f * f / 4)
+        a = max(self.aw, 1 / self.c)
+        self.v5 = (1 - a) * self.v5 + a * _clip(self.mean5, s, self.c) ** 2
+        return self.mean5 / s if self.c > 20 else 0.0
 
     def _usual_move(self) -> float:
         """Half of the geometric mean move, where more than one hour in ten has one, and four at the least."""
