@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from math import exp, log, sqrt
 
 DAY = 86400.0
@@ -23,7 +24,7 @@ class Oracle:
         self.c = self.cs = 0
         self.a5, self.mean5, self.v5 = min(0.5, a(300)), 0.0, 0.0
         self.vg = self.vh = self.vq = self.vd = self.vs = self.ve = self.lev = 0.0
-        self.bins: dict[int, tuple[float, int]] = {}
+        self.bins: dict[tuple[bool, int], tuple[float, int]] = {}
         self.bin, self.inside = None, []
 
     def point(self, t: float, v: float) -> list[float]:
@@ -70,7 +71,7 @@ class Oracle:
         if c <= 5:
             z = [0.0] * 4
         z.append(self._seasonal(t, v, f))
-        mean, n = self.bins.get(int(t % DAY // 900), (0.0, 0))
+        mean, n = self._expected(t)
         return [*z, self._sustained(v - (mean if n >= 2 else usual), f)]
 
     def _sustained(self, off: float, f: float) -> float:
@@ -87,8 +88,17 @@ class Oracle:
             return 0.0
         return 0.5 * min(1.0, (share - 0.05) / 0.1) * exp(self.move)
 
+    def _bin(self, t: float) -> tuple[bool, int]:
+        return datetime.fromtimestamp(t, UTC).weekday() >= 5, int(t % DAY // 900)
+
+    def _expected(self, t: float) -> tuple[float, int]:
+        """Return mean and count of the bin, or of that of the other kind of days if it was not seen twice."""
+        weekend, b = self._bin(t)
+        own, other = (self.bins.get((kind, b), (0.0, 0)) for kind in (weekend, not weekend))
+        return own if own[1] >= 2 else other
+
     def _seasonal(self, t: float, v: float, f: float) -> float:
-        b = int(t % DAY // 900)
+        b = self._bin(t)
         if b != self.bin:
             if self.inside:
                 mean, n = self.bins.get(self.bin, (0.0, 0))
@@ -96,7 +106,7 @@ class Oracle:
                 mean += max(0.2, 1 / n) * (sum(self.inside) / len(self.inside) - mean)
                 self.bins[self.bin] = mean, n
             self.bin, self.inside = b, []
-        mean, n = self.bins.get(b, (0.0, 0))
+        mean, n = self._expected(t)
         if n < 2:
             self.inside.append(v)
             return 0.0
@@ -114,5 +124,6 @@ class Oracle:
         self.ve = (1 - a) * self.ve + a * d * d
         self.lev += max(self.ah, 1 / c) * d
         s = sqrt(self.vs + f * f)
-        self.inside.append(mean + max(-5 * s, min(5 * s, d0)))
+        own = self.bins.get(b, (0.0, 0))[1] >= 2
+        self.inside.append(mean + max(-5 * s, min(5 * s, d0)) if own else v)
         return z if c > 20 else 0.0

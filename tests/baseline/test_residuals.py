@@ -13,7 +13,7 @@ from kubestray.baseline.residuals import DISTANCES, SUSTAINED, Residuals
 
 @pytest.mark.parametrize("step", [60.0, 300.0, 900.0])
 def test_all_rows_at_once_equal_each_row_by_itself(step):
-    steps = int(4 * 86400 / step)
+    steps = int((12 if step == 900.0 else 4) * 86400 / step)  # over weekends, too
     times, values = rhythm(steps, 3, step=step)
     values[steps // 2, 0] *= 40
     values[:, 2] = 7.0
@@ -100,3 +100,16 @@ def test_what_lasts_stays_far_from_usual_where_single_points_are_lost_in_noise()
     found = [views.advance(ALL, np.array([10.0 * n]), np.array([v]))[:, 0] for n, v in enumerate(values)]
     last = np.abs(np.array(found))[-20:]
     assert last[:, SUSTAINED].min() > 2 * np.median(last[:, 0])
+
+
+def test_weekends_are_known_by_weekends():
+    times = 86400.0 * 4 + 900.0 * np.arange(96 * 21)  # from a Monday on
+    weekend = (np.arange(len(times)) // 96) % 7 >= 5
+    values = np.where(weekend, 10.0, 100.0) + np.random.default_rng(0).normal(0, 1, len(times))
+    views = Residuals(np.array([900.0]))
+    found = [
+        views.advance(ALL, np.array([t]), np.array([v]))[4, 0] for t, v in zip(times, values, strict=True)
+    ]
+    first, last = np.abs(found[96 * 5 : 96 * 7]), np.abs(found[96 * 19 :])
+    assert last.max() < 0.3 * first.max()
+    assert views.season(ALL, views.bin_at(ALL, times[-1:]))[0][0] == pytest.approx(10.0, abs=1.0)

@@ -89,6 +89,20 @@ class FleetBudget(Arrays):
         """Return the score that each entity must exceed: the fleet's, or its own if that is higher."""
         return np.asarray(np.maximum(self.own_bound[rows], self.threshold[0]))
 
+    def doubt(self, score: Floats) -> Floats:
+        """Return how likely alarms of these scores are false, from 0 to 1.
+
+        It is the share of false ones among hours as high: false ones come at the rate asked for at the
+        threshold, and get rarer above it as those of a fleet of no incidents do; how many hours were as
+        high was counted.
+        """
+        _, fall = _body(self.histogram)
+        beyond = np.exp(-np.maximum(score - self.threshold[0], 0.0) / fall)
+        expected = (self.histogram.sum() * self.per_day / 24.0 + PRIOR_FINDINGS) * beyond
+        above = np.cumsum(self.histogram[::-1])[::-1]
+        place = np.clip((score - LOWEST) / WIDTH, 0, BINS - 1).astype(np.int64)
+        return np.asarray(np.minimum(1.0, expected / np.maximum(above[place] + PRIOR_FINDINGS * beyond, 1.0)))
+
     def load(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take the arrays of a dump; one that does not tell how old its fleet is was of an old one."""
         super().load({"age": np.full(1, HALF_LIFE_HOURS)} | arrays)

@@ -19,7 +19,9 @@ decide, but it stays up for as long as an incident lasts: `kubestray.baseline.st
 """
 DISTANCES = len(VIEWS) + 1
 BINS = 96
-"""Bins of the day of the seasonal view: a quarter of an hour each."""
+"""Bins of a day of the seasonal view: a quarter of an hour each."""
+KINDS = 2
+"""Kinds of days, each with bins of its own: Monday to Friday, and the weekend (in UTC)."""
 
 DAY = 86400.0
 CLIP = 5.0
@@ -27,6 +29,9 @@ _CLIP_FROM = 20
 """A value is clipped once this many points were seen: before, the variance is hardly known."""
 _SCORE_FROM = 5
 
+_SEEN = 2
+_FIRST_WEEKDAY, _WEEKEND = 3, 5
+"""1970 began on a Thursday; Saturday is the sixth day of a week."""
 _SUSTAINED_SECONDS = 300.0
 _SUSTAINED_FLOOR = 0.25
 """Of the floor of a variance, for a mean of several points."""
@@ -72,8 +77,8 @@ class Residuals(Arrays):
         self.bin = np.full(n, -1, dtype=np.int64)
         self.bin_sum = np.zeros(n)
         self.bin_count = np.zeros(n)
-        self.profile = np.zeros((n, BINS))
-        self.profile_count = np.zeros((n, BINS), dtype=np.float32)
+        self.profile = np.zeros((n, KINDS * BINS))
+        self.profile_count = np.zeros((n, KINDS * BINS), dtype=np.float32)
         self.moves, self.move = np.zeros(n), np.zeros(n)
         self.move_hour, self.move_hours = np.full(n, -1, dtype=np.int64), np.zeros(n)
         self.sustained, self.sustained_variance = np.zeros(n), np.zeros(n)
@@ -140,8 +145,19 @@ class Residuals(Arrays):
         self.move_hour[at] = hour
 
     def bin_at(self, rows: Rows, times: Floats) -> Ints:
-        """Return the bin of the day that each row's time lies in."""
-        return np.asarray(times % DAY // self._bin_length[rows], dtype=np.int64)
+        """Return the bin that each row's time lies in: those of weekends come after those of other days."""
+        weekend = (times // DAY + _FIRST_WEEKDAY) % 7 >= _WEEKEND
+        return np.asarray(times % DAY // self._bin_length[rows] + BINS * weekend, dtype=np.int64)
+
+    def season(self, rows: Rows, now: Ints) -> tuple[Floats, Flags]:
+        """Return what bins let expect, and if they were seen often enough to say so.
+
+        A bin of a weekend that was not, or of another day, is answered by that of the other kind of days.
+        """
+        number = np.arange(len(self.step))[rows]
+        known = self.profile_count[number, now] >= _SEEN
+        now = np.where(known, now, (now + BINS) % (KINDS * BINS))
+        return self.profile[number, now], self.profile_count[number, now] >= _SEEN
 
     def _steady(self, rows: Rows, values: Floats, floor: Floats, count: Floats, known: Flags) -> Floats:
         location, variance = self.location[:, rows], self.variance[:, rows]
@@ -181,8 +197,7 @@ class Residuals(Arrays):
         changed = now != self.bin[rows]
         if changed.any():
             self._change_bin(rows, now, changed)
-        number = np.arange(len(self.step))[rows]
-        expected, seen = self.profile[number, now], self.profile_count[number, now] >= 2
+        expected, seen = self.season(rows, now)
         if not seen.any():
             self.bin_sum[rows] += values
             self.bin_count[rows] += 1.0
@@ -207,7 +222,9 @@ class Residuals(Arrays):
         hour = np.maximum(self._location_rate[_EWMA, rows], warm)
         self.level[rows] = np.where(seen, level + hour * moved, level)
         reach = CLIP * np.sqrt(around_new + square)
-        self.bin_sum[rows] += np.where(seen, expected + np.clip(missed, -reach, reach), values)
+        # The first days of a kind are learned as they are, not as what the other kind lets expect.
+        own = self.profile_count[np.arange(len(self.step))[rows], now] >= _SEEN
+        self.bin_sum[rows] += np.where(own, expected + np.clip(missed, -reach, reach), values)
         self.bin_count[rows] += 1.0
         return np.where(seen & known, off / scale, 0.0), expected, seen
 

@@ -21,9 +21,9 @@ from kubestray.baseline.tails import HALF_LIFE, Tails
 from kubestray.model.errors import KubestrayError
 
 VERSION = 3
-"""1 had no phases, no direction and no head, 2 no view of what is sustained. What else was added since
-then (the usual moves of a metric, the hours of each entity) is blank where a state lacks it, as for a metric
-and an entity that are new.
+"""1 had no phases, no direction and no head, 2 neither a view of what lasts nor weekends. What else was added
+since then (the usual moves of a metric, the hours of each entity) is blank where a state lacks it, as for a
+metric and an entity that are new.
 """
 
 

@@ -24,6 +24,8 @@ LEARNING_SECONDS = 3600.0
 """An entity raises no alarm on its own account before it was seen for this long."""
 STALE_SECONDS = 86400.0
 _LINGER_SECONDS = 900.0
+_LASTING = np.array([1.0] * len(VIEWS) + [2.0])
+"""What each view weighs where scores are to last: the means of minutes twice."""
 _HIGHEST = 100.0
 _NEAR = 2.0**-5
 """A distance the other way is learned as hardly any: it is known, and not rare."""
@@ -127,7 +129,7 @@ class Stray:
         present = np.flatnonzero(count)
         at: Rows = ALL if len(present) == self.entities else present
         level = _level(together(whose, metrics, count)[present])
-        lasting = _level(together(whose, views[0].mean(axis=0), count)[present])
+        lasting = _level(together(whose, np.average(views[0], axis=0, weights=_LASTING), count)[present])
         moment = np.zeros(self.entities)
         np.maximum.at(moment, whose, times)
         moment = moment[present]
