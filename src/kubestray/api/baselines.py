@@ -36,7 +36,7 @@ from kubestray.api.remembering import remembered
 from kubestray.baseline.arrays import Floats, Ints
 from kubestray.baseline.bands import bands
 from kubestray.baseline.profile import Key, Profile
-from kubestray.baseline.residuals import BINS
+from kubestray.baseline.residuals import BINS, KINDS
 from kubestray.baseline.stray import LEARNING, READY, STALE
 from kubestray.model.content import Detection, Search
 from kubestray.pipeline.running import Running
@@ -245,7 +245,8 @@ def week_change(profile: Profile, rows: Ints) -> Floats:
 def day_known(profile: Profile, rows: Ints) -> Floats:
     """Return of which share of the day the seasonal view knows what to expect."""
     bins = np.ceil(_DAY / np.maximum(_DAY / BINS, profile.fleet.step[rows]))
-    seen = (profile.fleet.residuals.profile_count[rows] >= 2).sum(axis=1)
+    counts = profile.fleet.residuals.profile_count[rows].reshape(-1, KINDS, BINS)
+    seen = (counts >= 2).any(axis=1).sum(axis=1)
     return np.asarray(np.minimum(1.0, seen / bins))
 
 
