@@ -36,6 +36,7 @@ from kubestray.search.plan import (
     nodes,
 )
 from kubestray.search.relation import Annotation, Catalog, Lookups, Relation
+from kubestray.search.sightings import Sightings
 from kubestray.search.trace import Leaf, Trace, When
 from kubestray.store.answers import Answers, Changes
 from kubestray.store.coverage import Coverage, Stretch
@@ -61,6 +62,7 @@ class Kept:
         """Plans that read one of the tables ``without`` are not kept."""
         self.answers = Answers(changes)
         self.first_parts = FirstParts()
+        self.sightings = Sightings(lambda: changes(("series",)))
         self._without = frozenset(without)
         self._plans: OrderedDict[Hashable, Plan] = OrderedDict()
         self._lock = Lock()

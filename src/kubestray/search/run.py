@@ -32,6 +32,7 @@ from kubestray.search.relation import (
     Switches,
 )
 from kubestray.search.results import rows_of
+from kubestray.search.sightings import Sightings
 from kubestray.search.source import MacroLookup, Source, expand
 from kubestray.search.sources import rows_read
 from kubestray.search.syntax import Command, Pipeline, Place
@@ -251,6 +252,7 @@ def context_of(request: Request, query: Query) -> Context:
         discover=lambda relation: rows_of(_asked(relation, request, query, trace), relation),
         table=lambda relation: _asked(relation, request, query, trace),
         profiles=request.profiles and Watched(request.profiles, trace),
+        sightings=request.kept.sightings if request.kept else Sightings(),
         trace=trace,
     )
 
@@ -295,6 +297,8 @@ def _asked(relation: Relation, request: Request, query: Query, trace: Trace) -> 
 
 def run_search(request: Request, query: Query) -> Result:
     """Compile a search and run it; the lookups and indexes that it writes are written when this returns."""
+    if (annotations := _without_news(request, query)) is not None:
+        return Result([], [], annotations)
     first = _first_part(request)
     if first is not None and request.kept:
         found = _complete(compile_search(first, query, at_once=True), first, query)
@@ -302,6 +306,17 @@ def run_search(request: Request, query: Query) -> Result:
             return Result([], [], found.annotations)
         request.kept.first_parts.gave_rows(source_of(request).text)
     return _complete(compile_search(request, query, at_once=True), request, query)
+
+
+def _without_news(request: Request, query: Query) -> list[Annotation] | None:
+    """Return what to tell of a search that has run before, if it joins what is new and nothing is."""
+    if request.kept is None or request.rows is not None or request.indexes:
+        return None
+    for pipeline in request.kept.first_parts.news(source_of(request).text):
+        context = context_of(dataclasses.replace(request, naming=request.naming.for_search()), query)
+        if gives_nothing(plan_pipeline(pipeline, context, None, brief=True).node):
+            return context.annotations
+    return None
 
 
 def _first_part(request: Request) -> Request | None:
