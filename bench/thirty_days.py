@@ -24,7 +24,7 @@ from kubestray.pipeline.setting_up import content_of, lookups_of, searching
 from kubestray.search.kept import Kept
 from kubestray.search.run import compile_search, run_search
 from kubestray.store.points import Span
-from kubestray.store.schema import HOUR_NS
+from kubestray.store.schema import DAY_NS, HOUR_NS
 from kubestray.store.store import Store
 
 PUBLISHED = Path(__file__).parents[2] / "shared" / "escu"
@@ -138,12 +138,21 @@ def _thirty_days() -> Span:
 
 
 def slice_of(shape: Shape, keys: int) -> Slice:
-    """Return the points of the first keys of the estate."""
+    """Return the points of the first keys of the estate, the very ones that the store has."""
 
     def series() -> Iterator[Series]:
-        times = np.arange(shape.start, NOW, shape.step * SECOND, dtype=np.uint64)
+        days = [
+            np.arange(day, day + DAY_NS, shape.step * SECOND, dtype=np.uint64)
+            for day in range(shape.start, NOW, DAY_NS)
+        ]
+        times = np.concatenate(days)
         for place, made in enumerate(edge_series(shape)[: keys * len(METRICS)]):
-            yield made.metric, dict(made.attributes), times, values(place, times)
+            yield (
+                made.metric,
+                dict(made.attributes),
+                times,
+                np.concatenate([values(place, day) for day in days]),
+            )
 
     return series
 
