@@ -1,4 +1,4 @@
-"""VictoriaMetrics over all edges of the estate: loaded once, kept beside the store, and only asked after that."""
+"""VictoriaMetrics over all edges of the estate: loaded once, kept beside the store, and asked later."""
 
 from __future__ import annotations
 
