@@ -42,7 +42,7 @@ def _over_estate(measure: Callable[[Store], dict[str, Any]]) -> dict[str, Any]:
     if not PUBLISHED.is_dir():
         return {"skipped": f"the published searches are not at {PUBLISHED.parent.name}/{PUBLISHED.name}"}
     if not (ESTATE / "loaded.json").exists():
-        return {"skipped": "there is no data for this part yet: make bench-data makes it (20 minutes)"}
+        return {"skipped": "there is no data for this part yet: make bench-data makes it (half an hour)"}
     store, loaded = estate(ESTATE, Shape())
     try:
         return {"loaded": asdict(loaded), **measure(store)}

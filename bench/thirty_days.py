@@ -195,7 +195,7 @@ def _whole(published: Published, kept: Path, shape: Shape, budget: float) -> dic
         "baseline_seconds": round(answer.seconds, 3),
         "bytes_per_sample": round(loaded.filled.bytes_per_sample, 3),
         "kubestray_seconds": round(ours, 4),
-        "answers_differ_by_at_most": float(f"{_difference(answer.answers, rows[-1]):.1e}"),
+        "answers_differ_by_at_most": float(f"{difference(answer.answers, rows[-1]):.1e}"),
     }
     return {
         "victoriametrics": figures,
@@ -215,8 +215,8 @@ def _prometheus(published: Published, shape: Shape, keys: int, folder: Path, bud
     }
 
 
-def _difference(theirs: Mapping[Labels, tuple[float, float]], ours: list[dict[str, Any]]) -> float:
-    """Return how far a mean or deviation of a peer is from ours at most, as a share; all series are compared."""
+def difference(theirs: Mapping[Labels, tuple[float, float]], ours: list[dict[str, Any]]) -> float:
+    """Return how far a peer's means and deviations are from ours at most, as a share of these."""
     known = {(row["source.workload.name"], row["source.process.name"]): row for row in ours}
     if len(theirs) != len(known) * len(METRICS):
         raise Stopped(f"it answered for {len(theirs)} series, we have {len(known) * len(METRICS)}")
