@@ -20,7 +20,7 @@ from kubestray.model.errors import MalformedRequest
 from kubestray.model.metric import Kind, Series
 from kubestray.receive.attributes import Value, attribute_text
 from kubestray.receive.catalog import Catalog, Encoded, Limits, Reason, Rejected
-from kubestray.receive.otlp_layout import Layouts, OtlpCache, find_layout, learn_layout
+from kubestray.receive.otlp_layout import Layouts, OtlpCache, learn_layout, recognise
 from kubestray.receive.otlp_wire import wire
 from kubestray.receive.points import (
     Bounds,
@@ -41,27 +41,19 @@ def decode_protobuf(body: bytes, bounds: Bounds, limits: Limits, cache: OtlpCach
     """
     catalog = Catalog(cache.series, limits, _read_resource, _read_point)
     gathering = Gathering(bounds)
-    recognised: list[bytes] = []
-    known: list[bytes] = []
     try:
         messages = wire().request.FromString(body).resource_metrics
         if len(messages) > limits.max_resources:
             raise MalformedRequest(f"more than {limits.max_resources} resources in one request")
-        for message in messages:
-            found = find_layout(message, cache.layouts)
-            if found is None:
-                _read_and_learn(message, catalog, gathering, cache.layouts)
-            else:
-                layout, heads = found
-                gathering.heads += heads
-                gathering.ids.append(layout.ids)
-                known.append(layout.ids)
-                recognised.append(message)
+        found = recognise(messages, cache.layouts)
+        for message in messages if found is None else found.others:
+            _read_and_learn(message, catalog, gathering, cache.layouts)
     except DecodeError as error:
         raise MalformedRequest(f"not an OTLP metrics message in protobuf: {error}") from error
-    gathering.recognise(
-        known, recognised, partial(_read_series, limits=replace(limits, budget=None), cache=cache)
-    )
+    if found is not None:
+        read = partial(_read_series, limits=replace(limits, budget=None), cache=cache)
+        gathering.recognise(found.ids, found.messages, read)
+        gathering.add_columns(found.series_id, found.time, found.start, found.value)
     return gathering.finish()
 
 
