@@ -50,9 +50,9 @@ def stages(folder: Path) -> dict[str, float]:
     store.engine.execute("SYSTEM STOP MERGES")
     timed("append, series never seen", points, lambda: store.append(Batch.concat(first)))
     timed("append", (_SCRAPES - 2) * points, lambda: [store.append(group) for group in groups])
-    metric = store._append_series(groups[0])
+    metric, _ = store._entries(groups[0])
     names = list(store._metrics)
-    timed("append: catalog", points, lambda: store._append_series(groups[0]))
+    timed("append: catalog", points, lambda: store._entries(groups[0]))
     values = store.value_columns()
     (rows,) = timed("append: sort", points, lambda: list(in_order(groups[0], metric, names, values)))
     timed(

@@ -1,9 +1,9 @@
 """Digests that only this process can make, at the speed of memory.
 
-A sender chooses what is in its messages, so two that differ must not have one digest, whatever is sent. GMAC,
-the authentication of AES-GCM, gives that to whoever keeps key and digests to himself: two texts of n blocks of 16
-bytes get the same one with a chance of n in 2**128. Here both stay in this process, which is also why one nonce
-may serve all. BLAKE2b, which needs no secret, took a third of the time of decoding.
+A sender chooses what is in its messages, so two that differ must not have one digest, whatever is sent.
+GMAC, the authentication of AES-GCM, gives that to whoever keeps key and digests to himself: two texts of n
+blocks of 16 bytes get the same one with a chance of n in 2**128. Here both stay in this process, which is
+also why one nonce may serve all. BLAKE2b, which needs no secret, took a third of the time of decoding.
 """
 
 from __future__ import annotations

@@ -62,14 +62,14 @@ I64 = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What is known of a message of n points and so many ``bytes``.
+    """What is known of a message of n points and of ``length`` bytes.
 
     ``ids`` are those of their series (see `points.ID`, n times), ``places`` where the tag of each time is
     (`_PLACE`, n times). ``starts`` are the start times (u64, n times) where these are a part of what is
     digested; empty where they are numbers like the others, in the eight bytes before each place.
     """
 
-    bytes: int
+    length: int
     digest: Digest
     ids: bytes
     places: bytes
@@ -126,7 +126,7 @@ def recognise(messages: Sequence[bytes], known: Layouts) -> Recognised | None:
     """Return the points of those encoded `ResourceMetrics` that are known; None if there are none."""
     found = known.learned.get_all(list(map(_key, messages)))
     fit = [
-        layout is not None and layout.bytes == len(message)
+        layout is not None and layout.length == len(message)
         for layout, message in zip(found, messages, strict=True)
     ]
     layouts = [layout for layout, fits in zip(found, fit, strict=True) if layout is not None and fits]
@@ -177,14 +177,14 @@ class _Cut(NamedTuple):
 
     def right(self, known: Layouts) -> Sequence[bool]:
         """Tell of each message whether it is what its layout says."""
-        shapes = [(layout.bytes, len(layout.places), bool(layout.starts)) for layout in self.layouts]
+        shapes = [(layout.length, len(layout.places), bool(layout.starts)) for layout in self.layouts]
         written = [layout.places for layout in self.layouts]
         whole = digest(b"".join((*written, np.array(shapes).tobytes())), self.rest)
         if known.requests.get(whole):
             return [True] * len(self.layouts)
         right, begin, rest = [], 0, memoryview(self.rest)
         for layout in self.layouts:
-            end = begin + layout.bytes
+            end = begin + layout.length
             right.append(digest(layout.places, rest[begin:end]) == layout.digest)
             begin = end
         if all(right):

@@ -156,8 +156,9 @@ class Gathering:
     """The points of one request while it is read; `finish` gives the answer.
 
     ``heads``, joined, holds the numbers of the points (see `HEAD`) and ``ids``, joined, their series
-    ids (see `ID`), in the same order; ``columns`` holds further points; ``series`` is their catalog. Plain points are checked when all
-    are in, in columns; those of several parts by `check` first, for they are stored whole or not at all.
+    ids (see `ID`), in the same order; ``columns`` holds further points; ``series`` is the catalog of all.
+    Plain points are checked when all are in, in columns; those of several parts by `check` first, for they
+    are stored whole or not at all.
     """
 
     bounds: Bounds

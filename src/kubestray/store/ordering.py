@@ -49,6 +49,28 @@ def in_order(batch: Batch, metric: I32, names: Sequence[str], values: Sequence[s
         )
 
 
+def received(batch: Batch, metric: I32, names: Sequence[str]) -> pa.Table:
+    """Return points as they came, in columns that `joined` makes points of again; see `in_order`."""
+    numbers, present = _by_name(metric, names)
+    return pa.table(
+        {
+            "metric": pa.DictionaryArray.from_arrays(pa.array(numbers), pa.array(present, pa.string())),
+            "series_id": pa.array(batch.series_id),
+            "time": pa.array(batch.time),
+            "start": pa.array(batch.start),
+            "value": pa.array(batch.value),
+        }
+    )
+
+
+def joined(tables: Sequence[pa.Table]) -> tuple[Batch, I32, list[str]]:
+    """Return the points of several tables as `in_order` takes them; their series are not told."""
+    table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+    columns = [table.column(name).to_numpy() for name in ("series_id", "time", "start", "value")]
+    metric = table.column("metric").chunk(0)
+    return Batch({}, *columns), metric.indices.to_numpy(), metric.dictionary.to_pylist()
+
+
 def value_columns(values: npt.NDArray[np.float64], columns: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
     """Return values as a table holds them: whole numbers and bits, or in older ones bits, or as they are.
 
