@@ -150,7 +150,7 @@ def _by_one_number(
     repeats: npt.NDArray[np.bool_],
     time: npt.NDArray[np.uint64],
 ) -> npt.NDArray[np.int64] | None:
-    """Sort by metric and block, series and time as one number; None if 64 bits cannot hold it, or points share it.
+    """Sort by metric, block, series and time as one number; None if that has over 64 bits, or two share it.
 
     ``by_id`` are the points' places in the order of their series, ``repeats`` tells which of these, but for
     the first, are of the same series as the one before.
