@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -94,6 +98,38 @@ def test_a_record_that_fails_leaves_nothing_behind(
     assert told(list(read(path))) == told([WRITTEN[0], WRITTEN[2]])
 
 
+FULL = """
+import json, resource, sys
+from pathlib import Path
+import pyarrow as pa
+from kubestray.model.errors import StoreError
+from kubestray.store.journal import Journal, read
+
+journal = Journal(Path(sys.argv[1]))
+rows = [("samples", pa.table({"value": [1]}))]
+journal.append(rows)
+(path,) = journal.files()
+# The system writes a part of the next record and refuses the rest, as it does where the disk is full.
+resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 100, resource.RLIM_INFINITY))
+try:
+    journal.append(rows)
+except StoreError as error:
+    told = str(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+journal.append(rows)
+print(json.dumps([told, len(list(read(path)))]))
+"""
+
+
+def test_a_disk_that_is_full_and_has_room_again(tmp_path: Path) -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    told, records = json.loads(child.stdout)
+    assert told.startswith(f"points cannot be written to {tmp_path}: File too large; look at the disk")
+    assert records == 2
+
+
 class Tables:
     """Where pending rows are written to; refuses as long as it is told to."""
 
@@ -183,10 +219,13 @@ def stored(store: Store) -> list[tuple[Any, ...]]:
 def test_what_was_appended_is_seen_at_once(journaled: Store, tmp_path: Path) -> None:
     journaled.append(batch(FIRST))
     before = journaled.changes(["samples", "series"])
+    catalog = journaled.changes(["series"])
     assert stored(journaled) == expected(*FIRST)
     assert journaled.changes(["samples", "series"]) == before  # nothing new since it was asked
     journaled.append(batch(SECOND_))
     assert list(tmp_path.glob("*.rows"))
+    # Who keeps answers compares this before asking, and nobody has asked yet.
+    assert journaled.changes(["series"]) != catalog
     assert journaled.changes(["samples", "series"]) != before
     assert stored(journaled) == expected(*FIRST, *SECOND_)
     names = parse_one("SELECT count() AS n FROM series", dialect="clickhouse")
@@ -205,6 +244,28 @@ def test_what_a_dead_process_left_is_stored_once(journaled: Store, tmp_path: Pat
     Pending(Journal(tmp_path), POINT_TABLES, journaled.write_all).recover()
     assert stored(journaled) == expected(*FIRST, *SECOND_)
     assert not list(tmp_path.glob("*.rows"))
+
+
+def test_an_append_that_failed_is_complete_when_it_is_sent_again(
+    journaled: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for fails in (1, 2):  # the series of a batch are written before its points
+        points = batch([(series("m", time=str(fails)), NOW, 0, 1.0)])
+        calls, sync = itertools.count(1), os.fdatasync
+
+        def failing(file: int, calls: Iterator[int] = calls, fails: int = fails, sync: Any = sync) -> None:
+            if next(calls) == fails:
+                raise OSError(5, "Input/output error")
+            sync(file)
+
+        with monkeypatch.context() as broken:
+            broken.setattr(journal_module.os, "fdatasync", failing)
+            with pytest.raises(StoreError, match="Input/output error"):
+                journaled.append(points)
+            journaled.append(points)
+    assert len(stored(journaled)) == 2
+    named = parse_one("SELECT count() AS n FROM series WHERE metric = 'm'", dialect="clickhouse")
+    assert journaled.query(named).to_pylist() == [{"n": 2}]
 
 
 NAMES = ["zeta", "alpha", "mid"]
