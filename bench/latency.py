@@ -96,14 +96,18 @@ def _fill(store: Store, simulation: Simulation, fleet: list[Workload], now: int)
 
 
 def _learn(store: Store, config: Any) -> None:
-    """Have direct detections learn what is normal, as a server that has run for two days has."""
+    """Have direct detections learn what is normal, as a server that has run for two days has.
+
+    Such a server has written what it knew some hours ago too: what is found is explained from that.
+    """
     content = content_of(config)
     make = searching(config)
     detector = Detector(store, content, make)
     for search in scheduled(content):
         request = request_of(search, content, Times(store.clock()), make)
         if isinstance(search, Detection) and search.direct and learns(request):
-            detector.run(search, Times(request.now))
+            for hours in (3, 2, 1, 0):
+                detector.run(search, Times(request.now - hours * 3600 * SECOND))
 
 
 def _token(store: Store) -> str:

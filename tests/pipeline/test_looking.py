@@ -169,9 +169,34 @@ def test_while_something_is_new_it_is_looked_at_again_and_again(embedded, tmp_pa
     (tmp_path / "odd.yml").write_text(ODD.replace("new_for: 5s", "new_for: 12s"))
     content = load_content([tmp_path])
     place = {"k8s.cluster.name": "c", "k8s.namespace.name": "shop", "k8s.pod.name": "db-0"}
-    embedded.append(batch([(series("memory", **place, path="/odd/a"), START + 11 * SECOND, 0, 1.0)]))
-    found = Looking(embedded, content, MAKE).due(START, START + MINUTE)
-    assert [(when - START) // SECOND for _, when in found] == [15, 20]
+    odd = series("memory", **place, path="/odd/a")
+
+    def due(looking: Looking, after: int, until: int) -> list[int]:
+        found = looking.due(START + after * SECOND, START + until * SECOND)
+        return [(when - START) // SECOND for _, when in found]
+
+    looking = Looking(embedded, content, MAKE)
+    assert due(looking, 0, 10) == []
+    embedded.append(batch([(odd, START + 11 * SECOND, 0, 1.0), (odd, START + 12 * SECOND, 0, 1.0)]))
+    assert due(looking, 10, 15) == [15]
+    assert due(looking, 15, 17) == []
+    embedded.append(batch([(odd, START + 13 * SECOND, 0, 1.0)]))  # late: its time has been looked at
+    assert due(looking, 17, 20) == [20]
+    embedded.append(batch([(odd, START + second * SECOND, 0, 1.0) for second in (20, 29)]))
+    assert due(looking, 20, 25) == []  # it is new until 23
+    assert due(Looking(embedded, content, MAKE), 0, 60) == [15]  # nothing is late to who asks afterwards
+
+
+def test_what_is_new_is_looked_at_when_it_has_points(embedded, tmp_path):
+    (tmp_path / "odd.yml").write_text(ODD.replace("new_for: 5s", "new_for: 2h"))
+    content = load_content([tmp_path])
+    place = {"k8s.cluster.name": "c", "k8s.namespace.name": "shop", "k8s.pod.name": "db-0"}
+    times = [second + 7200 * number for number, second in ((0, 11), (0, 15), (0, 33), (0, 6000), (1, 3))]
+    odd = [(series("memory", **place, path="/odd/a"), START + second * SECOND, 0, 1.0) for second in times]
+    known = [(series("memory", **place, path="/odd/b"), START + at * SECOND, 0, 1.0) for at in (-9000, 51)]
+    embedded.append(batch([*odd, *known]))
+    found = Looking(embedded, content, MAKE).due(START, START + 3 * HOUR)
+    assert [(when - START) // SECOND for _, when in found] == [15, 20, 35, 6005, 7205]
 
 
 def test_event_time_comes_as_far_as_points_settle_and_the_clock_is_a_while_behind():

@@ -198,7 +198,8 @@ def queue(
 
 
 def _documents(running: Running) -> list[Document]:
-    return remembered(running, "findings", _KEEP, lambda: _casework(running).documents())
+    changed = running.store.changes(("findings", "decisions"))
+    return remembered(running, "findings", _KEEP, lambda: _casework(running).documents(), changed)
 
 
 def _casework(running: Running) -> Casework:

@@ -2,8 +2,9 @@
 
 A run every few minutes would make what matters wait. But what was never there before can only be found
 after a series has begun, and that is rare and cheap to ask. So a look takes place at a time if a series that
-the search reads began within the while before it that its schedule says, or at each time if it says none.
-This follows from event time and the catalog alone, so a replay looks when a server did.
+the search reads began within the while before it that its schedule says, and has points since the look
+before; or at each time if it says none. This follows from event time, the catalog and the points alone, so a
+replay looks when a server did.
 """
 
 from __future__ import annotations
@@ -17,12 +18,16 @@ from kubestray.model.content import Content, Looks, Search
 from kubestray.model.errors import KubestrayError
 from kubestray.pipeline.agenda import scheduled
 from kubestray.search.births import Birth, Reading, births, grouped, reading, youngest
+from kubestray.search.heard import heard
 from kubestray.search.run import Request, source_of
 from kubestray.store.points import Span
 from kubestray.store.store import Store
 
 LATE_NS = 120 * SECOND_NS
-"""How long after its time a series that began may arrive and still be looked at when it does."""
+"""How long after its time a new series, or a point of one, may arrive and be looked at when it does."""
+
+_ASKED_NS = 3600 * SECOND_NS
+"""Of how long a range points are asked at once."""
 
 
 @dataclass(slots=True)
@@ -34,6 +39,10 @@ class _Known:
     news: dict[int, int] = field(default_factory=dict)
 
 
+_Points = dict[int, list[tuple[int, bool]]]
+"""By series the times (ns, whole seconds) of its points, and whether each was not there the last time."""
+
+
 class Looking:
     """Tells at which times searches of a content are looked at."""
 
@@ -42,6 +51,7 @@ class Looking:
         self._known: dict[str, _Known] = {}
         self._changes: object = None
         self._youngest: tuple[int, ...] = ()
+        self._heard: dict[int, set[int]] | None = None
 
     def due(self, after: int, until: int) -> list[tuple[Search, int]]:
         """Return what is looked at in ``(after, until]``, and when (ns).
@@ -52,14 +62,37 @@ class Looking:
         wanted = [(search, looks) for search in scheduled(self._content) if (looks := self._looks(search))]
         if not any(slots(looks.every * SECOND_NS, after, until) for _, looks in wanted):
             return []
-        self._learn([(search, looks) for search, looks in wanted if looks.new_for is not None], after)
+        while_new = [(search, looks) for search, looks in wanted if looks.new_for is not None]
+        self._learn(while_new, after)
+        points = self._points(while_new, after, until)
         found = []
         for search, looks in wanted:
             times: Iterable[int] = slots(looks.every * SECOND_NS, after, until)
             if looks.new_for is not None:
-                times = sorted(set(_after_news(self._known[search.id].news.values(), looks, after, until)))
+                times = sorted(_with_news(self._known[search.id].news, points, looks, after, until))
             found += [(search, when) for when in times]
         return found
+
+    def _points(self, wanted: list[tuple[Search, Looks]], after: int, until: int) -> _Points:
+        """Find out when series that are new have points: before ``until``, and which came late."""
+        new: dict[int, tuple[int, int]] = {}  # between which times a series is new to any search
+        for search, looks in wanted:
+            for series, since in self._known[search.id].news.items():
+                first_time, last_time = new.get(series, (since, 0))
+                new[series] = min(first_time, since), max(last_time, since + _new_for(looks))
+        known, first = self._heard or {}, self._heard is None
+        self._heard = {}
+        points: _Points = {}
+        for begin in range(max(0, after - LATE_NS), until, _ASKED_NS):
+            span = Span(begin, min(begin + _ASKED_NS, until))
+            end = begin + _ASKED_NS
+            asked = sorted(one for one, (since, last) in new.items() if since < end and last >= begin)
+            for series, second in heard(asked, span, self._store.query):
+                late = not first and second not in known.get(series, ())
+                points.setdefault(series, []).append((second * SECOND_NS, late))
+                if second * SECOND_NS >= until - LATE_NS - SECOND_NS:
+                    self._heard.setdefault(series, set()).add(second)
+        return points
 
     def _looks(self, search: Search) -> Looks | None:
         schedule = self._content.schedule_of(search)
@@ -120,7 +153,18 @@ def _new_for(looks: Looks) -> int:
     return max(looks.every, looks.new_for or 0) * SECOND_NS
 
 
-def _after_news(news: Iterable[int], looks: Looks, after: int, until: int) -> Iterator[int]:
-    """Yield the times in ``(after, until]`` before which something began, and is still new."""
-    for since in news:
-        yield from slots(looks.every * SECOND_NS, max(after, since), min(until, since + _new_for(looks)))
+def _with_news(news: dict[int, int], points: _Points, looks: Looks, after: int, until: int) -> set[int]:
+    """Return the times in ``(after, until]`` before which something began that is still new and has points.
+
+    A point counts at the first time after it; a late one, if that is over, at the first one that is not.
+    """
+    every, found = looks.every * SECOND_NS, set()
+    soonest = (after // every + 1) * every
+    for series, since in news.items():
+        for time, late in points.get(series, ()):
+            when = (time // every + 1) * every
+            if when <= after and late:
+                when = soonest
+            if max(after, since) < when <= min(until, since + _new_for(looks)):
+                found.add(when)
+    return found

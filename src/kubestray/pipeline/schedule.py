@@ -11,15 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 from sqlglot import exp
 
-from kubestray.detect.runner import Times
 from kubestray.detect.scheduler import SECOND_NS, Patience, resume_point, watermark
 from kubestray.model.content import Content
 from kubestray.model.errors import KubestrayError
 from kubestray.model.finding import UPDATED, Change
 from kubestray.pipeline.agenda import Due, agenda, scheduled
 from kubestray.pipeline.assessing import ASSESSED, Assessment
-from kubestray.pipeline.detecting import Detector, Run
+from kubestray.pipeline.detecting import Detector
 from kubestray.pipeline.looking import Looking
+from kubestray.pipeline.runs import Ran, Runs
 from kubestray.risk.findings import Hit
 from kubestray.store.store import Store
 from kubestray.store.trees import call, column, named, select
@@ -55,7 +55,8 @@ class Scheduler:
         self._patience, self._newest, self._changed = patience, newest, changed
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="scheduler", daemon=True)
-        self._runner = ThreadPoolExecutor(1, thread_name_prefix="detection")
+        self._runs = Runs(detector, content)
+        self._assessing = ThreadPoolExecutor(1, thread_name_prefix="assessing")
         self._reached: dict[str, int] = {}
         self._looking = Looking(store, content, detector.make)
         self._looked: int | None = None
@@ -83,7 +84,8 @@ class Scheduler:
         while self._thread.is_alive():
             self._store.engine.cancel_all()
             self._thread.join(timeout=0.2)
-        self._runner.shutdown()
+        self._runs.close()
+        self._assessing.shutdown()
 
     def pass_once(self, clock: int) -> int:
         """Run everything that is due at this time of the clock (ns); return how many runs there were."""
@@ -113,20 +115,19 @@ class Scheduler:
     def _run_all(self, pending: list[Due], place: int) -> None:
         """Run what is due at a time, see to findings, and take note of it: all of it or, if stopped, none."""
         rows, hits, events = [], [], 0
-        for one in pending:
-            began = time.monotonic()
-            count, error, run = self._outcome(one, place)
+        for ran in self._runs.of(pending, place):
+            one, (count, error) = ran.due, _told(ran)
             if error and self._stopping.is_set():
                 return  # cancelled because the server stops: it is due again when one starts
-            if error:
+            if error and not ran.fault:
                 logger.error("%s at %d: %s", one.search.name, one.now // SECOND_NS, error)
-            if run:
-                hits += run.hits
-                events += len(run.events)
+            if ran.run:
+                hits += ran.run.hits
+                events += len(ran.run.events)
             if one.told_since is None:
-                rows.append((one.search.id, one.scheduled, count, error, time.monotonic() - began))
+                rows.append((one.search.id, one.scheduled, count, error, ran.seconds))
             elif error or count:
-                rows.append((LOOKED + one.search.id, one.scheduled, count, error, time.monotonic() - began))
+                rows.append((LOOKED + one.search.id, one.scheduled, count, error, ran.seconds))
         began, changes = time.monotonic(), None
         if events or any(one.told_since is None for one in pending):
             changes = self._assessed(place, hits)
@@ -142,7 +143,7 @@ class Scheduler:
 
     def _assessed(self, when: int, hits: list[Hit]) -> list[Change] | None:
         """See to findings; None if there is a fault: the next time it goes on from what the store has."""
-        future = self._runner.submit(lambda: self._findings(when).advance(when, hits))
+        future = self._assessing.submit(lambda: self._findings(when).advance(when, hits))
         fault = future.exception()
         if fault is None:
             return future.result()
@@ -163,23 +164,6 @@ class Scheduler:
             self._assessment = Assessment(self._store, self._content, reached, self._detector.explain)
         return self._assessment
 
-    def _outcome(self, one: Due, place: int) -> tuple[int, str, Run | None]:
-        """Run a search; return how many rows it gave, what went wrong, and the run itself.
-
-        It runs in a thread of its own, whose future keeps whatever it raises: a fault in one detection
-        must not end the schedule of all others.
-        """
-        name = one.search.name
-        future = self._runner.submit(self._detector.run, one.search, Times(one.now), place, one.told_since)
-        fault = future.exception()
-        if fault is not None:
-            logger.error("%s at %d failed", name, one.now // SECOND_NS, exc_info=fault)
-            return 0, f"{type(fault).__name__}: {fault}", None
-        run = future.result()
-        if run.events:
-            logger.info("%s: %d rows, %d risk events", name, len(run.outcome.rows), len(run.events))
-        return len(run.outcome.rows), run.outcome.error or "", run
-
     def _loop(self) -> None:
         while not self._stopping.wait(_PASS_EVERY):
             try:
@@ -188,6 +172,18 @@ class Scheduler:
             except KubestrayError:
                 # The store failed; what was due stays due.
                 logger.exception("the scheduled pass failed and is tried again")
+
+
+def _told(ran: Ran) -> tuple[int, str]:
+    """Return how many rows a run gave, and what went wrong, which is logged if nobody expects it."""
+    name, fault = ran.due.search.name, ran.fault
+    if fault is not None:
+        logger.error("%s at %d failed", name, ran.due.now // SECOND_NS, exc_info=fault)
+        return 0, f"{type(fault).__name__}: {fault}"
+    assert ran.run
+    if ran.run.events:
+        logger.info("%s: %d rows, %d risk events", name, len(ran.run.outcome.rows), len(ran.run.events))
+    return len(ran.run.outcome.rows), ran.run.outcome.error or ""
 
 
 def last_runs(store: Store) -> dict[str, int]:

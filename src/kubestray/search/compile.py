@@ -57,7 +57,7 @@ def compile_relation(relation: Relation) -> exp.Select:
     shown = [named(column(made.name), f"f{index}") for index, made in enumerate(relation.fields.values())]
     statement = steps.reading(some(shown), last)
     if relation.order:
-        statement = statement.order_by(*(order.term() for order in relation.order))
+        statement = statement.order_by(*(order.term() for order in relation.order), copy=False)
     for name, query in steps.queries:
         statement = statement.with_(name, as_=query, copy=False)
     return statement
@@ -90,7 +90,7 @@ class _Steps:
     def reading(self, query: exp.Select, node: Node) -> exp.Select:
         """Let a query read a node; a filter becomes its WHERE, as each step costs by all steps below it."""
         if isinstance(node, Filter):
-            return query.from_(self.add(node.source), copy=False).where(node.condition)
+            return query.from_(self.add(node.source), copy=False).where(node.condition.copy(), copy=False)
         return query.from_(self.add(node), copy=False)
 
     def _query(self, node: Node) -> exp.Query:
@@ -116,7 +116,9 @@ class _Steps:
             case Events():
                 return _events(node)
             case Filter():
-                return select(exp.Star()).from_(self.add(node.source)).where(node.condition)
+                return (
+                    select(exp.Star()).from_(self.add(node.source)).where(node.condition.copy(), copy=False)
+                )
             case Grouped():
                 return self._grouped(node)
             case Accelerated():
@@ -130,7 +132,7 @@ class _Steps:
     def _grouped(self, node: Grouped) -> exp.Query:
         made = [named(tree, column_.name) for column_, tree in (*node.groups, *node.aggregates)]
         query = self.reading(select(*made), node.source)
-        return query.group_by(*(tree.copy() for _, tree in node.groups)) if node.groups else query
+        return query.group_by(*(tree.copy() for _, tree in node.groups), copy=False) if node.groups else query
 
     def states(self, parts: Decomposed, rows: Node, *, hourly: bool) -> exp.Select:
         """Select the states of items by group (and hour), a row for each item that has a value."""
@@ -146,9 +148,9 @@ class _Steps:
     def _limited(self, node: Limited) -> exp.Query:
         query = self.reading(select(exp.Star()), node.source)
         if node.order:
-            query = query.order_by(*(order.term() for order in node.order))
+            query = query.order_by(*(order.term() for order in node.order), copy=False)
         if not node.per:
-            return query.limit(node.count)
+            return query.limit(node.count, copy=False)
         # LIMIT n BY keeps the first n rows of each group.
         limit = exp.Limit(expression=number(node.count), expressions=[column(c.name) for c in node.per])
         query.set("limit", limit)

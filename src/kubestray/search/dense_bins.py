@@ -72,7 +72,11 @@ def series_states(node: Measure, points: exp.Select, bins: Bins) -> exp.Select:
         for name in _states(node)
     ]
     keys = [column("metric"), column("series_id")]
-    return select(*keys, *made).from_(table(points, "points")).group_by(*(key.copy() for key in keys))
+    return (
+        select(*keys, *made)
+        .from_(table(points, "points"), copy=False)
+        .group_by(*(key.copy() for key in keys), copy=False)
+    )
 
 
 def merged_columns(node: Measure, bins: Bins) -> list[Tree]:
@@ -89,7 +93,7 @@ def rows(node: Measure, merged: exp.Select, bins: Bins) -> exp.Select:
     start = call("toNullable", call("divide", call("multiply", column("bin"), _length(node)), number(1e9)))
     values = [named(_finished(node, one), one.column.name) for one in node.aggregates]
     shown = [*(column(a.column.name) for a in node.by), named(start, node.bin.name), *values]
-    query = select(*shown).from_(table(merged, "merged"))
+    query = select(*shown).from_(table(merged, "merged"), copy=False)
     query = unnested(query, [*map(column, arrays), named(numbers, "bin")])
     return query.where(call("greater", column(_ANY), number(0)), copy=False)
 

@@ -49,7 +49,7 @@ def measure(node: Measure) -> exp.Query:
     merge = measures.of_points if _is_fine(node) else measures.merged
     by = [column(a.column.name) for a in node.by]
     merged = {pair: _merged(pair, merge, f"m{place}") for place, pair in enumerate(_pairs(node))}
-    query = select(*by, *bins, *merged.values()).from_(table(source, "states"))
+    query = select(*by, *bins, *merged.values()).from_(table(source, "states"), copy=False)
     query = _with_names(query, node, chosen)
     groups = [*by, *([column("bin")] if node.bin else [])]
     if groups:
@@ -59,7 +59,7 @@ def measure(node: Measure) -> exp.Query:
     # Each state is merged once, under a name: a deviation reads one several times.
     shown = [*by, *([column(node.bin.name)] if node.bin else [])]
     values = [_aggregate(node, aggregate, merged) for aggregate in node.aggregates]
-    return select(*(key.copy() for key in shown), *values).from_(table(query, "merged"))
+    return select(*(key.copy() for key in shown), *values).from_(table(query, "merged"), copy=False)
 
 
 def chosen_series(node: Measure) -> Tree | None:
@@ -73,7 +73,7 @@ def _densely(node: Measure, chosen: Selection, read: Selection, bins: Bins) -> e
     """Aggregate by series to arrays of all bins, merge these by attributes, then make rows of them."""
     states = series_states(node, _points(node, read), bins)
     by = [column(a.column.name) for a in node.by]
-    merging = select(*by, *merged_columns(node, bins)).from_(table(states, "states"))
+    merging = select(*by, *merged_columns(node, bins)).from_(table(states, "states"), copy=False)
     merging = _with_names(merging, node, chosen)
     if by:
         merging = merging.group_by(*(key.copy() for key in by), copy=False)
@@ -99,7 +99,7 @@ def _is_fine(node: Measure) -> bool:
 def _points(node: Measure, chosen: Selection) -> exp.Select:
     """Select the points with the number of their bin."""
     shown = [column(name) for name in ("metric", "series_id", "time", "value")]
-    return select(*shown, named(_bin(node), "bin")).from_(table(measured(chosen), "points"))
+    return select(*shown, named(_bin(node), "bin")).from_(table(measured(chosen), "points"), copy=False)
 
 
 def _keys(node: Measure) -> list[Column]:
@@ -160,11 +160,11 @@ def _states(node: Measure, chosen: Selection) -> exp.Select:
         if name != measures.SEEN
     ]
     if set(made) == {"pace"}:
-        return select(exp.Star(), *shown).from_(table(query, "series_states"))
-    both = select(exp.Star()).from_(table(query, "series_states"))
+        return select(exp.Star(), *shown).from_(table(query, "series_states"), copy=False)
+    both = select(exp.Star()).from_(table(query, "series_states"), copy=False)
     keys: list[int | str | Tree] = ["metric", "series_id", *(["bin"] if node.bin else [])]
     both = both.join(table(_seen(node, chosen), "series_seen"), using=keys, join_type="inner", copy=False)
-    return select(exp.Star(), *shown).from_(table(both, "series_points"))
+    return select(exp.Star(), *shown).from_(table(both, "series_points"), copy=False)
 
 
 def _seen(node: Measure, chosen: Selection) -> exp.Select:
@@ -183,7 +183,11 @@ def _by_series(node: Measure, points: exp.Query, values: list[Tree]) -> exp.Sele
     if node.bin:
         shown.append(named(_bin(node), "bin"))
         keys.append(column("bin"))
-    return select(*shown, *values).from_(table(points, "points")).group_by(*(key.copy() for key in keys))
+    return (
+        select(*shown, *values)
+        .from_(table(points, "points"), copy=False)
+        .group_by(*(key.copy() for key in keys), copy=False)
+    )
 
 
 def _all_names(node: Measure, chosen: Selection) -> exp.Query:
@@ -288,5 +292,5 @@ def received(node: Received) -> exp.Query:
     on = exp.EQ(
         this=exp.column("series_id", table="points"), expression=exp.column("series_id", table="names")
     )
-    query = select(*points, *shown).from_(table(as_received(chosen), "points"))
+    query = select(*points, *shown).from_(table(as_received(chosen), "points"), copy=False)
     return query.join(table(catalog, "names"), on=on, join_type="inner", copy=False)

@@ -10,7 +10,7 @@ Only metrics that the store has are added; a statement that none of this concern
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -67,7 +67,7 @@ class Naming:
     """Translates names as a mapping says."""
 
     mapping: NameMapping = NOTHING
-    found: dict[frozenset[str], tuple[exp.Query, frozenset[str]]] | None = field(default=None, compare=False)
+    found: dict[Hashable, tuple[exp.Query, frozenset[str]]] | None = field(default=None, compare=False)
     """What the store was found to have, while one search is made; None to ask each time."""
 
     def for_search(self) -> Naming:
@@ -125,30 +125,33 @@ class Naming:
     def _present(self, asked: Iterable[_Asked], query: Query) -> _Present:
         """Find out which of the rules concern what the store has."""
         every = list(asked)
-        rules = {rule.received: rule for one in every for rule in _wanted(self.mapping.metrics, one)}
+        rules = {rule.received for one in every for rule in _wanted(self.mapping.metrics, one)}
         only = [rule for rule in self.mapping.only if any(one.concerns(rule.metrics) for one in every)]
+        there = self._there(rules, only, _all_metrics(every), query) if rules or only else frozenset()
+        return _Present(
+            tuple(rule for rule in self.mapping.metrics if {rule.received, rule.name} & there),
+            tuple(rule for number, rule in enumerate(only) if f" {number}" in there),
+        )
+
+    def _there(
+        self, rules: set[str], only: Sequence[OnlyRule], metrics: frozenset[str] | None, query: Query
+    ) -> frozenset[str]:
+        """Return which of some metrics the store has, and the places of the rules that it has series for."""
+        key = frozenset(rules), tuple(only), metrics
+        if self.found is not None and key in self.found:
+            return self.found[key][1]
         parts: list[exp.Query] = []
         if rules:
             listed = one_of(column("metric"), map(text, sorted(rules)))
             parts.append(select(column("metric")).from_("series_rows").where(listed).distinct())
         for number, rule in enumerate(only):
-            metrics = _all_metrics(every)
             told = named(text(f" {number}"), "metric")
             parts.append(others(rule, told, "series_rows", metrics).limit(1))
-        if not parts:
-            return _Present((), ())
-        key = frozenset(part.sql() for part in parts)
-        if self.found is not None and key in self.found:
-            there = self.found[key][1]
-        else:
-            union = parts[0] if len(parts) == 1 else exp.union(*parts, distinct=False)
-            there = _listed(union, query)
-            if self.found is not None:
-                self.found[key] = (union, there)
-        return _Present(
-            tuple(rule for rule in self.mapping.metrics if {rule.received, rule.name} & there),
-            tuple(rule for number, rule in enumerate(only) if f" {number}" in there),
-        )
+        union = parts[0] if len(parts) == 1 else exp.union(*parts, distinct=False)
+        there = _listed(union, query)
+        if self.found is not None:
+            self.found[key] = (union, there)
+        return there
 
     def _translate(self, read: exp.Table, asked: _Asked, present: _Present) -> None:
         """Put the names into one place that reads a table."""

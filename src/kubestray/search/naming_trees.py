@@ -129,7 +129,7 @@ def looked_up(by: Sequence[Tree], lookup: Lookup) -> Tree:
     )
     # Never empty, which the engine does not take for a table of values.
     listed = [call("arrayPushBack", call("groupArray", column(name)), text("")) for name in ("key", "value")]
-    both = exp.Subquery(this=select(call("tuple", *listed)).from_(table(pairs, "pairs")))
+    both = exp.Subquery(this=select(call("tuple", *listed)).from_(table(pairs, "pairs"), copy=False))
     keys, values = (call("tupleElement", both.copy(), exp.Literal.number(at)) for at in (1, 2))
     return read_value(call("transform", joined(by), keys, values, text("")), lookup.reading)
 

@@ -43,9 +43,18 @@ def adds_nothing(commands: Iterable[Command]) -> bool:
     return all(_adds_nothing(command) for command in commands)
 
 
-def _adds_nothing(command: Command) -> bool:
+def writes_something(commands: Iterable[Command]) -> bool:
+    """Return whether one of some commands, or of their subsearches, writes what others can read."""
+    return any(name_of(one) in _WRITING or _writes_within(one) for one in commands)
+
+
+def _writes_within(command: Command) -> bool:
     within = getattr(command, "subsearch", None)
-    if within is not None and any(name_of(one) in _WRITING for one in within.commands):
+    return within is not None and writes_something(within.commands)
+
+
+def _adds_nothing(command: Command) -> bool:
+    if _writes_within(command):
         return False
     return (
         bool(getattr(command, "by", ()))

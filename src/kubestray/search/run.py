@@ -18,7 +18,7 @@ from kubestray.search.given import given_relation
 from kubestray.search.identity import identifying
 from kubestray.search.kept import Kept
 from kubestray.search.naming import NO_NAMES, Naming
-from kubestray.search.nothing import adds_nothing, gives_nothing
+from kubestray.search.nothing import adds_nothing, gives_nothing, writes_something
 from kubestray.search.plan import Accelerated, LookupRows, Measure, Rows, nodes, outline
 from kubestray.search.relation import (
     Annotation,
@@ -214,6 +214,11 @@ def _compiled(request: Request, query: Query, at_once: bool) -> Compiled:
 def learns(request: Request) -> bool:
     """Tell whether a search learns from rows before its time range."""
     return any(command.rereads for command in parser.parse(source_of(request)).commands)
+
+
+def writes(request: Request) -> bool:
+    """Tell whether a search writes a lookup or an index, which others can read."""
+    return writes_something(parser.parse(source_of(request)).commands)
 
 
 def source_of(request: Request) -> Source:

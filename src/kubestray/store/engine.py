@@ -140,10 +140,13 @@ def prepared(tree: exp.Expr) -> Prepared:
 
 
 def render(tree: Statement, *, pretty: bool = False) -> str:
-    """Print a tree as ClickHouse SQL: the only place where SQL text comes into being."""
+    """Print a tree as ClickHouse SQL: the only place where SQL text comes into being.
+
+    The tree is printed as it is: a copy of it, which the generator would make, takes as long as printing.
+    """
     if isinstance(tree, Ready):
         return tree.text
-    return tree.sql(dialect=DIALECT, pretty=pretty, comments=False)
+    return tree.sql(dialect=DIALECT, pretty=pretty, comments=False, copy=False)
 
 
 # Deep foreach bodies nest one subquery a field; the engine's default of 100 is for typing errors.

@@ -129,14 +129,14 @@ def _increases(selection: Selection, kinds: frozenset[Kind] | None) -> exp.Selec
         .where(_scan(selection, span.reaching_back(LOOKBACK_NS), kinds))
     )
     behind = [named(_previous(name), f"before_{name}") for name in ("time", "start", "value")]
-    paired = select(*map(column, names), *behind).from_(table(points, "points"))
+    paired = select(*map(column, names), *behind).from_(table(points, "points"), copy=False)
     recent = exp.LTE(
         this=exp.Sub(this=column("time"), expression=column("before_time")),
         expression=unsigned(LOOKBACK_NS),
     )
     return (
         select(column("metric"), column("series_id"), column("time"), named(_increase(), "value"))
-        .from_(table(paired, "pairs"))
+        .from_(table(paired, "pairs"), copy=False)
         .where(all_of([span.holds(column("time")), call("isNotNull", column("before_time")), recent]))
     )
 
