@@ -75,6 +75,17 @@ def test_what_is_new_is_found_although_nothing_was_a_moment_ago(filled):
     assert [row["host"] for row in run(filled, KNOWN, kept)[0]] == ["a", "b"]
 
 
+def test_what_joins_what_is_new_asks_that_first_once_it_has_run(filled):
+    kept, text = (
+        Kept(filled.changes),
+        KNOWN + f" | where n > 0 | join type=inner host [ {NEW} | fields host ]",
+    )
+    assert [run(filled, text, kept) for _ in range(2)] == [([], 0)] * 2
+    filled.append(batch([(series("load", host="b"), NOW - MINUTE, 0, 1.0)]))
+    for _ in range(2):
+        assert [row["host"] for row in run(filled, text, kept)[0]] == ["b"]
+
+
 def test_what_is_written_is_written_though_it_is_nothing(filled):
     written = []
 

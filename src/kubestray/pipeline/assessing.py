@@ -50,11 +50,15 @@ class Assessment:
         known = [(one.sequence, one.change, one.document) for one in noted]
         self._assessor = Assessor(scoring, direct, documents, reached, earlier, known)
 
-    def advance(self, now: int, hits: Sequence[Hit] = ()) -> list[Change]:
-        """See to the risk events up to ``now`` (ns) and to hits; record what became of findings."""
+    def advance(self, now: int, hits: Sequence[Hit] = (), *, events: bool = True) -> list[Change]:
+        """See to the risk events up to ``now`` (ns) and to hits; record what became of findings.
+
+        Without ``events`` the caller knows that there is none since the last time.
+        """
         if now <= self._reached:
             return []
-        changes = self._assessor.advance(now, self._ledger.risk(self._reached, now), hits)
+        found = self._ledger.risk(self._reached, now) if events else []
+        changes = self._assessor.advance(now, found, hits)
         self._ledger.record_changes(changes)
         self._reached = now
         return changes

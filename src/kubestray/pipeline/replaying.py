@@ -95,7 +95,8 @@ def replay(
                 if trial:
                     trial.each(one.scheduled, run)
             if events or any(one.told_since is None for one in pending):
-                assessment.advance(place, hits)
+                # What is recorded here is of these runs alone, but for a trial.
+                assessment.advance(place, hits, events=events > 0 or trial is not None)
             done.risk_events += events
             done.runs += len(pending)
             progress(min(place, end), done.runs)

@@ -3,6 +3,8 @@
 Detections choose a few rows, mostly none, and then look up whose they are. The first part is a fraction of
 the statement, and its plan is one that can be kept where that of the whole depends on the catalog. So a
 search that runs again and again asks its first part first.
+
+Before that it looks whether anything is new, where it joins only what is (`unseen`): that reads no points.
 """
 
 from __future__ import annotations
@@ -10,8 +12,11 @@ from __future__ import annotations
 from threading import Lock
 
 from kubestray.search import parser
+from kubestray.search.commands.join import Join
+from kubestray.search.commands.unseen import Unseen
 from kubestray.search.nothing import adds_nothing, name_of
 from kubestray.search.source import Source
+from kubestray.search.syntax import Pipeline
 
 _CHOOSING = frozenset(("search", "where"))
 _PAUSE = 10
@@ -33,11 +38,21 @@ def first_part(source: Source) -> str | None:
     return source.text[: commands[place].at].rstrip() + " head 1"
 
 
+def news_needed(source: Source) -> tuple[Pipeline, ...]:
+    """Return the subsearches that tell what is new; where one gives no row, the search gives none."""
+    commands = parser.parse(source).commands
+    if not adds_nothing(commands[1:]):
+        return ()
+    joined = [one.subsearch for one in commands if isinstance(one, Join) and not one.outer]
+    return tuple(one for one in joined if any(isinstance(command, Unseen) for command in one.commands))
+
+
 class FirstParts:
     """The first parts of searches that run again and again. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._parts: dict[str, str | None] = {}
+        self._news: dict[str, tuple[Pipeline, ...]] = {}
         self._pauses: dict[str, int] = {}
         self._lock = Lock()
 
@@ -48,7 +63,12 @@ class FirstParts:
     def ran(self, source: Source) -> None:
         """Take note of a search that was planned as a whole."""
         if source.text not in self._parts:
+            self._news[source.text] = news_needed(source)
             self._parts[source.text] = first_part(source)
+
+    def news(self, text: str) -> tuple[Pipeline, ...]:
+        """Return the subsearches of a search that has run, each of which has to give rows."""
+        return self._news.get(text, ())
 
     def due(self, text: str) -> str | None:
         """Return the first part of a search if it is to be asked."""

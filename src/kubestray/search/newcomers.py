@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from kubestray.baseline.novelty import (
     HALF_LIFE,
@@ -17,32 +16,21 @@ from kubestray.baseline.novelty import (
     usual_rate,
 )
 from kubestray.baseline.stray import LEARNING, READY
-from kubestray.model.errors import SearchError
-from kubestray.search.catalogued import Sighting, over_catalog
-from kubestray.search.plan import Catalogued, Column, Filter, Grouped, Limited, nodes
+from kubestray.search.catalogued import over_catalog
+from kubestray.search.first_sights import Facts, Seen, facts_of
+from kubestray.search.plan import Catalogued, Filter, nodes
 from kubestray.search.relation import Context, Relation
+from kubestray.search.sightings import Parts
 from kubestray.search.times import SECOND_NS
 from kubestray.search.values import NULL, Shape, as_text
-from kubestray.store.trees import (
-    Tree,
-    all_of,
-    any_of,
-    call,
-    column,
-    either,
-    lambda_,
-    number,
-    one_of,
-    text,
-)
+from kubestray.store.trees import all_of, call, column
 
-Parts = tuple[str, ...]
-MOST_KEYS = 100_000
 MOST_PLACES = 10
 ROUTINE = 25 * 3600.0
 """Seconds in which what happens once a day has happened, if an hour later than the day before."""
 
 _LAG = 3600.0  # seconds by which last_seen may lag
+_HOUR_NS = 3600 * SECOND_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,41 +60,11 @@ class Newcomer:
     age: float
 
 
-@dataclass(slots=True)
-class Seen:
-    """The catalog by text columns of scope, key and places, and the range that is asked about (seconds)."""
-
-    relation: Relation
-    sighting: Sighting
-    scope: list[Column]
-    key: list[Column]
-    places: list[Column]
-    earliest: float
-    latest: float
-    history: float
-
-    def grouped(
-        self, by: Sequence[Column], aggregates: Sequence[tuple[str, Tree]], context: Context
-    ) -> Relation:
-        """Return aggregates of sightings by some columns, as fields ``g0``, … and as they are named."""
-        made = {name: context.column(Shape.NUMBER) for name, _ in aggregates}
-        groups = {f"g{place}": context.column(Shape.TEXT) for place in range(len(by))}
-        node = Grouped(
-            self.relation.node,
-            tuple((own, column(one.name)) for own, one in zip(groups.values(), by, strict=True)),
-            tuple((made[name], tree) for name, tree in aggregates),
-        )
-        return Relation(node, {**groups, **made})
-
-    def first_known(self) -> tuple[str, Tree]:
-        """Return the first sight of a group as an aggregate."""
-        return "first", call("min", _column(self.sighting.first))
-
-
 def seen_by(wanted: Wanted, relation: Relation, context: Context) -> Seen:
     """Return the catalog as these rows see it; rows without one of the fields are left out."""
     names = [*wanted.scope, *wanted.fields, *wanted.places]
     since = max(0, context.span.earliest - round((wanted.history + _LAG) * SECOND_NS))
+    since = since // _HOUR_NS * _HOUR_NS  # the same for the runs of an hour
     known, sighting = over_catalog(relation, names, since, context)
     made = [(context.column(Shape.TEXT), as_text(known.value(name) or NULL)) for name in names]
     known = known.computed(made)
@@ -125,12 +83,11 @@ def newcomers(seen: Seen, context: Context) -> list[Newcomer]:
     """Return the keys that were first seen in the range, in the order of their times; most runs find none."""
     if not context.catalog.began(_metrics(seen.relation), context.span):
         return []  # no series is new, so no key is
-    recent = _recent(seen, context)
-    news = [one for one in recent if one[2] >= seen.earliest]
-    if not news:
+    facts = facts_of(seen, context)
+    if facts is None:
         return []
-    facts = _Facts(seen, recent, news, context)
-    return [facts.judged(*one) for one in news]
+    judge = _Judge(seen, facts)
+    return [judge.judged(*one) for one in facts.recent if one[2] >= seen.earliest]
 
 
 def _metrics(relation: Relation) -> set[str]:
@@ -139,124 +96,25 @@ def _metrics(relation: Relation) -> set[str]:
     return {metric for measure in read for metric in measure.metrics}
 
 
-def _recent(seen: Seen, context: Context) -> list[tuple[Parts, Parts, float]]:
-    """Return scope, key and first sight of what was first seen in the range or just before."""
-    by = [*seen.scope, *seen.key]
-    grouped = seen.grouped(by, [seen.first_known()], context)
-    first = grouped.fields["first"]
-    holds = [
-        call("greaterOrEquals", column(first.name), number(seen.earliest - WINDOW)),
-        call("less", column(first.name), number(seen.latest)),
-    ]
-    node = Limited(Filter(grouped.node, all_of(holds)), (), MOST_KEYS + 1)
-    rows = context.discover(grouped.with_node(node))
-    if len(rows) > MOST_KEYS:
-        raise SearchError(f"more than {MOST_KEYS} keys are new in this range", hint="look at less time")
-    scopes = len(seen.scope)
-    found = [(p[:scopes], p[scopes:], row["first"]) for row in rows for p in [_parts(row, len(by))]]
-    return sorted(found, key=lambda one: (one[2], one[0], one[1]))
+class _Judge:
+    """Tells how much news keys are, from the facts about a range."""
 
-
-def _parts(row: Mapping[str, Any], count: int) -> Parts:
-    return tuple(row.get(f"g{place}", "") for place in range(count))
-
-
-@dataclass(slots=True)
-class _Facts:
-    """What is asked once for all newcomers of a range: how often scopes meet new keys, and where keys are
-    known.
-    """
-
-    seen: Seen
-    recent: list[tuple[Parts, Parts, float]]
-    news: list[tuple[Parts, Parts, float]]
-    context: Context
-    _scopes: dict[Parts, tuple[float, float]] = field(default_factory=dict)
-    _known: dict[Parts, list[tuple[Parts, Parts, float]]] = field(default_factory=dict)
-    _all: dict[str, float] = field(default_factory=dict)
-    _anew: float = 0.0
-    _by_scope: dict[Parts, list[float]] = field(default_factory=dict)
-    _everywhere: list[float] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        seen, context = self.seen, self.context
-        by_key = seen.grouped([*seen.scope, *seen.key], [seen.first_known()], context)
-        scopes = [by_key.fields[f"g{place}"] for place in range(len(seen.scope))]
-        keys = [by_key.fields[f"g{place + len(scopes)}"] for place in range(len(seen.key))]
-        own = Seen(by_key, Sighting(by_key.fields["first"], 0), scopes, keys, [],
-                   seen.earliest, seen.latest, seen.history)  # fmt: skip
-        self._ask_scopes(own)
-        self._ask_fleet(own)
-        self._ask_places()
-        for scope, _, first in self.recent:
-            if first >= self._scopes[scope][0] + PRIOR_SECONDS:
+    def __init__(self, seen: Seen, facts: Facts) -> None:
+        self._seen, self._scopes = seen, facts.scopes
+        self._fleet, self._known = facts.fleet, facts.known
+        self._by_scope: dict[Parts, list[float]] = {}
+        self._everywhere: list[float] = []
+        for scope, _, first in facts.recent:
+            if first >= facts.scopes[scope][0] + PRIOR_SECONDS:
                 self._by_scope.setdefault(scope, []).append(first)
                 self._everywhere.append(first)
-
-    def _ask_scopes(self, own: Seen) -> None:
-        wanted = dict.fromkeys(scope for scope, _, _ in self.recent)
-        chosen = own if not own.scope else _chosen(own, own.scope, wanted)
-        for row in self.context.discover(self._met(chosen)):
-            self._scopes[_parts(row, len(own.scope))] = (row["since"], row["news"])
-
-    def _ask_fleet(self, own: Seen) -> None:
-        scopes = self._met(own)
-        since, news = (_column(scopes.fields[name]) for name in ("since", "news"))
-        asked = {
-            "since": call("min", since),
-            "news": call("sum", news),
-            "scopes": _double(call("count")),
-        }
-        self._all = self.context.discover(self._summed(scopes, asked))[0]
-        by_fields = own.grouped(own.key, [("first", call("min", _column(own.sighting.first)))], self.context)
-        times = call("groupArray", _column(by_fields.fields["first"]))
-        anew = {"news": self._decayed(times, number(self._all["since"]))}
-        self._anew = self.context.discover(self._summed(by_fields, anew))[0]["news"]
-
-    def _met(self, own: Seen) -> Relation:
-        """Return for each scope since when it is known, and how many new keys it met after its first hour."""
-        times = call("groupArray", _column(own.sighting.first))
-        since = call("arrayMin", times)
-        asked = [("since", _double(since)), ("news", self._decayed(times, since))]
-        return own.grouped(own.scope, asked, self.context)
-
-    def _summed(self, rows: Relation, asked: Mapping[str, Tree]) -> Relation:
-        made = {name: self.context.column(Shape.NUMBER) for name in asked}
-        return Relation(Grouped(rows.node, (), tuple((made[name], asked[name]) for name in asked)), made)
-
-    def _ask_places(self) -> None:
-        seen = self.seen
-        chosen = _chosen(seen, seen.key, dict.fromkeys(key for _, key, _ in self.news))
-        by = [*seen.scope, *seen.key, *seen.places]
-        asked = chosen.grouped(by, [seen.first_known()], self.context)
-        rows = self.context.discover(asked.with_node(Limited(asked.node, (), MOST_KEYS * 10)))
-        scopes, keys = len(seen.scope), len(seen.scope) + len(seen.key)
-        for row in rows:
-            parts = _parts(row, len(by))
-            self._known.setdefault(parts[scopes:keys], []).append(
-                (parts[:scopes], parts[keys:], row["first"])
-            )
-
-    def _decayed(self, times: Tree, since: Tree) -> Tree:
-        """Return how many of some first sights were news before what is `recent`, less what is forgotten.
-
-        What a scope has in its first hour is what there is, no news.
-        """
-        one, before = call("assumeNotNull", column("t")), number(self.seen.earliest - WINDOW)
-        weight = call(
-            "exp2", call("divide", call("minus", one, number(self.seen.earliest)), number(HALF_LIFE))
-        )
-        settled = call("plus", since.copy(), number(PRIOR_SECONDS))
-        counts = all_of([call("greaterOrEquals", one.copy(), settled), call("less", one.copy(), before)])
-        summed = call("arraySum", lambda_("t", either(counts, weight, number(0.0))), times.copy())
-        return _double(summed)
 
     def _news_at(self, time: float, older: float, recent: Iterable[float]) -> float:
         """Return how many keys were news by a time, less the last ten minutes: a burst must not explain
         itself.
         """
         counted = [first for first in recent if first <= time - WINDOW]
-        older *= math.exp2(-(time - self.seen.earliest) / HALF_LIFE)
+        older *= math.exp2(-(time - self._seen.earliest) / HALF_LIFE)
         return older + sum(math.exp2(-(time - first) / HALF_LIFE) for first in counted)
 
     def judged(self, scope: Parts, key: Parts, first: float) -> Newcomer:
@@ -264,15 +122,15 @@ class _Facts:
         since, older = self._scopes[scope]
         age = first - since
         elsewhere, share = self._elsewhere(scope, key, first)
-        state = READY if age >= self.seen.history else LEARNING
+        state = READY if age >= self._seen.history else LEARNING
         if age < PRIOR_SECONDS:
             novelty = 0.0 if elsewhere else self._in_fleet(first)
         else:
             times = self._by_scope[scope]
             recent = sum(first - WINDOW < one <= first for one in times)
-            everywhere = self._news_at(first, self._all["news"], self._everywhere)
-            fleet = _watched(first - self._all["since"])
-            usual = usual_rate(everywhere, fleet, int(self._all["scopes"]))
+            everywhere = self._news_at(first, self._fleet.news, self._everywhere)
+            fleet = _watched(first - self._fleet.since)
+            usual = usual_rate(everywhere, fleet, self._fleet.scopes)
             rate = own_rate(self._news_at(first, older, times), _watched(age), usual)
             youth = math.exp2(-age / HALF_LIFE)
             novelty = _likely(rarity(recent, rate)) * (1.0 - youth * share)
@@ -284,10 +142,10 @@ class _Facts:
 
         Jobs bring scopes of their own once a day: before the fleet has seen a day it may well be one of them.
         """
-        seconds = first - self._all["since"]
+        seconds = first - self._fleet.since
         if seconds < PRIOR_SECONDS:
             return 0.0  # everything begins
-        rate = usual_rate(self._news_at(first, self._anew, ()), _watched(seconds), 1)
+        rate = usual_rate(self._news_at(first, self._fleet.anew, ()), _watched(seconds), 1)
         return _likely(rarity(1, rate)) * (0.5 if seconds < ROUTINE else 1.0)
 
     def _elsewhere(self, scope: Parts, key: Parts, first: float) -> tuple[tuple[str, ...], float]:
@@ -298,24 +156,8 @@ class _Facts:
         others = {other for other, _ in earlier if other != scope}
         places = {place for _, place in earlier if place and place not in own}
         named = sorted({":".join(one) for one in (*others, *places)})
-        share = len(others) / max(1, int(self._all["scopes"]))
+        share = len(others) / max(1, self._fleet.scopes)
         return tuple(named[:MOST_PLACES]), min(1.0, share)
-
-
-def _chosen(seen: Seen, columns: Sequence[Column], wanted: Iterable[Parts]) -> Seen:
-    """Return the sightings in which some columns have one of these values."""
-    own = [_column(one) for one in columns]
-    options = list(wanted)
-    if len(own) == 1:
-        holds: Tree = one_of(own[0], [text(option[0]) for option in options])
-    else:
-        holds = any_of(
-            [all_of([_same(a, b) for a, b in zip(own, option, strict=True)]) for option in options]
-        )
-    relation = seen.relation.with_node(Filter(seen.relation.node, holds))
-    return Seen(
-        relation, seen.sighting, seen.scope, seen.key, seen.places, seen.earliest, seen.latest, seen.history
-    )
 
 
 def _watched(age: float) -> float:
@@ -326,15 +168,3 @@ def _watched(age: float) -> float:
 def _likely(score: float) -> float:
     """Return 1 less the probability of which a score is -log10."""
     return -math.expm1(-score * math.log(10.0))
-
-
-def _same(value: Tree, wanted: str) -> Tree:
-    return call("equals", value.copy(), text(wanted))
-
-
-def _column(one: Column) -> Tree:
-    return column(one.name)
-
-
-def _double(value: Tree) -> Tree:
-    return call("toNullable", call("toFloat64", value))

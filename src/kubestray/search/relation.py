@@ -16,6 +16,7 @@ from kubestray.baseline.profile import Profile
 from kubestray.model.errors import SearchError
 from kubestray.model.metric import Kind
 from kubestray.search.plan import Assignment, Column, Extend, Filter, Measure, Node, Order
+from kubestray.search.sightings import Sightings
 from kubestray.search.source import Source
 from kubestray.search.syntax import Pipeline
 from kubestray.search.trace import Trace, When
@@ -279,6 +280,7 @@ class Context:
     """Runs a search whose rows the plan depends on, many of them: its fields are the columns, in order. None
     where there is no data."""
     profiles: Profiles | None = None
+    sightings: Sightings = field(default_factory=Sightings)
     before: Before | None = None
     """What leads to the rows of the command that is planned, if it asks for it (`Command.rereads`)."""
     annotations: list[Annotation] = field(default_factory=list)

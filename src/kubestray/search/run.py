@@ -13,7 +13,7 @@ from sqlglot import exp
 from kubestray.model.errors import SearchError
 from kubestray.search import acceleration, commands, parser
 from kubestray.search.catalog import StoreCatalog
-from kubestray.search.compile import compile_relation
+from kubestray.search.compile import compile_rewritten, rewritten_relation
 from kubestray.search.given import given_relation
 from kubestray.search.identity import identifying
 from kubestray.search.kept import Kept
@@ -32,6 +32,7 @@ from kubestray.search.relation import (
     Switches,
 )
 from kubestray.search.results import rows_of
+from kubestray.search.sightings import Sightings
 from kubestray.search.source import MacroLookup, Source, expand
 from kubestray.search.sources import rows_read
 from kubestray.search.syntax import Command, Pipeline, Place
@@ -120,6 +121,8 @@ class Compiled:
     outputs: list[Output]
     steps: int
     """How many steps the statement has."""
+    again: bool = False
+    """Whether it is made of a plan that was kept before."""
     nothing: bool = False
     """Whether it is certain that there are no rows: nobody has to ask, and there is no statement."""
 
@@ -186,13 +189,13 @@ def _compiled(request: Request, query: Query, at_once: bool) -> Compiled:
     kept, key = request.kept, _key(request, context)
 
     def compiling(made: Relation) -> exp.Select:
-        return _statement(made, request, query)
+        return _named(compile_rewritten(made), request, query)
 
     plan = kept.find(key) if kept else None
     if kept and plan and not plan.naming.holds(_answered(kept.answers, request, query)):
         plan = None
     if plan and (ready := plan.again(context.when, context.catalog, request.lookups)):
-        return Compiled(plan.relation, ready, list(plan.annotations), [], plan.steps)
+        return Compiled(plan.relation, ready, list(plan.annotations), [], plan.steps, again=True)
     given = given_relation(request.rows, context) if request.rows is not None else None
     pipeline = parser.parse(context.source)
     text = context.source.text
@@ -204,10 +207,12 @@ def _compiled(request: Request, query: Query, at_once: bool) -> Compiled:
         return Compiled(relation, exp.select(), context.annotations, [], 0, nothing=True)
     if kept and key is not None:
         context.trace.own |= bool(context.outputs) or acceleration.has_any(relation.node)
-        kept.keep(key, relation, context.annotations, context.trace, request.naming, compiling)
+        made = kept.keep(key, relation, context.annotations, context.trace, request.naming, compiling)
+        if made:
+            return Compiled(relation, made.first, context.annotations, [], made.steps)
     if request.summaries:
         relation = acceleration.from_kept(relation, context, request.naming, _limited(request, query))
-    statement = compiling(relation)
+    statement = _statement(relation, request, query)
     return Compiled(relation, statement, context.annotations, context.outputs, len(statement.ctes))
 
 
@@ -251,6 +256,7 @@ def context_of(request: Request, query: Query) -> Context:
         discover=lambda relation: rows_of(_asked(relation, request, query, trace), relation),
         table=lambda relation: _asked(relation, request, query, trace),
         profiles=request.profiles and Watched(request.profiles, trace),
+        sightings=request.kept.sightings if request.kept else Sightings(),
         trace=trace,
     )
 
@@ -265,8 +271,12 @@ def _answered(answers: Answers, request: Request, query: Query) -> Callable[[exp
 
 
 def _statement(relation: Relation, request: Request, query: Query) -> exp.Select:
+    return _named(compile_rewritten(rewritten_relation(relation)), request, query)
+
+
+def _named(statement: exp.Select, request: Request, query: Query) -> exp.Select:
     asking = _answered(request.kept.answers if request.kept else NONE_KEPT, request, query)
-    made = request.naming.applied(compile_relation(relation), asking)
+    made = request.naming.applied(statement, asking)
     assert isinstance(made, exp.Select)
     return made
 
@@ -295,6 +305,8 @@ def _asked(relation: Relation, request: Request, query: Query, trace: Trace) -> 
 
 def run_search(request: Request, query: Query) -> Result:
     """Compile a search and run it; the lookups and indexes that it writes are written when this returns."""
+    if (annotations := _without_news(request, query)) is not None:
+        return Result([], [], annotations)
     first = _first_part(request)
     if first is not None and request.kept:
         found = _complete(compile_search(first, query, at_once=True), first, query)
@@ -302,6 +314,17 @@ def run_search(request: Request, query: Query) -> Result:
             return Result([], [], found.annotations)
         request.kept.first_parts.gave_rows(source_of(request).text)
     return _complete(compile_search(request, query, at_once=True), request, query)
+
+
+def _without_news(request: Request, query: Query) -> list[Annotation] | None:
+    """Return what to tell of a search that has run before, if it joins what is new and nothing is."""
+    if request.kept is None or request.rows is not None or request.indexes:
+        return None
+    for pipeline in request.kept.first_parts.news(source_of(request).text):
+        context = context_of(dataclasses.replace(request, naming=request.naming.for_search()), query)
+        if gives_nothing(plan_pipeline(pipeline, context, None, brief=True).node):
+            return context.annotations
+    return None
 
 
 def _first_part(request: Request) -> Request | None:

@@ -40,9 +40,10 @@ from dataclasses import dataclass
 
 from kubestray.model.errors import SearchError
 from kubestray.search.cursor import Cursor
+from kubestray.search.first_sights import Seen
 from kubestray.search.given import given_relation
 from kubestray.search.joining import join_first
-from kubestray.search.newcomers import Newcomer, Seen, Wanted, newcomers, seen_by
+from kubestray.search.newcomers import Newcomer, Wanted, newcomers, seen_by
 from kubestray.search.options import amount, length, one_of, read_names
 from kubestray.search.plan import Column, Filter
 from kubestray.search.relation import Context, Relation
