@@ -38,7 +38,7 @@ check: install
 bench: install
 	$(BIN)/python -m bench
 
-# The 30 days of points that a part of the benchmark needs: some ten minutes, once.
+# The 30 days of points that a part of the benchmark needs, here and in VictoriaMetrics: half an hour or more, once.
 bench-data: install
 	$(BIN)/python -m bench --data
 

@@ -25,6 +25,9 @@ from typing import Any
 
 from bench.estate import ESTATE, Shape, estate
 from bench.parts import PARTS, Part, measured
+from bench.peers import Absent
+from bench.thirty_days import edges_of
+from bench.whole import load_whole
 
 RECORD = Path(__file__).parent / "results" / "latest.json"
 _SECONDS = 600.0  # of all parts together
@@ -40,10 +43,7 @@ def main() -> int:
     parser.add_argument("--alone", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.data:
-        store, loaded = estate(ESTATE, Shape())
-        store.close()
-        print(json.dumps(asdict(loaded)))
-        return 0
+        return _data()
     if asked.alone:
         print(json.dumps(measured(asked.alone)))
         return 0
@@ -52,6 +52,17 @@ def main() -> int:
     if asked.parts:
         return _some([part for part in PARTS if part.name in asked.parts], asked.keep)
     return _show(_measured(PARTS), keep=True)
+
+
+def _data() -> int:
+    """Make the data of 30 days, and load VictoriaMetrics with its edges; print what that took."""
+    store, loaded = estate(ESTATE, Shape())
+    store.close()
+    peer = load_whole(ESTATE, Shape(), edges_of(Shape()))
+    print(json.dumps(asdict(loaded) | {"victoriametrics": asdict(peer)}))
+    if isinstance(peer, Absent):
+        print(f"{peer.name} has no data: {peer.reason}", file=sys.stderr)
+    return 0
 
 
 def _some(parts: Sequence[Part], keep: bool) -> int:

@@ -23,6 +23,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,8 +70,7 @@ def victoria_metrics(data: Slice, folder: Path, budget: float = 900) -> Peer | A
 
     Its native import is left out: that takes blocks compressed already, so this file would do the work.
     """
-    program = shutil.which("victoria-metrics-prod") or shutil.which("victoria-metrics")
-    return _measured("VictoriaMetrics", program, _victoria_metrics, data, folder, budget)
+    return _measured("VictoriaMetrics", victoria_metrics_program(), _victoria_metrics, data, folder, budget)
 
 
 def prometheus(data: Slice, folder: Path, budget: float = 900) -> Peer | Absent:
@@ -108,13 +108,58 @@ def _points_of(data: Kept) -> str:
     return f"{SELECTION}[{data.last - data.first + 1}ms]"
 
 
-def _victoria_metrics(program: str, data: Kept, folder: Path, deadline: Deadline) -> Peer:
-    store = folder / "victoria-metrics"
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What it took to load a slice into VictoriaMetrics, and the bytes a sample takes there."""
 
+    client_seconds: float
+    load_seconds: float
+    bytes_per_sample: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What VictoriaMetrics took for the baseline, the best of so many runs, and what it said."""
+
+    seconds: float
+    runs: int
+    answers: Mapping[Labels, tuple[float, float]]
+
+
+def victoria_metrics_program() -> str | None:
+    """Return the program of VictoriaMetrics, if it is installed."""
+    return shutil.which("victoria-metrics-prod") or shutil.which("victoria-metrics")
+
+
+def fill_victoria_metrics(program: str, data: Kept, folder: Path, deadline: Deadline) -> Filled:
+    """Load a slice into a folder, and merge its parts."""
+    with _serving_victoria_metrics(program, folder, deadline) as server:
+        client, load = _load(json_lines(data), partial(server.post, "/api/v1/import"), deadline)
+        flush = seconds_of(lambda: server.get("/internal/force_flush"))
+        size = _merged_size(server, folder / "victoria-metrics", deadline)
+    return Filled(client, load + flush, size / data.points)
+
+
+def ask_victoria_metrics(program: str, data: Kept, folder: Path, deadline: Deadline) -> Answer:
+    """Ask for the baseline over a slice that a folder holds already."""
+    both = f'aggr_over_time(("avg_over_time", "stddev_over_time"), {_points_of(data)}) keep_metric_names'
+    with _serving_victoria_metrics(program, folder, deadline) as server:
+        seconds, runs, body = best_of(lambda: server.query(both, data.last), deadline)
+    vector = _vector(body)
+    means, spreads = (
+        {key_of(labels, but="rollup"): value for labels, value in vector if labels["rollup"] == function}
+        for function in ("avg_over_time", "stddev_over_time")
+    )
+    return Answer(seconds, runs, {key: (mean, spreads[key]) for key, mean in means.items()})
+
+
+def _serving_victoria_metrics(
+    program: str, folder: Path, deadline: Deadline
+) -> AbstractContextManager[Server]:
     def command(port: int) -> list[str]:
         return [
             program,
-            f"-storageDataPath={store}",
+            f"-storageDataPath={folder / 'victoria-metrics'}",
             f"-httpListenAddr=127.0.0.1:{port}",
             "-retentionPeriod=100y",
             "-loggerLevel=WARN",
@@ -126,27 +171,22 @@ def _victoria_metrics(program: str, data: Kept, folder: Path, deadline: Deadline
             "-search.maxUniqueTimeseries=10000000",
         ]
 
-    both = f'aggr_over_time(("avg_over_time", "stddev_over_time"), {_points_of(data)}) keep_metric_names'
-    with running(command, "/health", folder / "victoria-metrics.log", deadline) as server:
-        client, load = _load(json_lines(data), partial(server.post, "/api/v1/import"), deadline)
-        flush = seconds_of(lambda: server.get("/internal/force_flush"))
-        size = _merged_size(server, store, deadline)
-        seconds, runs, body = best_of(lambda: server.query(both, data.last), deadline)
-    vector = _vector(body)
-    means, spreads = (
-        {key_of(labels, but="rollup"): value for labels, value in vector if labels["rollup"] == function}
-        for function in ("avg_over_time", "stddev_over_time")
-    )
+    return running(command, "/health", folder / "victoria-metrics.log", deadline)
+
+
+def _victoria_metrics(program: str, data: Kept, folder: Path, deadline: Deadline) -> Peer:
+    filled = fill_victoria_metrics(program, data, folder, deadline)
+    answer = ask_victoria_metrics(program, data, folder, deadline)
     return Peer(
         name="VictoriaMetrics",
-        version=_version(program),
+        version=version_of(program),
         points=data.points,
-        client_seconds=client,
-        load_seconds=load + flush,
-        baseline_seconds=seconds,
-        baseline_runs=runs,
-        bytes_per_sample=size / data.points,
-        answers={key: (mean, spreads[key]) for key, mean in means.items()},
+        client_seconds=filled.client_seconds,
+        load_seconds=filled.load_seconds,
+        baseline_seconds=answer.seconds,
+        baseline_runs=answer.runs,
+        bytes_per_sample=filled.bytes_per_sample,
+        answers=answer.answers,
     )
 
 
@@ -194,7 +234,7 @@ def _prometheus(program: str, data: Kept, folder: Path, deadline: Deadline) -> P
     )
     return Peer(
         name="Prometheus",
-        version=_version(program),
+        version=version_of(program),
         points=data.points,
         client_seconds=client,
         load_seconds=load + flush,
@@ -253,7 +293,7 @@ def _vector(body: bytes) -> list[tuple[dict[str, str], float]]:
     return [(row["metric"], float(row["value"][1])) for row in orjson.loads(body)["data"]["result"]]
 
 
-def _version(program: str) -> str:
+def version_of(program: str) -> str:
     """Return what a program says of itself, or else what its package does."""
     said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60, check=False)
     if number := re.search(r"\d+\.\d+\.\d+\S*", said.stdout + said.stderr):

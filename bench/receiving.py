@@ -39,11 +39,10 @@ def receiving(folder: Path, seconds: float) -> dict[str, Any]:
     figures |= _ours(folder, seconds)
     for name, command, ready in _peers(folder):
         program = shutil.which(name) or shutil.which(f"{name}-prod")
-        figures[f"{name}_points_per_second"] = (
-            _peer(partial(command, program), ready, folder / f"{name}.log", seconds / 5)
-            if program
-            else f"skipped: {name} is not installed"
-        )
+        if program is None:
+            figures[f"{name}_points_per_second"] = f"skipped: {name} is not installed"
+            continue
+        figures |= _peer(name, partial(command, program), ready, folder / f"{name}.log", seconds / 5)
     for ratio, ours, theirs in (
         ("otlp_over_victoriametrics_remote_write", "otlp", "victoria-metrics"),
         ("otlp_over_prometheus_remote_write", "otlp", "prometheus"),
@@ -169,14 +168,22 @@ class Sending:
             time.sleep(0.1)
 
 
-def _peer(command: Callable[[int], list[str]], ready: str, log: Path, seconds: float) -> int | str:
+def _peer(
+    name: str, command: Callable[[int], list[str]], ready: str, log: Path, seconds: float
+) -> dict[str, Any]:
     try:
         with running(command, ready, log, Deadline(4 * seconds + 60)) as server:
             sending = Sending(server, [RemoteWriteNode(number) for number in range(NODES)])
             sending.scrapes(_LEARNING)
-            return sending.measure(seconds)
+            before = _threads(server.pid)
+            rate = sending.measure(seconds)
+            spent = (_threads(server.pid) - before).total()
     except Stopped as stopped:
-        return f"stopped: {stopped}"
+        return {f"{name}_points_per_second": f"stopped: {stopped}"}
+    return {
+        f"{name}_points_per_second": rate,
+        f"{name}_cpu_microseconds_a_point": round(1e6 * spent / sending.counted, 2),
+    }
 
 
 def _peers(folder: Path) -> list[tuple[str, Callable[[str, int], list[str]], str]]:

@@ -16,8 +16,9 @@ from kubestray.receive.otlp import OtlpCache, decode_protobuf
 from kubestray.receive.points import Bounds
 from kubestray.receive.remote_write import decode_v1
 from kubestray.receive.remote_write_samples import LabelCache, label_cache
+from kubestray.store.journal import Journal
 from kubestray.store.open import open_store
-from kubestray.store.ordering import in_order
+from kubestray.store.ordering import in_order, received
 
 _NODES, _SCRAPES = 16, 8
 T = TypeVar("T")
@@ -50,10 +51,14 @@ def stages(folder: Path) -> dict[str, float]:
     store.engine.execute("SYSTEM STOP MERGES")
     timed("append, series never seen", points, lambda: store.append(Batch.concat(first)))
     timed("append", (_SCRAPES - 2) * points, lambda: [store.append(group) for group in groups])
-    metric = store._append_series(groups[0])
+    metric, _ = store._entries(groups[0])
     names = list(store._metrics)
-    timed("append: catalog", points, lambda: store._append_series(groups[0]))
+    timed("append: catalog", points, lambda: store._entries(groups[0]))
     values = store.value_columns()
+    journal = Journal(folder / "trial")
+    waiting = received(groups[0], metric, names)
+    timed("append: journal", points, lambda: journal.append([("samples", waiting)]))
+    journal.remove(journal.files())
     (rows,) = timed("append: sort", points, lambda: list(in_order(groups[0], metric, names, values)))
     timed(
         "append: insert (the floor)",

@@ -11,9 +11,11 @@ import numpy as np
 import sqlglot
 
 from bench.estate import METRICS, NOW, SECOND, Shape, edge_series, values
-from bench.peers import Absent, Peer, prometheus, victoria_metrics
-from bench.served import best, seconds_of
-from bench.slices import Series, Slice
+from bench.peers import Absent, Peer, prometheus
+from bench.served import Deadline, Stopped, best, seconds_of
+from bench.slices import Kept as KeptSlice
+from bench.slices import Labels, Series, Slice
+from bench.whole import ask_whole, kept_whole, whole
 from kubestray.config import load_config
 from kubestray.detect.runner import Times, macros_of
 from kubestray.model.content import Detection, Search
@@ -24,7 +26,7 @@ from kubestray.pipeline.setting_up import content_of, lookups_of, searching
 from kubestray.search.kept import Kept
 from kubestray.search.run import compile_search, run_search
 from kubestray.store.points import Span
-from kubestray.store.schema import HOUR_NS
+from kubestray.store.schema import DAY_NS, HOUR_NS
 from kubestray.store.store import Store
 
 PUBLISHED = Path(__file__).parents[2] / "shared" / "escu"
@@ -51,8 +53,8 @@ class Published:
         """Return the search of a detection."""
         return self._content.detections[name].search
 
-    def run(self, text: str, *, summaries: bool, span: Span | None = None) -> int:
-        """Run a search an hour later than the last, as the published schedule does; return its rows' number.
+    def rows(self, text: str, *, summaries: bool, span: Span | None = None) -> list[dict[str, Any]]:
+        """Run a search an hour later than the last, as the published schedule does; return its rows.
 
         What is kept between runs then helps as it does there, and no further.
         """
@@ -67,7 +69,11 @@ class Published:
             summaries=summaries,
             kept=self._kept,
         )
-        return len(run_search(request, self._store.query).rows)
+        return run_search(request, self._store.query).rows
+
+    def run(self, text: str, *, summaries: bool, span: Span | None = None) -> int:
+        """Run a search like `rows`; return their number."""
+        return len(self.rows(text, summaries=summaries, span=span))
 
     def searches(self) -> list[Search]:
         """Return the published detections and baselines."""
@@ -138,34 +144,90 @@ def _thirty_days() -> Span:
 
 
 def slice_of(shape: Shape, keys: int) -> Slice:
-    """Return the points of the first keys of the estate."""
+    """Return the points of the first keys of the estate, the very ones that the store has."""
 
     def series() -> Iterator[Series]:
-        times = np.arange(shape.start, NOW, shape.step * SECOND, dtype=np.uint64)
+        days = [
+            np.arange(day, day + DAY_NS, shape.step * SECOND, dtype=np.uint64)
+            for day in range(shape.start, NOW, DAY_NS)
+        ]
+        times = np.concatenate(days)
         for place, made in enumerate(edge_series(shape)[: keys * len(METRICS)]):
-            yield made.metric, dict(made.attributes), times, values(place, times)
+            yield (
+                made.metric,
+                dict(made.attributes),
+                times,
+                np.concatenate([values(place, day) for day in days]),
+            )
 
     return series
 
 
-def peers(store: Store, keys: Mapping[str, int], folder: Path, budget: float) -> dict[str, Any]:
-    """Measure the 30-day baseline in each peer over so many keys as it can load, and here over the same.
+def edges_of(shape: Shape) -> KeptSlice:
+    """Return the points of all edges of the estate."""
+    return kept_whole(shape, slice_of(shape, shape.keys))
 
-    Here the estate answers, which holds all keys: the search chooses those of the slice.
+
+def peers(store: Store, kept: Path, keys: int, folder: Path, budget: float) -> dict[str, Any]:
+    """Measure the 30-day baseline in each peer, and here over the same points.
+
+    VictoriaMetrics has all edges, loaded before (`bench.whole`). Prometheus takes the first ``keys`` while
+    this runs; here the estate answers, which holds all of them, so the search chooses those of the slice.
     """
     published, shape = Published(store), Shape()
-    figures: dict[str, Any] = {}
-    for measure in (victoria_metrics, prometheus):
-        name = measure.__name__.replace("_", "")
-        found = measure(slice_of(shape, keys[name]), folder / name, budget)
-        if isinstance(found, Absent):
-            figures[name] = {"absent": found.reason}
-            continue
-        chosen = BASELINE.replace("index=*", f"index=* source.workload.name IN ({_workloads(keys[name])})")
-        ours = best(partial(published.run, chosen, summaries=True, span=_thirty_days()))
-        figures[name] = _told(found) | {"kubestray_seconds": round(ours, 4)}
-        figures[f"outbound_30d_{name}_over_summaries"] = round(found.baseline_seconds / ours, 1)
-    return figures
+    return _whole(published, kept, shape, budget) | _prometheus(published, shape, keys, folder, budget)
+
+
+def _whole(published: Published, kept: Path, shape: Shape, budget: float) -> dict[str, Any]:
+    loaded = whole(kept, shape)
+    if isinstance(loaded, Absent):
+        return {"victoriametrics": {"absent": loaded.reason}}
+    try:
+        answer = ask_whole(kept, edges_of(shape), Deadline(budget))
+    except (Stopped, OSError) as error:
+        return {"victoriametrics": {"absent": str(error)}}
+    rows: list[list[dict[str, Any]]] = []
+    ours = best(lambda: rows.append(published.rows(BASELINE, summaries=True, span=_thirty_days())))
+    figures = {
+        "version": loaded.version,
+        "points": loaded.points,
+        "load_seconds": round(loaded.filled.load_seconds, 1),
+        "baseline_seconds": round(answer.seconds, 3),
+        "bytes_per_sample": round(loaded.filled.bytes_per_sample, 3),
+        "kubestray_seconds": round(ours, 4),
+        "answers_differ_by_at_most": float(f"{difference(answer.answers, rows[-1]):.1e}"),
+    }
+    return {
+        "victoriametrics": figures,
+        "outbound_30d_victoriametrics_over_summaries": round(answer.seconds / ours, 1),
+    }
+
+
+def _prometheus(published: Published, shape: Shape, keys: int, folder: Path, budget: float) -> dict[str, Any]:
+    found = prometheus(slice_of(shape, keys), folder / "prometheus", budget)
+    if isinstance(found, Absent):
+        return {"prometheus": {"absent": found.reason}}
+    chosen = BASELINE.replace("index=*", f"index=* source.workload.name IN ({_workloads(keys)})")
+    ours = best(partial(published.run, chosen, summaries=True, span=_thirty_days()))
+    return {
+        "prometheus": _told(found) | {"kubestray_seconds": round(ours, 4)},
+        "outbound_30d_prometheus_over_summaries": round(found.baseline_seconds / ours, 1),
+    }
+
+
+def difference(theirs: Mapping[Labels, tuple[float, float]], ours: list[dict[str, Any]]) -> float:
+    """Return how far a peer's means and deviations are from ours at most, as a share of these."""
+    known = {(row["source.workload.name"], row["source.process.name"]): row for row in ours}
+    if len(theirs) != len(known) * len(METRICS):
+        raise Stopped(f"it answered for {len(theirs)} series, we have {len(known) * len(METRICS)}")
+    apart = 0.0
+    for labels, both in theirs.items():
+        of = dict(labels)
+        row = known[of["source_workload_name"], of["source_process_name"]]
+        metric = of["__name__"].replace("_", ".")
+        for name, value in zip(("avg", "stdev"), both, strict=True):
+            apart = max(apart, abs(value / row[f"{name}_{metric}"] - 1))
+    return apart
 
 
 def _workloads(keys: int) -> str:

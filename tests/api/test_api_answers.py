@@ -13,6 +13,7 @@ from helpers import HOUR, NOW
 from kubestray.api.accounts import Role
 from kubestray.detect.runner import macros_of
 from kubestray.detect.scheduler import due
+from kubestray.pipeline.schedule import LOOKED
 
 
 @pytest.fixture(scope="module")
@@ -289,6 +290,8 @@ def test_metrics_are_read_by_prometheus_with_a_token(people, client):
     made = {name: pa.array([value], pa.uint64()) for name, value in numbers.items()}
     texts = {name: [row[name]] for name in ("detection", "error", "seconds")}
     people.running.store.record("runs", pa.table({**made, **texts}))
+    look = {**texts, "detection": [LOOKED + row["detection"]], "error": ["no time"]}
+    people.running.store.record("runs", pa.table({**made, **look}))
     answer = client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=")
     told = {
@@ -300,6 +303,8 @@ def test_metrics_are_read_by_prometheus_with_a_token(people, client):
     assert told["kubestray_detection_runs_total", DETECTION] == 1
     assert told["kubestray_detection_last_run_seconds", DETECTION] == 0.5
     assert told["kubestray_detection_last_run_timestamp_seconds", DETECTION] == (NOW - HOUR) / 1e9
+    looks = ("looks_total", "failed_looks_total", "look_rows_total", "look_seconds_total")
+    assert [told[f"kubestray_detection_{name}", DETECTION] for name in looks] == [1, 1, 2, 0.5]
     for kind in ("finding", "incident"):
         opened = client.get("/api/v1/findings", params={"kind": kind}).json()["total"]
         assert opened

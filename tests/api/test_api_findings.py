@@ -96,6 +96,8 @@ def test_the_chart_shows_what_the_search_measured(client, ids):
     assert all(5 <= row["value"] <= 33 for row in layers["line"])
     assert layers["rule"] == [{"limit": 19.5, "which": "upper"}]
     assert len(layers["point"]) == 3
+    assert spec["usermeta"]["shows"][0] == "observed"
+    assert client.get(f"/api/v1/findings/{ids[0]}/chart").json()["layer"] == spec["layer"]
     picture = client.get(f"/api/v1/findings/{finding}/chart.png")
     assert picture.headers["content-type"] == "image/png"
     assert picture.content.startswith(b"\x89PNG")

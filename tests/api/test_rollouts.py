@@ -22,7 +22,13 @@ PODS = (
     ("cart-6c5b8d7d9f-x2k4z", 10),
     ("cart-extra-7d9f8b5c6d-2xkzt", 5),  # of another workload
 )
+ENDS = {"cart-7d9f8b5c6d-2xkzt": 10, "cart-7d9f8b5c6d-9wqtn": 10, "cart-7d9f8b5c6d-bbbbb": 4}
+"""Hours ago; the first two make room for the new template."""
 ENTITY = Entity("workload", "prod", "shop", "cart")
+
+
+def _end(pod: str) -> int:
+    return NOW - ENDS[pod] * HOUR if pod in ENDS else NOW
 
 
 @pytest.fixture
@@ -33,7 +39,7 @@ def running(embedded, tmp_path):
         image = {"container.image.tag": "2" if hours <= 10 else "1", "k8s.deployment.name": "cart"}
         made = series("k8s.pod.cpu.usage", Kind.GAUGE, **where, **image)
         since = NOW - hours * HOUR + place * 20 * 10**9
-        points += [(made, time, 0, 1.0 + place) for time in range(since, NOW, 30 * MINUTE)]
+        points += [(made, time, 0, 1.0 + place) for time in range(since, _end(pod), 2 * MINUTE)]
     embedded.append(batch(points))
     return running_on(embedded, tmp_path)
 
@@ -42,13 +48,18 @@ def test_a_rollout_and_more_of_the_same_are_told_apart(running):
     found = marks(running, ENTITY, Span(NOW - 40 * HOUR, NOW))
     told = [(round((NOW / 1e6 - one["time"]) / 3.6e6), one["what"].split(":")[0]) for one in found]
     assert sorted(told, reverse=True) == [
-        (20, "scaled or restarted, new pods"),
+        (20, "scaled up from 2 to 3"),
         (10, "rollout, new template"),
         (10, "first seen with the image 2"),
+        (4, "scaled down from 3 to 2"),
     ]
+    down = found[-1]
+    assert down["what"].endswith("cart-7d9f8b5c6d-bbbbb gone")
+    assert NOW // 10**6 - down["time"] in range(4 * 3600_000, 4 * 3600_000 + 2 * 60_000 + 1)
     rollout = next(one["what"] for one in found if one["what"].startswith("rollout"))
     assert rollout.endswith("cart-6c5b8d7d9f-zz2bk, cart-6c5b8d7d9f-x2k4z")
-    assert marks(running, ENTITY, Span(NOW - 9 * HOUR, NOW)) == []
+    assert marks(running, ENTITY, Span(NOW - 9 * HOUR, NOW)) == [down]
+    assert marks(running, ENTITY, Span(NOW - 9 * HOUR, NOW - 5 * HOUR)) == []
     assert marks(running, Entity("node", "prod", "", "n1"), Span(0, NOW)) == []
     of_a_pod = Entity("pod", "prod", "shop", PODS[0][0])
     assert marks(running, of_a_pod, Span(NOW - 40 * HOUR, NOW)) == found

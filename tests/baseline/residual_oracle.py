@@ -1,7 +1,8 @@
-"""The five residuals of one metric, point by point, written from the formulas of the method alone."""
+"""The six residuals of one metric, point by point, written from the formulas of the method alone."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from math import exp, log, sqrt
 
 DAY = 86400.0
@@ -21,8 +22,9 @@ class Oracle:
         self.each_hour = min(1.0, step / 3600)
         self.moves, self.move, self.hours = 0, 0.0, set()
         self.c = self.cs = 0
+        self.a5, self.mean5, self.v5 = min(0.5, a(300)), 0.0, 0.0
         self.vg = self.vh = self.vq = self.vd = self.vs = self.ve = self.lev = 0.0
-        self.bins: dict[int, tuple[float, int]] = {}
+        self.bins: dict[tuple[bool, int], tuple[float, int]] = {}
         self.bin, self.inside = None, []
 
     def point(self, t: float, v: float) -> list[float]:
@@ -36,6 +38,7 @@ class Oracle:
             self.move += max(self.aw, 1 / self.moves) * (log(abs(v - self.x)) - self.move)
             self.hours.add(int(t // 3600))
         z = []
+        usual = self.mg
 
         s = max(sqrt(self.vg), f)
         d = v - self.mg
@@ -67,7 +70,16 @@ class Oracle:
         self.x = v
         if c <= 5:
             z = [0.0] * 4
-        return [*z, self._seasonal(t, v, f)]
+        z.append(self._seasonal(t, v, f))
+        mean, n = self._expected(t)
+        return [*z, self._sustained(v - (mean if n >= 2 else usual), f)]
+
+    def _sustained(self, off: float, f: float) -> float:
+        self.mean5 += max(self.a5, 1 / self.c) * (off - self.mean5)
+        s = sqrt(self.v5 + f * f / 4)
+        a = max(self.aw, 1 / self.c)
+        self.v5 = (1 - a) * self.v5 + a * _clip(self.mean5, s, self.c) ** 2
+        return self.mean5 / s if self.c > 20 else 0.0
 
     def _usual_move(self) -> float:
         """Half of the geometric mean move, where more than one hour in ten has one, and four at the least."""
@@ -76,8 +88,17 @@ class Oracle:
             return 0.0
         return 0.5 * min(1.0, (share - 0.05) / 0.1) * exp(self.move)
 
+    def _bin(self, t: float) -> tuple[bool, int]:
+        return datetime.fromtimestamp(t, UTC).weekday() >= 5, int(t % DAY // 900)
+
+    def _expected(self, t: float) -> tuple[float, int]:
+        """Return mean and count of the bin, or of that of the other kind of days if it was not seen twice."""
+        weekend, b = self._bin(t)
+        own, other = (self.bins.get((kind, b), (0.0, 0)) for kind in (weekend, not weekend))
+        return own if own[1] >= 2 else other
+
     def _seasonal(self, t: float, v: float, f: float) -> float:
-        b = int(t % DAY // 900)
+        b = self._bin(t)
         if b != self.bin:
             if self.inside:
                 mean, n = self.bins.get(self.bin, (0.0, 0))
@@ -85,7 +106,7 @@ class Oracle:
                 mean += max(0.2, 1 / n) * (sum(self.inside) / len(self.inside) - mean)
                 self.bins[self.bin] = mean, n
             self.bin, self.inside = b, []
-        mean, n = self.bins.get(b, (0.0, 0))
+        mean, n = self._expected(t)
         if n < 2:
             self.inside.append(v)
             return 0.0
@@ -103,5 +124,6 @@ class Oracle:
         self.ve = (1 - a) * self.ve + a * d * d
         self.lev += max(self.ah, 1 / c) * d
         s = sqrt(self.vs + f * f)
-        self.inside.append(mean + max(-5 * s, min(5 * s, d0)))
+        own = self.bins.get(b, (0.0, 0))[1] >= 2
+        self.inside.append(mean + max(-5 * s, min(5 * s, d0)) if own else v)
         return z if c > 20 else 0.0

@@ -25,7 +25,7 @@ def test_a_fleet_without_incidents_gets_about_what_it_asked_for(per_day, fall):
     start = fall * np.log(0.45)
     scores = np.random.default_rng(0).exponential(fall, (24 * 40, 50)) + start
     rate = _run(FleetBudget(50, per_day), scores)
-    assert 0.3 <= rate / per_day <= 3.0
+    assert 0.3 <= rate / per_day <= 3.5
 
 
 def test_incidents_far_above_the_threshold_use_up_no_budget():
@@ -46,6 +46,57 @@ def test_an_hour_is_judged_by_the_hours_before_it():
     assert budget.threshold[0] == before
     budget.advance(ALL, np.array([3600.0]), np.array([0.0]))
     assert budget.histogram.sum() == 1
+
+
+def _threshold_after(days: int, scores) -> float:
+    budget = FleetBudget(20, 0.2)
+    _run(budget, scores(np.random.default_rng(2), (24 * days, 20)))
+    return float(budget.threshold[0])
+
+
+def test_a_fleet_of_even_hours_is_judged_by_a_lower_threshold_within_a_day():
+    even = _threshold_after(1, lambda chance, shape: chance.normal(0.0, 0.1, shape))
+    uneven = _threshold_after(1, lambda chance, shape: chance.normal(0.0, 0.8, shape))
+    assert even < FleetBudget(20, 0.2).threshold[0] < uneven
+
+
+def test_incidents_do_not_tell_what_calm_hours_are_like():
+    def busy(chance, shape):
+        calm = chance.normal(0.0, 0.3, shape)
+        return np.where(chance.random(shape) < 0.15, chance.uniform(2.0, 12.0, shape), calm)
+
+    calm = _threshold_after(10, lambda chance, shape: chance.normal(0.0, 0.3, shape))
+    assert _threshold_after(10, busy) == pytest.approx(calm, abs=0.4)
+
+
+def test_what_cannot_be_an_alarm_tells_nothing_of_alarms():
+    budget = FleetBudget(2, 0.2)
+    for hour in range(48):
+        loud = np.array([9.0, 0.0])
+        found = budget.advance(ALL, np.full(2, 3600.0 * hour), loud, np.array([False, True]))
+        assert not found[0]
+    assert budget.histogram[int((9.0 - LOWEST) / WIDTH)] == 0
+
+
+def test_a_young_fleet_forgets_its_first_hours():
+    budget = FleetBudget(20, 0.2)
+    for hour in range(5):
+        budget.advance(ALL, np.full(20, 3600.0 * hour), np.full(20, 5.0))
+    for hour in range(5, 72):
+        budget.advance(ALL, np.full(20, 3600.0 * hour), np.full(20, 0.0))
+    place = int((5.0 - LOWEST) / WIDTH)
+    assert budget.histogram[place - 1 : place + 1].sum() < 0.4 * 5 * 20
+
+
+def test_a_state_that_does_not_tell_how_old_its_fleet_is_goes_on_as_an_old_one():
+    budget, _ = _with_a_habit(0.0)
+    told = budget.dump()
+    del told["age"]
+    other = FleetBudget(20, 0.2)
+    other.load(told)
+    known = other.histogram.sum()
+    other.advance(ALL, np.full(20, 3600.0 * (other.clock[0] + 1)), np.full(20, 0.0))
+    assert other.histogram.sum() > 0.98 * known
 
 
 def test_a_rarer_rate_never_has_a_lower_threshold():

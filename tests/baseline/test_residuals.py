@@ -8,12 +8,12 @@ import pytest
 from baseline.fleets import rhythm
 from baseline.residual_oracle import Oracle
 from kubestray.baseline.arrays import ALL
-from kubestray.baseline.residuals import Residuals
+from kubestray.baseline.residuals import DISTANCES, SUSTAINED, Residuals
 
 
 @pytest.mark.parametrize("step", [60.0, 300.0, 900.0])
 def test_all_rows_at_once_equal_each_row_by_itself(step):
-    steps = int(4 * 86400 / step)
+    steps = int((12 if step == 900.0 else 4) * 86400 / step)  # over weekends, too
     times, values = rhythm(steps, 3, step=step)
     values[steps // 2, 0] *= 40
     values[:, 2] = 7.0
@@ -33,7 +33,7 @@ def test_rows_that_are_missing_are_left_alone():
     for t, row in zip(times, values, strict=True):
         rows = np.flatnonzero(chance.random(4) < 0.6)
         got = views.advance(rows, np.full(len(rows), t), row[rows])
-        want = np.array([oracles[r].point(t, row[r]) for r in rows]).reshape(-1, 5).T
+        want = np.array([oracles[r].point(t, row[r]) for r in rows]).reshape(-1, DISTANCES).T
         np.testing.assert_allclose(got, want, rtol=1e-7, atol=1e-9)
 
 
@@ -90,3 +90,26 @@ def test_one_attack_on_a_constant_teaches_no_usual_move():
     for n in range(60):
         views.advance(ALL, np.array([60.0 * (len(values) + n)]), np.array([5000.0 + n]))
     assert views.floor(ALL)[0] < 1.05 * before
+
+
+def test_what_lasts_stays_far_from_usual_where_single_points_are_lost_in_noise():
+    chance = np.random.default_rng(3)
+    values = chance.normal(0.0, 1.0, 24 * 360)
+    values[-60:] += 1.5
+    views = Residuals(np.array([10.0]))
+    found = [views.advance(ALL, np.array([10.0 * n]), np.array([v]))[:, 0] for n, v in enumerate(values)]
+    last = np.abs(np.array(found))[-20:]
+    assert last[:, SUSTAINED].min() > 2 * np.median(last[:, 0])
+
+
+def test_weekends_are_known_by_weekends():
+    times = 86400.0 * 4 + 900.0 * np.arange(96 * 21)  # from a Monday on
+    weekend = (np.arange(len(times)) // 96) % 7 >= 5
+    values = np.where(weekend, 10.0, 100.0) + np.random.default_rng(0).normal(0, 1, len(times))
+    views = Residuals(np.array([900.0]))
+    found = [
+        views.advance(ALL, np.array([t]), np.array([v]))[4, 0] for t, v in zip(times, values, strict=True)
+    ]
+    first, last = np.abs(found[96 * 5 : 96 * 7]), np.abs(found[96 * 19 :])
+    assert last.max() < 0.3 * first.max()
+    assert views.season(ALL, views.bin_at(ALL, times[-1:]))[0][0] == pytest.approx(10.0, abs=1.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from kubestray.baseline.arrays import ALL
 from kubestray.evaluate.methods import METHODS
 from kubestray.evaluate.methods.base import Fleet
 from kubestray.evaluate.methods.published import Published
+from kubestray.model.errors import UsageError
 
 STEP = 600.0
 DAYS = 4
@@ -59,6 +62,13 @@ def test_rows_may_be_missing(name):
         verdict = method.advance(rows, np.full(len(rows), t), row[rows])
         assert verdict.entities.tolist() == sorted(set((rows // 2).tolist()))
         assert np.isfinite(verdict.score).all()
+
+
+@pytest.mark.parametrize(("name", "library"), [("half_space_trees", "river"), ("loda", "pysad")])
+def test_a_library_that_is_not_there_is_named(name, library, monkeypatch):
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(UsageError, match=r"pip install 'kubestray\[peers\]'"):
+        METHODS[name](_fleet())
 
 
 def test_the_published_rule_needs_more_than_five_points_in_an_hour():

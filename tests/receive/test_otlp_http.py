@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import zlib
+from contextlib import suppress
 from http.client import HTTPConnection
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
 )
 from otlp_messages import NOW, gauge, request_of
-from otlp_oracle import Expected, golden_requests, rows
+from otlp_oracle import Expected, golden_requests, rows, sorted_rows
 from otlp_sdk import exported
 from peak_memory import gzip_of_zeros, peak_growth
 from starlette.applications import Starlette
@@ -91,7 +92,8 @@ def test_recorded_requests(receivers, media_type):
         if media_type == JSON:
             body = MessageToJson(ExportMetricsServiceRequest.FromString(body)).encode()
         assert post(receivers, body, media_type).status == 200
-    assert [row for batch in receivers.store.batches for row in rows(batch)] == expected
+    found = [row for batch in receivers.store.batches for row in rows(batch)]
+    assert sorted_rows(found) == sorted_rows(expected)
 
 
 ENCODINGS = {
@@ -306,6 +308,31 @@ def test_a_client_that_never_ends_its_headers(receivers_with, monkeypatch):
         assert_still_serving(receivers)
         assert slow.recv(10) == b""
         assert silent.recv(10) == b""
+    assert_still_serving(receivers)
+
+
+CHUNKED = HEAD.replace(b"Content-Length: 100", b"Transfer-Encoding: chunked")
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param((b"POST /v1/metrics HTTP/1.1\r\nX: ",), id="one header"),
+        pytest.param((b"POST /v1/metrics HTTP/1.1\r\n" + b"A: b\r\n" * 20_000,), id="many headers"),
+        pytest.param((b"POST /",), id="the path"),
+        pytest.param((CHUNKED, b"1;"), id="an extension of a chunk"),
+        pytest.param((CHUNKED, b"1\r\n{\r\n0\r\nX: "), id="a trailer"),
+        pytest.param((CHUNKED, b"1\r\n{\r\n0\r\n" + b"A: b\r\n" * 20_000), id="many trailers"),
+    ],
+)
+def test_a_client_that_sends_no_end_of_headers(receivers, parts):
+    with raw(receivers, *parts) as huge:
+        huge.settimeout(5)  # less than the patience with slow ones
+        with suppress(ConnectionError):  # it hangs up while more is sent
+            for _ in range(100):
+                huge.sendall(b"x" * 10_000)
+        with suppress(ConnectionError):
+            assert huge.makefile("rb").read(12) in (b"HTTP/1.1 400", b"")
     assert_still_serving(receivers)
 
 

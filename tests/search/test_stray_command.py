@@ -12,7 +12,7 @@ import pytest
 from helpers import DAY, HOUR, MINUTE, NOW, SECOND, Point, batch, series
 from kubestray.baseline.explain import recompute
 from kubestray.baseline.profile import Form, Profile
-from kubestray.model.errors import StoreError
+from kubestray.model.errors import SearchError, StoreError
 from kubestray.model.metric import Kind
 from kubestray.search.explaining import explain_row
 from kubestray.search.learned import learning
@@ -254,3 +254,35 @@ def test_an_earlier_range_is_told_from_what_was_said_of_its_bins(filled: Store) 
         part = run(filled, profiles, begin, begin + 2 * HOUR, ALL).rows
         assert part == [row for row in whole if begin <= row["_time"] * SECOND + STEP - 1 < begin + 2 * HOUR]
         assert part
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("within=node", "within=node is no key of entities"),
+        ("alerts=5/1d within=node", "within=node is no key of entities"),
+        ("within=pod", "there are none"),
+        ("alerts=many", "alerts=many is no rate"),
+        ("action=held", "without alerts nothing is held back"),
+    ],
+)
+def test_options_of_alerts_that_cannot_be(embedded, options, said):
+    with pytest.raises(SearchError, match=said):
+        run(embedded, StoreProfiles(embedded.query, embedded.record), START, NOW, f"{TEXT} {options}")
+
+
+def test_what_is_told_and_what_is_held_back_are_all_alarms_together(filled):
+    def rows(more: str) -> list[Row]:
+        found = run(
+            filled,
+            StoreProfiles(filled.query, filled.record),
+            START + 20 * HOUR,
+            START + 30 * HOUR,
+            TEXT + more,
+        )
+        return [{name: row[name] for name in ("_time", "pod", "io", "score")} for row in found.rows]
+
+    told, held = rows(' alerts="0.01/1d"'), rows(' alerts="0.01/1d" action=held')
+    together = sorted(told + held, key=lambda row: (row["_time"], row["pod"]))
+    assert together == sorted(rows(""), key=lambda row: (row["_time"], row["pod"]))
+    assert told

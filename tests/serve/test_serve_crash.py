@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+import signal
 import subprocess
 import threading
 from collections import defaultdict
@@ -13,7 +15,9 @@ from http.client import HTTPException
 import grpc
 import pytest
 from metrics import encoded, framed, gauge, point, recent, request
-from product import COMMAND, EXPORT, TRACEBACK, environment, run, search, wait_until
+from product import COMMAND, EXPORT, PROTOBUF, TRACEBACK, environment, run, search, values, wait_until
+
+import remote_write_messages as remote_write
 
 POINTS = 20
 """Points in a request."""
@@ -128,6 +132,41 @@ def test_killed_under_load_again_and_again(serve, store, clients):
     assert server.terminate() == 0
     total = sum(len(client.acknowledged) for client in clients)
     assert search(store, "| mstats count(numbered) AS n where index=*") == [{"n": total}]
+
+
+def test_killed_between_the_journal_and_the_tables(serve, store):
+    """What three protocols were told is stored is only in the journal then; all is sent again after."""
+    server, at = serve(), recent()
+
+    def send(number: int) -> None:
+        ms = at // 10**6 + number
+        server.export(encoded(gauge("by.grpc", point(number, ms * 10**6))))
+        assert server.post(encoded(gauge("by.http", point(number, ms * 10**6)))).status == 200
+        written = remote_write.request(
+            remote_write.series(remote_write.labels_of("by.remote.write"), remote_write.sample(ms, number))
+        )
+        packed = remote_write.snappy(written)
+        told = server.post(packed, PROTOBUF, "/api/v1/write", Content_Encoding="snappy")
+        assert told.status == 204
+
+    def in_journal() -> bool:
+        """Stop the server where it is; let it go on if nothing waits."""
+        server.process.send_signal(signal.SIGSTOP)
+        if any(path.stat().st_size for path in store.glob("journal/*.rows")):
+            return True
+        server.process.send_signal(signal.SIGCONT)
+        return False
+
+    numbers = itertools.count()
+    wait_until(lambda: send(next(numbers)) or in_journal())
+    server.kill()
+    sent = list(range(next(numbers)))
+    metrics = ("by.grpc", "by.http", "by.remote.write")
+    assert {metric: values(store, metric) for metric in metrics} == dict.fromkeys(metrics, sent)
+    server = serve()
+    for number in sent:
+        send(number)
+    assert {metric: values(store, metric) for metric in metrics} == dict.fromkeys(metrics, sent)
 
 
 def test_told_to_stop_under_load(serve, store, clients):

@@ -162,7 +162,22 @@ def test_the_queue_renews_itself_where_it_says_something_new(page, people):
     tab.locator(f"text=colleague-{page.size_name}").first.wait_for()
     assert tab.evaluate(mark) is None
     assert "has changed" in tab.locator("#said").text_content()
+    login = {"Location": "/login"}
+    tab.route("**/*part=true*", lambda route: route.fulfill(status=303, headers=login))
+    tab.clock.run_for(5_000)
+    tab.locator("[data-live].ended").wait_for(state="attached")
     tab.close()
+
+
+def test_a_report_is_printed_with_everything_unfolded(page):
+    content(page, "finding")
+    folded = "document.querySelectorAll('main details:not([open])').length"
+    before = page.evaluate(folded)
+    assert before
+    page.evaluate(f"addEventListener('beforeprint', () => {{ window.folded = {folded} }})")
+    assert page.pdf().startswith(b"%PDF")
+    assert page.evaluate("window.folded") == 0
+    assert page.evaluate(folded) == before
 
 
 def test_times_are_told_in_the_zone_of_who_looks(page):

@@ -13,6 +13,7 @@ from kubestray.api import findings
 from kubestray.api.accounts import Role
 from kubestray.api.asking import Asker
 from kubestray.risk.verifying import differences
+from kubestray.web.pages.findings import _in_short
 
 NAME = quote("Process sending far more than usual")
 
@@ -128,7 +129,10 @@ def test_a_finding_and_its_incident(browser, finding, incident):
     assert f"/findings/{incident}" in page.text
     whole = browser.get(f"/findings/{incident}")
     inert(whole.text)
+    for told in ("What happened", "Why it matters", "What to do next", "What was measured"):
+        assert told in whole.text
     assert f"/findings/{finding}" in whole.text
+    assert f"/findings/{finding}" in browser.get("/stories/Workloads%20that%20stray").text
     steps = whole.text[whole.text.index("in order") :]
     order = [steps.index(f">{word}</a>") for word in ("T1048", "T1496", "T1059")]
     assert order == sorted(order)
@@ -162,6 +166,25 @@ def test_what_a_search_has_learned_is_told(people, browser, finding, monkeypatch
     inert(page.text)
     for told in ("score 4.26, an alarm above 3.5", "12.5", "– … 19.5", "21"):
         assert told in page.text
+
+
+def test_what_is_seen_again_and_again_is_told_once():
+    events = [("opened", 1), *(("updated", hour) for hour in range(2, 9)), ("assign", 9), ("updated", 10)]
+    history = [
+        findings.Event(time=f"2026-09-21T{hour:02}:00:00Z", actor=None, action=action, detail={})
+        for action, hour in events
+    ]
+    told = [(one["event"].action, one["times"], one["event"].time[11:13]) for one in _in_short(history)]
+    assert told == [("opened", 1, "01"), ("updated", 7, "08"), ("assign", 1, "09"), ("updated", 1, "10")]
+
+
+def test_the_address_of_a_backtest_stays_true(browser):
+    moved = browser.get(f"/backtest/{NAME}?earliest=-20m&every=1000")
+    assert moved.status_code == 303
+    assert re.search(r"earliest=2026-09-21T\d\d%3A\d\d%3A00Z&latest=2026-09-21T", moved.headers["location"])
+    shown = browser.get(moved.headers["location"])
+    assert shown.status_code == 200
+    inert(shown.text)
 
 
 def test_an_entity_has_its_findings(browser, finding):

@@ -20,13 +20,16 @@ from kubestray.api import (
     baselines,
     detections,
     entities,
+    finding_exports,
     findings,
+    heat_map,
     network_map,
     own_metrics,
     risk,
     search,
     sources,
     stories,
+    suppressions,
 )
 from kubestray.api.accounts import Accounts
 from kubestray.api.asking import BEARER, Guard, SafeHeaders, check_csrf
@@ -41,6 +44,8 @@ _LARGEST_BODY = 1 << 20
 
 ROUTES = (
     findings,
+    finding_exports,
+    suppressions,
     search,
     stories,
     detections,
@@ -48,6 +53,7 @@ ROUTES = (
     backtest,
     risk,
     entities,
+    heat_map,
     network_map,
     attack,
     sources,

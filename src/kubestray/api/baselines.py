@@ -8,7 +8,6 @@ hold from the next minute on, for live runs, replays and searches alike.
 from __future__ import annotations
 
 import math
-import secrets
 from collections import Counter
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -17,22 +16,30 @@ import numpy as np
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from kubestray.api.asking import Admin, Asker, Here, Viewer
+from kubestray.api.asking import Admin, Here, Viewer
 from kubestray.api.baseline_charts import usual_day, usual_week
-from kubestray.api.kept_profiles import MINUTE, Known, Stamp, known_of, learning_of, stamp_of, states_of
-from kubestray.api.named import Name, search_named
-from kubestray.api.refusal import Refused, not_found
-from kubestray.api.remembering import forget, remembered
-from kubestray.api.times import iso
+from kubestray.api.baseline_orders import NewOrder, Told, order, told_about
+from kubestray.api.kept_profiles import (
+    Known,
+    Stamp,
+    known_by,
+    known_of,
+    learner,
+    learning_of,
+    moment,
+    stamp_of,
+    states_of,
+)
+from kubestray.api.named import Name
+from kubestray.api.refusal import not_found
+from kubestray.api.remembering import remembered
 from kubestray.baseline.arrays import Floats, Ints
 from kubestray.baseline.bands import bands
 from kubestray.baseline.profile import Key, Profile
-from kubestray.baseline.residuals import BINS
+from kubestray.baseline.residuals import BINS, KINDS
 from kubestray.baseline.stray import LEARNING, READY, STALE
 from kubestray.model.content import Detection, Search
 from kubestray.pipeline.running import Running
-from kubestray.search.learned import Learning
-from kubestray.search.profile_store import ORDERS
 
 router = APIRouter(tags=["baselines"])
 
@@ -93,16 +100,6 @@ class LearnedEntities(Learned):
     found: list[LearnedEntity]
 
 
-class Told(BaseModel):
-    """An order that was given; ``key`` null is all entities."""
-
-    time: datetime | None
-    action: str
-    key: list[str] | None
-    actor: str
-    reason: str
-
-
 class LearnedPage(LearnedEntity):
     """An entity with its usual day and week, as charts by metric, and the orders about it."""
 
@@ -112,14 +109,6 @@ class LearnedPage(LearnedEntity):
     days: dict[str, dict[str, Any]]
     weeks: dict[str, dict[str, Any]]
     orders: list[Told]
-
-
-class NewOrder(BaseModel):
-    """What to do, about which entity (null: all of them), and why."""
-
-    action: Literal["lock", "unlock", "reset"]
-    key: list[str] | None = Field(default=None, max_length=20)
-    reason: str = Field(default="", max_length=500)
 
 
 def all_learned(running: Running) -> list[Learned]:
@@ -135,8 +124,8 @@ def learned_entities(
     running: Running, name: str, *, words: str = "", state: State = "", most: int = 100, skip: int = 0
 ) -> LearnedEntities:
     """Return the entities that a detection knows, the newest first among those that are still learned."""
-    search = _detection(running, name)
-    known, summary = _of(running, search), _summary(running, search)
+    search = learner(running, name)
+    known, summary = known_by(running, search), _summary(running, search)
     rows = [
         (key, told, locked)
         for key, told, locked in states_of(known)
@@ -150,7 +139,7 @@ def learned_entities(
 
 def learned_page(running: Running, name: str, key: list[str]) -> LearnedPage:
     """Return what is normal for one entity."""
-    known = _of(running, _detection(running, name))
+    known = known_by(running, learner(running, name))
     row = next((row for row in states_of(known) if list(row[0]) == key), None)
     if row is None:
         raise not_found("entity", "/".join(key))
@@ -164,42 +153,11 @@ def learned_page(running: Running, name: str, key: list[str]) -> LearnedPage:
         **_entity(running, known, *row).model_dump(),
         detection=name,
         keys=list(known.learning.wish.keys),
-        as_of=_iso(known.until),
+        as_of=moment(known.until),
         days=days,
         weeks={metric: chart for metric, chart in weeks.items() if chart},
-        orders=_told(running, known.learning, key),
+        orders=told_about(running, known.learning, key),
     )
-
-
-def order(running: Running, asker: Asker, name: str, wanted: NewOrder) -> None:
-    """Give an order; it is in the audit log, and holds from the next whole minute on."""
-    known = _of(running, _detection(running, name))
-    if wanted.key is not None:
-        row = next((row for row in states_of(known) if list(row[0]) == wanted.key), None)
-        if row is None:
-            raise not_found("entity", "/".join(wanted.key))
-        if wanted.action == "lock" and row[1] == LEARNING:
-            raise Refused(
-                400,
-                "learning",
-                "of this entity nothing is learned yet that could be kept",
-                "lock it when it is ready",
-            )
-    elif known.profile is None:
-        raise Refused(400, "learning", "this detection has learned nothing yet", "wait for its first run")
-    time = math.floor(running.clock() / 1e9 / MINUTE + 1) * MINUTE
-    document = {
-        "time": time,
-        "what": wanted.action,
-        "key": wanted.key,
-        "actor": asker.name,
-        "reason": wanted.reason,
-    }
-    identity = f"{known.learning.about}/{int(time)}-{secrets.token_hex(6)}"
-    running.documents.put(ORDERS, identity, document)
-    told = {"key": wanted.key or "all", "reason": wanted.reason}
-    running.documents.note(asker.name, f"baseline.{wanted.action}", name, told)
-    forget(running)
 
 
 def allowed_per_day(running: Running, search: Search) -> float | None:
@@ -208,21 +166,6 @@ def allowed_per_day(running: Running, search: Search) -> float | None:
         return None
     summary = _summary(running, search)
     return summary.false_alarms_per_day * summary.entities if summary.entities else None
-
-
-def _detection(running: Running, name: str) -> Detection:
-    search = search_named(running, name)
-    if not isinstance(search, Detection) or learning_of(running, search) is None:
-        raise Refused(
-            404, "not_learning", f"{name} learns nothing by itself", "only searches with `stray` do"
-        )
-    return search
-
-
-def _of(running: Running, search: Detection) -> Known:
-    found = learning_of(running, search)
-    assert found
-    return known_of(running, found)
 
 
 def _summary(running: Running, search: Detection) -> Learned:
@@ -243,7 +186,7 @@ def _counted(search: Detection, known: Known) -> Learned:
         enabled=search.enabled,
         metrics=list(known.learning.wish.fields),
         keys=list(known.learning.wish.keys),
-        as_of=_iso(known.until),
+        as_of=moment(known.until),
         false_alarms_per_day=known.learning.wish.per_day,
         entities=len(states),
         ready=told[READY],
@@ -266,8 +209,8 @@ def _entity(running: Running, known: Known, key: Key, state: str, locked: bool) 
         key=list(key),
         state=state,
         locked=locked,
-        first_seen=_iso(first),
-        last_seen=_iso(last),
+        first_seen=moment(first),
+        last_seen=moment(last),
         metrics=metrics,
     )
 
@@ -302,31 +245,13 @@ def week_change(profile: Profile, rows: Ints) -> Floats:
 def day_known(profile: Profile, rows: Ints) -> Floats:
     """Return of which share of the day the seasonal view knows what to expect."""
     bins = np.ceil(_DAY / np.maximum(_DAY / BINS, profile.fleet.step[rows]))
-    seen = (profile.fleet.residuals.profile_count[rows] >= 2).sum(axis=1)
+    counts = profile.fleet.residuals.profile_count[rows].reshape(-1, KINDS, BINS)
+    seen = (counts >= 2).any(axis=1).sum(axis=1)
     return np.asarray(np.minimum(1.0, seen / bins))
-
-
-def _told(running: Running, found: Learning, key: list[str]) -> list[Told]:
-    told = [
-        Told(
-            time=_iso(one["time"]),
-            action=one["what"],
-            key=one["key"],
-            actor=one["actor"],
-            reason=one["reason"],
-        )
-        for name, one in running.documents.all(ORDERS).items()
-        if name.startswith(f"{found.about}/") and one["key"] in (None, key)
-    ]
-    return sorted(told, key=lambda one: str(one.time), reverse=True)
 
 
 def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
-
-
-def _iso(seconds: float | None) -> datetime | None:
-    return iso(round(seconds * 1e9)) if seconds is not None and math.isfinite(seconds) else None
 
 
 @router.get("/learned")
@@ -359,4 +284,4 @@ def learned_of_entity(here: Here, _asker: Viewer, name: Name, key: Keys) -> Lear
 def learned_order(here: Here, asker: Admin, name: Name, wanted: NewOrder) -> Learned:
     """Lock or unlock what is normal, or have it learned anew."""
     order(here, asker, name, wanted)
-    return _summary(here, _detection(here, name))
+    return _summary(here, learner(here, name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -88,7 +89,8 @@ def _lines(numbers: Sequence[str], split: str | None, rows: Sequence[Row]) -> Sp
         "mark": {
             "type": "line",
             "tooltip": True,
-            "point": len(values) <= 2 * len(names),
+            # A line of one point cannot be seen.
+            "point": {"size": 18} if min(Counter(one["series"] for one in values).values()) == 1 else False,
             "strokeWidth": 1.6,
         },
         "encoding": {

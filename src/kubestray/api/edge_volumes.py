@@ -11,7 +11,6 @@ from kubestray.store.points import Span
 
 Ends = tuple[Entity, Entity]
 
-_KEEP = 60.0  # seconds
 _MINUTE = 60 * 10**9
 _HOUR = 60 * _MINUTE
 _BYTES = ("tcp.bytes", "udp.bytes")
@@ -27,11 +26,12 @@ _KEYS = (
 
 def volumes(running: Running, begin: int, end: int) -> dict[Ends, float]:
     """Return the bytes of each edge in a time range (ns), which is taken a little wider: summaries of whole
-    hours answer long ones. Empty if it is more than a search may read: a map without is better than none.
+    hours answer long ones, and one answer serves for some minutes. Empty if it is more than a search may
+    read: a map without is better than none.
     """
-    size = _HOUR if end - begin > 6 * _HOUR else _MINUTE
-    span = Span(begin // size * size, -(-end // _MINUTE) * _MINUTE)
-    return remembered(running, ("volumes", span), _KEEP, lambda: _volumes(running, span))
+    size, step = (_HOUR, 5 * _MINUTE) if end - begin > 6 * _HOUR else (_MINUTE, _MINUTE)
+    span = Span(begin // size * size, -(-end // step) * step)
+    return remembered(running, ("volumes", span), step / 1e9, lambda: _volumes(running, span))
 
 
 def _volumes(running: Running, span: Span) -> dict[Ends, float]:

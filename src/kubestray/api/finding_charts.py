@@ -1,27 +1,22 @@
 """The chart of a finding: what was measured, beside what is usual at the same hours, and when alarms were.
 
-A finding's evidence has the search that found it and a row. What the search needs tells the metric, and the
-attributes that are in the row, or the entity itself, tell the series. Usual is what the same hours of the
+What is measured, `finding_measures` finds out. Usual is what the same hours of the
 days before had: their median, and where nine tenths of them lay. Limits that the search worked out itself are
 drawn as it told them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from kubestray.api import rollouts
-from kubestray.api.band_layers import Measured, drawn
+from kubestray.api.band_layers import Bands, drawn
 from kubestray.api.charts import Row, Spec
-from kubestray.api.data_present import needs
-from kubestray.api.entities import CLUSTER, NAMESPACE, NODE, POD, WORKLOAD
+from kubestray.api.finding_measures import Measured, measures
 from kubestray.model.entity import Entity
 from kubestray.model.finding import Document, nanoseconds
-from kubestray.model.workload import workload_of_pod
-from kubestray.pipeline.needing import Need
 from kubestray.pipeline.running import Running
 from kubestray.search.run import run_search
 from kubestray.store.points import Span
@@ -36,63 +31,52 @@ _BINS = (1, 2, 5, 10, 15, 30, 60)
 _MOST_BINS = 240
 _MOST_SPAN = 7 * _DAY
 _WEEKS = (1, 2)
-_OWNER = "k8s.workload.name"
 _REPLICAS_BY = ("k8s.pod.name", "source.pod")
 _MOST_REPLICAS = 12
-
-
-@dataclass(frozen=True, slots=True)
-class _Measure:
-    """A metric and the conditions, by attribute, that choose its series."""
-
-    metric: str
-    conditions: tuple[tuple[str, str], ...]
-
-    def text(self, minutes: int, by: str = "") -> str:
-        """Return the search for it, also split by an attribute; all is quoted as SPL wants it."""
-        where = " ".join(f"{name}={_quoted(value)}" for name, value in self.conditions)
-        split = f"BY {by} " if by else ""
-        return f"| mstats avg({self.metric}) AS value where index=* {where} {split}span={minutes}m"
-
-    def of_workload(self) -> _Measure:
-        """Return the same of the whole workload, where this is of one of its pods."""
-        wider = [
-            (_OWNER, workload_of_pod(value)) if name in POD else (name, value)
-            for name, value in self.conditions
-        ]
-        return _Measure(self.metric, tuple(wider))
+_KEY = {
+    "observed": "blue: observed",
+    "usual": "grey: usual",
+    "weeks": "green: past weeks",
+    "replicas": "light blue: pods of the workload",
+    "windows": "orange: what detections say",
+    "marks": "pink: rolled out, scaled up or down",
+}
 
 
 def band_chart(running: Running, document: Document, *, height: int = 260) -> Spec | None:
     """Return the chart of a finding or incident; None if nothing measured can be found for it."""
     begin, end = _range(running, document)
     bins = next((size for size in _BINS if (end - begin) <= size * _MINUTE * _MOST_BINS), _BINS[-1])
-    for evidence in document.get("evidence", ()):
-        for measure in _measures(running, evidence):
-            rows = _rows(running, measure, bins, begin, end)
-            now = [row for row in rows if row["time"] >= begin // 10**6]
-            if now:
-                entity = Entity.parse(evidence["entity"])
-                measured = Measured(
-                    measure.metric,
-                    now,
-                    usual=_usual(rows, bins, begin, end),
-                    weeks=_weeks(rows, begin, end),
-                    replicas=_replicas(running, measure, bins, Span(begin, end)) if _has_pods(entity) else (),
-                    limits=_limits(evidence["row"], measure.metric),
-                    windows=_windows(document),
-                    steps=_steps(document),
-                    marks=rollouts.marks(running, entity, Span(begin, end)) if entity else (),
-                )
-                return drawn(measured, height)
+    for measure, evidence in measures(running, document):
+        rows = _rows(running, measure, bins, begin, end)
+        now = [row for row in rows if row["time"] >= begin // 10**6]
+        if now:
+            entity = Entity.parse(evidence["entity"])
+            bands = Bands(
+                measure.title,
+                now,
+                (begin // 10**6, end // 10**6),
+                usual=_usual(rows, bins, begin, end),
+                weeks=_weeks(rows, begin, end),
+                replicas=_replicas(running, measure, bins, Span(begin, end)) if measure.has_pods else (),
+                limits=_limits(evidence["row"], measure.metric),
+                windows=_windows(document),
+                steps=_steps(document),
+                marks=rollouts.marks(running, entity, Span(begin, end)) if entity else (),
+            )
+            return drawn(bands, height)
     return None
 
 
 def picture_of(spec: Spec) -> bytes:
-    """Return a chart as PNG, on white."""
+    """Return a chart as PNG, on white, with the key to it that the page has beside it."""
     import vl_convert
 
-    made: bytes = vl_convert.vegalite_to_png({**spec, "background": "white", "width": 900}, scale=2)
+    told = " · ".join(_KEY[name] for name in spec.get("usermeta", {}).get("shows", ()))
+    title = (
+        {"title": {"text": told, "anchor": "start", "fontSize": 11, "fontWeight": "normal"}} if told else {}
+    )
+    made: bytes = vl_convert.vegalite_to_png({**spec, **title, "background": "white", "width": 900}, scale=2)
     return made
 
 
@@ -105,48 +89,7 @@ def _range(running: Running, document: Document) -> tuple[int, int]:
     return begin // _HOUR * _HOUR, end
 
 
-def _measures(running: Running, evidence: Document) -> list[_Measure]:
-    """Return what may be shown of a piece of evidence, the best first."""
-    search = running.content.detections.get(evidence["detection"])
-    found = needs(running, search) if search else []
-    entity = Entity.parse(evidence["entity"])
-    return [one for need in found for one in _of_need(need, evidence["row"], entity)]
-
-
-def _of_need(need: Need, row: dict[str, Any], entity: Entity | None) -> list[_Measure]:
-    conditions = [
-        (name, row[name])
-        for name in need.attributes
-        if isinstance(row.get(name), str) and row[name] != "unknown"
-    ]
-    if not any(name not in CLUSTER for name, _ in conditions):
-        conditions += _by_entity(need, entity)
-    if not conditions:
-        return []
-    named_first = sorted(need.metrics, key=lambda name: (name not in row, "*" in name))
-    return [_Measure(name, tuple(conditions)) for name in named_first if "*" not in name]
-
-
-def _by_entity(need: Need, entity: Entity | None) -> list[tuple[str, str]]:
-    """Return the conditions that an entity's own name gives, on attributes that the search looks at."""
-    if entity is None:
-        return []
-    name, _, process = entity.name.partition("/")
-    parts = [
-        (CLUSTER, entity.cluster),
-        (NAMESPACE, entity.namespace),
-        (POD if entity.kind == "pod" else NODE if entity.kind == "node" else WORKLOAD, name),
-        (("process.executable.name", "source.process.name"), process),
-    ]
-    found = []
-    for names, value in parts:
-        attribute = next((one for one in names if one in need.attributes), None)
-        if value and attribute:
-            found.append((attribute, value))
-    return found
-
-
-def _rows(running: Running, measure: _Measure, minutes: int, begin: int, end: int) -> list[Row]:
+def _rows(running: Running, measure: Measured, minutes: int, begin: int, end: int) -> list[Row]:
     """Return the means of bins from two weeks before on; ``time`` in milliseconds."""
     span = Span(max(0, begin - _DAYS_BEFORE * _DAY), end)
     request = running.request(measure.text(minutes), end, span)
@@ -189,11 +132,7 @@ def _weeks(rows: list[Row], begin: int, end: int) -> list[Row]:
     return found
 
 
-def _has_pods(entity: Entity | None) -> bool:
-    return entity is not None and entity.kind in ("workload", "pod", "container", "process", "edge")
-
-
-def _replicas(running: Running, measure: _Measure, minutes: int, span: Span) -> list[Row]:
+def _replicas(running: Running, measure: Measured, minutes: int, span: Span) -> list[Row]:
     """Return the pods of the same workload, those with the highest values; none where nothing tells them."""
     whole = measure.of_workload()
     for by in _REPLICAS_BY:
@@ -231,8 +170,3 @@ def _limits(row: dict[str, Any], metric: str) -> list[Row]:
 
 def _ms(told: str) -> int:
     return nanoseconds(told) // 10**6
-
-
-def _quoted(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

@@ -1,33 +1,25 @@
-"""Findings and incidents: the queue, the documents, what people decide, and what is hidden."""
+"""Findings and incidents: the queue, the documents, and what people decide."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
-from starlette.responses import Response
 
 from kubestray.api.asking import Analyst, Asker, Here, Viewer
-from kubestray.api.finding_charts import band_chart, picture_of
 from kubestray.api.refusal import not_found
 from kubestray.api.remembering import forget, remembered
-from kubestray.api.times import at
 from kubestray.model.errors import UsageError
 from kubestray.model.finding import ACTIONS, SEVERITIES, STATES, Document, nanoseconds, rfc3339
-from kubestray.notify.notice import Notice
-from kubestray.notify.ocsf import detection_finding
 from kubestray.pipeline.casework import Casework
 from kubestray.pipeline.running import Running
 
 router = APIRouter(tags=["findings"])
 
 _KEEP = 3.0  # seconds
-_CHART_KEEP = 30.0  # seconds
-_DAY = 86_400 * 10**9
 OPEN = ("new", "acknowledged")
 """The states of what somebody still has to look at."""
 
@@ -111,46 +103,6 @@ class DecideMany(Decide):
     ids: list[str] = Field(min_length=1, max_length=500)
 
 
-class Scope(BaseModel):
-    """What a suppression hides: all that is given has to fit; ``*`` is any text."""
-
-    entity: str = Field(default="", max_length=5000, examples=["workload:prod/shop/*"])
-    detection: str = Field(default="", max_length=200)
-    fields: dict[str, str] = Field(default_factory=dict)
-
-    def given(self) -> dict[str, Any]:
-        """Return what is not empty."""
-        return {name: value for name, value in self.model_dump().items() if value}
-
-
-class NewSuppression(BaseModel):
-    """A suppression to make. ``expires`` is an SPL time, for example ``+7d``."""
-
-    scope: Scope
-    reason: str = Field(max_length=2000)
-    expires: str = Field(default="+7d", max_length=64)
-
-
-class SuppressionState(BaseModel):
-    """A suppression: who hides what, why, and until when."""
-
-    id: str
-    scope: dict[str, Any]
-    reason: str
-    actor: str
-    since: str
-    expires: str
-    in_force: bool
-
-
-class Preview(BaseModel):
-    """What a suppression would have hidden of the findings of a time."""
-
-    since: str
-    findings: int = Field(description="How many findings were opened in that time.")
-    hidden: list[Row]
-
-
 class Event(BaseModel):
     """What became of a finding by itself, or what somebody decided."""
 
@@ -198,11 +150,15 @@ def queue(
 
 
 def _documents(running: Running) -> list[Document]:
-    changed = running.store.changes(("findings", "decisions"))
-    return remembered(running, "findings", _KEEP, lambda: _casework(running).documents(), changed)
+    # What the schedule has found is there when it is looked for, and not some seconds later.
+    tables = ("findings", "decisions")
+    return remembered(
+        running, "findings", _KEEP, lambda: casework(running).documents(), of=tables, at_once=True
+    )
 
 
-def _casework(running: Running) -> Casework:
+def casework(running: Running) -> Casework:
+    """Return what people can do with the findings of the store."""
     return Casework(running.store, running.clock)
 
 
@@ -246,20 +202,34 @@ def row_of(document: Document) -> Row:
 def finding(running: Running, identity: str) -> Document:
     """Return a finding or an incident as it stands."""
     try:
-        return _casework(running).document(identity)
+        return casework(running).document(identity)
     except UsageError as error:
         raise not_found("finding or incident", identity) from error
 
 
-def findings_of(running: Running, document: Document) -> list[Row]:
-    """Return the findings of an incident."""
-    return [row_of(one) for one in _casework(running).chosen(document.get("findings", ()))]
+def members(running: Running, document: Document) -> list[Document]:
+    """Return the findings of an incident, the most urgent first; none of what is no incident."""
+    found = document.get("findings", ())
+    return sorted(casework(running).chosen(found), key=_urgency) if found else []
 
 
 def about(running: Running, entities: Iterable[str]) -> list[Row]:
     """Return the findings and incidents that entities take part in, those that are open first."""
     wanted = set(entities)
-    found = [one for one in _documents(running) if wanted.intersection(one["entities"])]
+    return _open_first(one for one in _documents(running) if wanted.intersection(one["entities"]))
+
+
+def by_detections(running: Running, names: Iterable[str]) -> list[Row]:
+    """Return the findings in which detections took part, those that are open first."""
+    wanted = set(names)
+    return _open_first(
+        one
+        for one in _documents(running)
+        if one["kind"] == "finding" and any(step["detection"] in wanted for step in one["steps"])
+    )
+
+
+def _open_first(found: Iterable[Document]) -> list[Row]:
     return [row_of(one) for one in sorted(found, key=lambda one: (one["state"] not in OPEN, _urgency(one)))]
 
 
@@ -270,10 +240,10 @@ def decide(running: Running, asker: Asker, ids: Iterable[str], wanted: Decide) -
         detail["owner"] = wanted.owner.strip() or asker.name
     if wanted.text.strip():
         detail["text"] = wanted.text.strip()
-    casework, done = _casework(running), []
+    cases, done = casework(running), []
     for identity in ids:
         finding(running, identity)
-        done.append(casework.decide(wanted.action, identity, asker.name, **detail))
+        done.append(cases.decide(wanted.action, identity, asker.name, **detail))
         running.documents.note(asker.name, f"finding.{wanted.action}", identity, detail)
     forget(running)
     return done
@@ -283,7 +253,7 @@ def history(running: Running, document: Document) -> list[Event]:
     """Return everything that became of a finding and that was decided about it, in order."""
     changes = [
         Event(time=rfc3339(one.time), actor=None, action=one.change, detail={"score": one.document["score"]})
-        for one in _casework(running).history(document["id"])
+        for one in casework(running).history(document["id"])
     ]
     decided = [
         Event(
@@ -295,44 +265,6 @@ def history(running: Running, document: Document) -> list[Event]:
         for one in document["history"]
     ]
     return sorted([*changes, *decided], key=lambda one: nanoseconds(one.time))
-
-
-def suppressions(running: Running) -> list[SuppressionState]:
-    """Return all suppressions, the latest first."""
-    now = running.clock()
-    return [
-        SuppressionState(**one.as_json(), in_force=one.since <= now < one.expires)
-        for one in reversed(_casework(running).suppressions())
-    ]
-
-
-def suppress(running: Running, asker: Asker, wanted: NewSuppression) -> SuppressionState:
-    """Hide what fits a scope for a while."""
-    expires = at(running, wanted.expires, "expires", running.clock())
-    scope = wanted.scope.given()
-    made = _casework(running).suppress(scope, wanted.reason, asker.name, expires)
-    running.documents.note(asker.name, "suppression.create", made, {"scope": scope, "reason": wanted.reason})
-    forget(running)
-    return next(one for one in suppressions(running) if one.id == made)
-
-
-def withdraw(running: Running, asker: Asker, identity: str) -> None:
-    """End a suppression."""
-    try:
-        _casework(running).withdraw(identity, asker.name)
-    except UsageError as error:
-        raise not_found("suppression", identity) from error
-    running.documents.note(asker.name, "suppression.withdraw", identity)
-    forget(running)
-
-
-def preview(running: Running, scope: Scope, days: int = 30) -> Preview:
-    """Return what a suppression would have hidden of the findings of some days."""
-    since = max(0, running.clock() - days * _DAY)
-    hidden = _casework(running).preview(scope.given(), since)
-    opened = _casework(running).opened(since)
-    told = ({"owner": None, **one} for one in hidden)
-    return Preview(since=rfc3339(since), findings=len(opened), hidden=[row_of(one) for one in told])
 
 
 @router.get("/findings")
@@ -359,68 +291,7 @@ def findings_history(here: Here, _asker: Viewer, identity: Identity) -> list[Eve
     return history(here, finding(here, identity))
 
 
-def ocsf(running: Running, document: Document) -> dict[str, Any]:
-    """Return a finding or incident as an OCSF Detection Finding, as it stands."""
-    changes = _casework(running).history(document["id"])
-    ended = document["state"] in ("resolved", "closed")
-    change = dataclasses.replace(changes[-1], document=document)
-    return detection_finding(Notice(change, first=len(changes) == 1, ended=ended))
-
-
-@router.get("/findings/{identity}/ocsf")
-def findings_ocsf(here: Here, _asker: Viewer, identity: Identity) -> dict[str, Any]:
-    """Return a finding or incident as an OCSF Detection Finding (class 2004)."""
-    return ocsf(here, finding(here, identity))
-
-
-@router.get("/findings/{identity}/chart")
-def findings_chart(here: Here, _asker: Viewer, identity: Identity) -> dict[str, Any]:
-    """Return the Vega-Lite specification of what was observed and what is usual."""
-    document = finding(here, identity)
-    # The page, its picture and whoever else looks at the same document read two weeks once.
-    key = ("chart", identity, document.get("digest"))
-    spec = remembered(here, key, _CHART_KEEP, lambda: band_chart(here, document))
-    if spec is None:
-        raise not_found("chart of", identity, "nothing that its searches measured is left to be shown")
-    return spec
-
-
-_PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}}, "description": "The chart."}}
-
-
-@router.get("/findings/{identity}/chart.png", response_class=Response, responses=_PICTURE)
-def findings_picture(here: Here, asker: Viewer, identity: Identity) -> Response:
-    """Return the same as a picture."""
-    return Response(picture_of(findings_chart(here, asker, identity)), media_type="image/png")
-
-
 @router.post("/findings/{identity}/decisions")
 def findings_decide_one(here: Here, asker: Analyst, identity: Identity, wanted: Decide) -> dict[str, Any]:
     """Decide something about a finding or an incident."""
     return decide(here, asker, [identity], wanted)[0]
-
-
-@router.get("/suppressions")
-def suppressions_all(here: Here, _asker: Viewer) -> list[SuppressionState]:
-    """Return all suppressions."""
-    return suppressions(here)
-
-
-@router.post("/suppressions", status_code=201)
-def suppressions_new(here: Here, asker: Analyst, wanted: NewSuppression) -> SuppressionState:
-    """Hide what fits a scope for a while."""
-    return suppress(here, asker, wanted)
-
-
-@router.post("/suppressions/preview")
-def suppressions_preview(
-    here: Here, _asker: Viewer, scope: Scope, days: Annotated[int, Query(ge=1, le=400)] = 30
-) -> Preview:
-    """Return what a suppression would have hidden of past findings."""
-    return preview(here, scope, days)
-
-
-@router.delete("/suppressions/{identity}", status_code=204)
-def suppressions_end(here: Here, asker: Analyst, identity: Identity) -> None:
-    """End a suppression."""
-    withdraw(here, asker, identity)

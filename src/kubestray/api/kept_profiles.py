@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from kubestray.api.named import search_named
+from kubestray.api.refusal import Refused
+from kubestray.api.times import iso
 from kubestray.baseline.orders import Orders
 from kubestray.baseline.profile import Key, Profile
 from kubestray.baseline.stray import LEARNING
@@ -89,3 +94,25 @@ def states_of(known: Known) -> list[tuple[Key, str, bool]]:
         if key not in known.anew
     ]
     return told + [(key, LEARNING, False) for key in known.anew]
+
+
+def learner(running: Running, name: str) -> Detection:
+    """Return a detection that learns, by its name; refuse one that does not."""
+    search = search_named(running, name)
+    if not isinstance(search, Detection) or learning_of(running, search) is None:
+        raise Refused(
+            404, "not_learning", f"{name} learns nothing by itself", "only searches with `stray` do"
+        )
+    return search
+
+
+def known_by(running: Running, search: Detection) -> Known:
+    """Return what a detection that learns has learned."""
+    found = learning_of(running, search)
+    assert found
+    return known_of(running, found)
+
+
+def moment(seconds: float | None) -> datetime | None:
+    """Return a time of a profile; None where there is none."""
+    return iso(round(seconds * 1e9)) if seconds is not None and math.isfinite(seconds) else None

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from kubestray.api.asking import Here, Viewer
 from kubestray.api.edge_volumes import Ends, volumes
-from kubestray.api.entities import CLUSTER, first_of
+from kubestray.api.hierarchy import CLUSTER, first_of
 from kubestray.api.remembering import remembered
 from kubestray.api.times import at, iso
 from kubestray.model.entity import Entity
@@ -97,7 +97,7 @@ class NetworkMap(BaseModel):
 
 def known_edges(running: Running) -> list[Edge]:
     """Return every edge between workloads that series tell of."""
-    return remembered(running, "edges", _KEEP, lambda: _edges(running))
+    return remembered(running, "edges", _KEEP, lambda: _edges(running), of=("series",))
 
 
 def _edges(running: Running) -> list[Edge]:

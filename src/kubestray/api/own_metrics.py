@@ -21,6 +21,7 @@ from kubestray.api.asking import Here, Viewer
 from kubestray.api.remembering import remembered
 from kubestray.pipeline.assessing import ASSESSED
 from kubestray.pipeline.running import Running
+from kubestray.pipeline.schedule import LOOKED
 from kubestray.store.trees import call, column, named, select
 
 router = APIRouter()
@@ -96,7 +97,7 @@ def _runs(running: Running) -> Iterator[Metric]:
     names[ASSESSED] = ASSESSED
     for row in remembered(running, "runs", _KEEP, lambda: _totals(running)):
         if (name := names.get(row["detection"])) is None:
-            continue  # of content that is gone, or a look between runs
+            continue  # of content that is gone, or a look between runs: see `_looks`
         runs.add_metric([name], row["runs"])
         failed.add_metric([name], row["failed"])
         rows.add_metric([name], row["all_rows"])
@@ -104,6 +105,31 @@ def _runs(running: Running) -> Iterator[Metric]:
         last.add_metric([name], row["last_seconds"])
         when.add_metric([name], row["last"] / 1e9)
     yield from (runs, failed, rows, spent, last, when)
+    yield from _looks(running, names)
+
+
+def _looks(running: Running, names: dict[str, str]) -> Iterator[Metric]:
+    """Yield how looks between runs fared. The ledger has those that gave rows or failed; the others, nearly
+    all, leave no trace.
+    """
+    labels = ["detection"]
+    looks = CounterMetricFamily(
+        "kubestray_detection_looks", "Looks between runs that gave rows or failed.", labels=labels
+    )
+    failed = CounterMetricFamily("kubestray_detection_failed_looks", "Looks that failed.", labels=labels)
+    rows = CounterMetricFamily("kubestray_detection_look_rows", "Rows that looks gave.", labels=labels)
+    spent = CounterMetricFamily(
+        "kubestray_detection_look_seconds", "How long these looks took together.", labels=labels
+    )
+    for row in remembered(running, "runs", _KEEP, lambda: _totals(running)):
+        if not row["detection"].startswith(LOOKED):
+            continue
+        if (name := names.get(row["detection"].removeprefix(LOOKED))) is not None:
+            looks.add_metric([name], row["runs"])
+            failed.add_metric([name], row["failed"])
+            rows.add_metric([name], row["all_rows"])
+            spent.add_metric([name], row["all_seconds"])
+    yield from (looks, failed, rows, spent)
 
 
 def _totals(running: Running) -> list[dict[str, Any]]:

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import yaml
 from fastapi import APIRouter, Path
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from kubestray.api.asking import Here, Viewer
 from kubestray.api.detections import DetectionState, all_baselines, all_detections
+from kubestray.api.findings import Row, by_detections
 from kubestray.api.refusal import not_found
 from kubestray.api.risk import scores_by_detection
 from kubestray.model.content import Story
@@ -17,6 +18,8 @@ from kubestray.pipeline.running import Running
 from kubestray.search.nearest import nearest
 
 router = APIRouter(tags=["stories"])
+
+_MOST_FINDINGS = 50
 
 
 class StoryState(BaseModel):
@@ -38,6 +41,7 @@ class StoryPage(StoryState):
     references: list[str]
     searches: list[DetectionState]
     hits: dict[str, int]
+    findings: list[Row] = Field(description="In which its detections took part, those that are open first.")
 
 
 def all_stories(running: Running) -> list[StoryState]:
@@ -59,6 +63,7 @@ def story_page(running: Running, name: str) -> StoryPage:
         references=_references(story),
         searches=own,
         hits={one.name: hits.get(one.name, (0, 0.0))[0] for one in own},
+        findings=by_detections(running, [one.name for one in own])[:_MOST_FINDINGS],
     )
 
 

@@ -87,10 +87,8 @@ def steady(fleet: Stray, rows: Ints, times: Floats) -> Steady:
     """Return what the steady views of rows expect at ``times``."""
     state = fleet.residuals
     floor = state.floor(rows)
-    now = state.bin_at(rows, times)
-    location = np.stack([
-        state.location[0, rows], state.location[1, rows], state.profile[rows, now] + state.level[rows],
-    ])  # fmt: skip
+    expected, seen = state.season(rows, state.bin_at(rows, times))
+    location = np.stack([state.location[0, rows], state.location[1, rows], expected + state.level[rows]])
     scale = np.stack(
         [
             np.maximum(np.sqrt(state.variance[0, rows]), floor),
@@ -99,7 +97,7 @@ def steady(fleet: Stray, rows: Ints, times: Floats) -> Steady:
         ]
     )
     lived = state.count[rows] > 5
-    season = (state.profile_count[rows, now] >= 2) & (state.seasonal_count[rows] > 20)
+    season = seen & (state.seasonal_count[rows] > 20)
     return Steady(location, scale, np.stack([lived, lived, season]))
 
 

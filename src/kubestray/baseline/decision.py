@@ -10,7 +10,10 @@ scores fall off faster there. Measured in docs/decisions/0011-stray.md.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from kubestray.baseline.arrays import Arrays, Flags, Floats, Rows
 
@@ -28,7 +31,18 @@ ones are no habit.
 """
 OWN_WIDTH, OWN_BINS = 0.1, 160
 
-_PRIOR_POINT, _PRIOR_RATE, _PRIOR_FALL = 2.1, 0.2, 0.5
+EDGES = LOWEST + WIDTH * np.arange(BINS + 1)
+
+_MEDIAN, _FALL = 0.05, 0.5
+"""What the hours of fleets are like: their median, and the distance in which those above it get rarer by a
+factor of e.
+"""
+_CALM, _CALM_TO_FALL, _USUAL_HOURS = 0.1, 0.66, 24.0
+"""In this fleet it is half told by its calm hours, which incidents do not touch: by how far its median is
+from the point that a tenth of its hours are below. Some usual hours stand in as long as it has none.
+"""
+_USUAL = np.diff(1.0 / (1.0 + np.exp((_MEDIAN - EDGES) * _CALM_TO_FALL * np.log(1.0 / _CALM - 1.0) / _FALL)))
+
 _BAND, _BAND_RATE, _BAND_POWER = 0.5, 0.2, 0.35
 _CHARGE, _CHARGE_POWER = 0.65, 0.2
 """Share of the hours in the band that are charged: the rest stands for incidents that barely show. It is
@@ -37,11 +51,16 @@ leaves out most of what is above it.
 """
 
 
-def _prior(per_day: float) -> Floats:
-    """Return the histogram of a fleet of no incidents: exponential, 0.2 findings a day above 2.1."""
-    edges = LOWEST + WIDTH * np.arange(BINS + 1)
-    start = _PRIOR_POINT - _PRIOR_FALL * np.log(24.0 / _PRIOR_RATE)
-    above = np.minimum(1.0, np.exp(-(edges - start) / _PRIOR_FALL))
+def _body(histogram: Floats) -> tuple[float, float]:
+    """Return the median of a fleet's hours, and the fall of their scores above it."""
+    below = np.cumsum(histogram + _USUAL_HOURS * _USUAL)
+    calm, median = np.interp([_CALM * below[-1], 0.5 * below[-1]], below, EDGES[1:])
+    return float(median), float(np.sqrt(_FALL * _CALM_TO_FALL * max(median - calm, WIDTH)))
+
+
+def _prior(per_day: float, median: float, fall: float) -> Floats:
+    """Return the histogram of a fleet of no incidents: exponential from its median on."""
+    above = np.minimum(1.0, 0.5 * np.exp(-(EDGES - median) / fall))
     share = above[:-1] - above[1:]
     share[0] += 1.0 - above[0]
     return np.asarray(24.0 * PRIOR_FINDINGS / per_day * share)
@@ -52,15 +71,16 @@ class FleetBudget(Arrays):
     day.
     """
 
-    fields = ("histogram", "peak", "clock", "threshold", "own_bound")
+    fields = ("histogram", "peak", "clock", "age", "threshold", "own_bound")
     rows_first = ("own",)
-    shared = ("histogram", "clock", "threshold")
+    shared = ("histogram", "clock", "age", "threshold")
 
     def __init__(self, entities: int, per_day: float) -> None:
         self.per_day = per_day
         self.histogram = np.zeros(BINS)
         self.peak = np.full(entities, -np.inf)
         self.clock = np.full(1, -1, dtype=np.int64)
+        self.age = np.zeros(1)  # in hours
         self.threshold = np.full(1, threshold(self.histogram, per_day))
         self.own = np.zeros((entities, OWN_BINS), dtype=np.float32)
         self.own_bound = np.full(entities, -np.inf)
@@ -69,20 +89,43 @@ class FleetBudget(Arrays):
         """Return the score that each entity must exceed: the fleet's, or its own if that is higher."""
         return np.asarray(np.maximum(self.own_bound[rows], self.threshold[0]))
 
-    def advance(self, rows: Rows, times: Floats, score: Floats) -> Flags:
-        """Take the scores of a step and tell which are alarms, judged by the hours before this one."""
+    def doubt(self, score: Floats) -> Floats:
+        """Return how likely alarms of these scores are false, from 0 to 1.
+
+        It is the share of false ones among hours as high: false ones come at the rate asked for at the
+        threshold, and get rarer above it as those of a fleet of no incidents do; how many hours were as
+        high was counted.
+        """
+        _, fall = _body(self.histogram)
+        beyond = np.exp(-np.maximum(score - self.threshold[0], 0.0) / fall)
+        expected = (self.histogram.sum() * self.per_day / 24.0 + PRIOR_FINDINGS) * beyond
+        above = np.cumsum(self.histogram[::-1])[::-1]
+        place = np.clip((score - LOWEST) / WIDTH, 0, BINS - 1).astype(np.int64)
+        return np.asarray(np.minimum(1.0, expected / np.maximum(above[place] + PRIOR_FINDINGS * beyond, 1.0)))
+
+    def load(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take the arrays of a dump; one that does not tell how old its fleet is was of an old one."""
+        super().load({"age": np.full(1, HALF_LIFE_HOURS)} | arrays)
+
+    def advance(self, rows: Rows, times: Floats, score: Floats, counted: Flags | None = None) -> Flags:
+        """Take the scores of a step and tell which are alarms, judged by the hours before this one.
+
+        Scores that are not ``counted`` cannot be alarms, whatever they are, so they tell nothing of what
+        alarms come to.
+        """
         if not len(times):
             return np.zeros(0, dtype=bool)
         hour = int(times.max() // HOUR)
         if hour > self.clock[0]:
             self._close(hour)
-        self.peak[rows] = np.maximum(self.peak[rows], score)
-        return np.asarray(score > self.bound(rows))
+        heard = score if counted is None else np.where(counted, score, -np.inf)
+        self.peak[rows] = np.maximum(self.peak[rows], heard)
+        return np.asarray(heard > self.bound(rows))
 
     def _close(self, hour: int) -> None:
         at = np.flatnonzero(self.peak > -np.inf)
         if len(at):
-            kept = np.exp2(-(hour - self.clock[0]) / HALF_LIFE_HOURS)
+            kept = self._kept(hour)
             above = self.peak[at] - LOWEST
             self.histogram *= kept
             place = np.clip(above / WIDTH, 0, BINS - 1).astype(np.int64)
@@ -93,6 +136,15 @@ class FleetBudget(Arrays):
             self._bind()
         self.clock[0] = hour
         self.peak[:] = -np.inf
+
+    def _kept(self, hour: int) -> float:
+        """Return the share of what was known that still holds: a young fleet forgets its first hours, in
+        which everything is new, as fast as it grows older.
+        """
+        if self.clock[0] < 0:
+            return 1.0
+        self.age[0] += hour - self.clock[0]
+        return float(np.exp2(-(hour - self.clock[0]) / min(HALF_LIFE_HOURS, self.age[0])))
 
     def _bind(self) -> None:
         """Work out the bound of each entity from its own hours."""
@@ -112,14 +164,16 @@ class FleetBudget(Arrays):
             own = part.own * np.float32(kept)
             self.own = self.own + own if into else own
         self.clock[0] = now
+        self.age[0] = max(self.age[0], other.age[0])
         self.threshold[0] = threshold(self.histogram, self.per_day)
         self._bind()
 
 
 def threshold(histogram: Floats, per_day: float) -> float:
     """Return the lowest score above which the band is always within the rate."""
-    hours = histogram + _prior(per_day)
-    width = max(1, round(_BAND * (per_day / _BAND_RATE) ** _BAND_POWER / WIDTH))
+    median, fall = _body(histogram)
+    hours = histogram + _prior(per_day, median, fall)
+    width = max(1, round(max(fall, _BAND) * (per_day / _BAND_RATE) ** _BAND_POWER / WIDTH))
     above = np.cumsum(hours[::-1])[::-1]
     band = above - np.append(above[width:], np.zeros(min(width, BINS)))[:BINS]
     charge = min(1.0, _CHARGE * max(per_day / _BAND_RATE, _BAND_RATE / per_day) ** _CHARGE_POWER)

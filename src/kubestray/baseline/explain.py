@@ -233,8 +233,8 @@ def _metric(
     row = int(np.flatnonzero(found.rows == place)[0])
     state, fleet = before.fleet.residuals, after.fleet
     rows = len(fleet.entity)
-    now = int(state.bin_at(np.array([place]), np.array([judged.time]))[0])
-    seasonal = state.profile[place, now] + state.level[place]
+    own = np.array([place])
+    seasonal = state.season(own, state.bin_at(own, np.array([judged.time])))[0][0] + state.level[place]
     expected = [*state.location[:, place].tolist(), float(seasonal)]
     views = tuple(
         View(

@@ -21,6 +21,8 @@ from kubestray.baseline.stray import LEARNING, LEARNING_SECONDS, READY, STALE, S
 
 PEERS = "peers"
 BY_SCORE, BY_RISE, BY_PEERS = "score", "rise", "peers"
+HELD = "held"
+"""The reason of what is no alarm because its group has none left: see `kubestray.baseline.alerts`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +30,14 @@ class Question:
     """Which alarms are wanted: the direction that counts, and how far a metric must at least be from what was
     expected, in its own unit and as a ratio.
 
-    With ``annotate`` all rows are told, not only alarms.
+    With ``annotate`` all rows are told, not only alarms; with ``held`` those that were held back.
     """
 
     direction: Direction = "both"
     min_change: float = 0.0
     min_ratio: float = 1.0
     annotate: bool = False
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +111,12 @@ class Judge:
         if groups is not None:
             codes, first = np.unique(key_of, return_index=True)
             group_of = {keys[code]: int(groups[row]) for code, row in zip(codes, first, strict=True)}
-        for found in self.profile.advance(times, keys, key_of, values, report_from):
-            yield self.judged(found, group_of)
+        # What is told depends on what was told before, so then every bin is judged.
+        judge_from = -math.inf if self.profile.alerts else report_from
+        for found in self.profile.advance(times, keys, key_of, values, judge_from):
+            judged = self.judged(found, group_of)
+            if found.time >= report_from:
+                yield judged
 
     def judged(self, found: Bin, group_of: Mapping[Key, int] | None = None) -> Judged:
         """Return what is told of a bin that the profile has just learned."""
@@ -139,7 +146,11 @@ class Judge:
                     alert[n] = own > threshold[n]
                     expected[n] = usual
         alert &= rising | self._large(found.values, expected, rarity)
-        shown = np.ones(len(alert), dtype=bool) if self.question.annotate else alert
+        held = self._held(found, alert, score)
+        alert &= ~held
+        shown = held if self.question.held else alert
+        if self.question.annotate:
+            shown = np.ones(len(alert), dtype=bool)
         lower, upper = np.full(shape, np.nan), np.full(shape, np.nan)
         wanted = np.flatnonzero(shown[place])
         if len(wanted):
@@ -147,10 +158,22 @@ class Judge:
             lower[place[wanted], metric[wanted]] = own.lower
             upper[place[wanted], metric[wanted]] = own.upper
         reasons = [one if is_alert else None for one, is_alert in zip(reason, alert, strict=True)]
+        for n in np.flatnonzero(held).tolist():
+            reasons[n] = HELD
         return Judged(
             found.time, self.profile.form.metrics, found.keys, score, threshold, alert, shown,
             state, reasons, expected, lower, upper, rarity,
         )  # fmt: skip
+
+    def _held(self, found: Bin, alert: Flags, score: Floats) -> Flags:
+        """Return which alarms are held back, and take the others into account."""
+        budget = self.profile.alerts
+        if budget is None or not alert.any():
+            return np.zeros(len(alert), dtype=bool)
+        places = [self.profile.form.keys.index(name) for name in budget.asked.within]
+        groups = [tuple(key[place] for place in places) for key in found.keys]
+        doubt = self.profile.fleet.budget.doubt(score)
+        return alert & ~budget.tell(found.time, found.keys, groups, alert, doubt)
 
     def _large(self, values: Floats, expected: Floats, rarity: Floats) -> Flags:
         """Return which entities have a metric that is rare, and as far from what was expected as is asked."""

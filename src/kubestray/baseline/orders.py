@@ -25,7 +25,7 @@ What = Literal["lock", "unlock", "reset"]
 
 _RESIDUALS = (
     ("location", 0), ("variance", None), ("seasonal_variance", None), ("level_variance", None),
-    ("profile", None), ("profile_count", None), ("move", None),
+    ("profile", None), ("profile_count", None), ("move", None), ("sustained_variance", None),
 )  # fmt: skip
 """What of the residuals stays: of the location that of the global view."""
 _OWN = ("own", "own_bound")

@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from kubestray.baseline import snapshot
+from kubestray.baseline.alerts import AlertBudget, Alerts
 from kubestray.baseline.arrays import Floats, Ints
 from kubestray.baseline.bands import Steady, steady
 from kubestray.baseline.orders import Orders, locked
@@ -35,7 +36,8 @@ FORGOTTEN_SECONDS = 8 * DAY
 @dataclass(frozen=True, slots=True)
 class Form:
     """What a profile is of: the names of its key fields and metrics, the length of a bin in seconds, the
-    rate of false findings per entity-day that is asked for, the direction that counts.
+    rate of false findings per entity-day that is asked for, the direction that counts, and the budget of
+    alarms of groups of entities.
     """
 
     keys: tuple[str, ...]
@@ -43,6 +45,7 @@ class Form:
     step: float
     per_day: float = 1 / 30
     direction: Direction = "both"
+    alerts: Alerts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,12 @@ class Profile:
     locked: set[Key] = field(default_factory=set)
     obeyed: float = -np.inf
     """Up to when orders were carried out."""
+    alerts: AlertBudget | None = field(init=False)
     _number: dict[Key, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.fleet = _blank(self.form, [], 0)
+        self.alerts = AlertBudget(self.form.alerts) if self.form.alerts else None
 
     def advance(
         self, times: Floats, keys: Sequence[Key], key_of: Ints, values: Floats, report_from: float = np.inf
@@ -230,8 +235,11 @@ class Profile:
             self._add([key])
 
     def only(self, key: Key) -> Profile:
-        """Return the profile of a single entity, with the budget of the fleet; of none if it is not known."""
-        made = Profile(self.form, self.until, orders=self.orders, obeyed=self.obeyed)
+        """Return the profile of a single entity, with the budget of the fleet; of none if it is not known.
+
+        What a group has left for alarms is not part of it: an alarm is one, told or held back.
+        """
+        made = Profile(replace(self.form, alerts=None), self.until, orders=self.orders, obeyed=self.obeyed)
         made.locked = self.locked & {key}
         number = self._number.get(key)
         keep = np.zeros(0, dtype=np.int64) if number is None else np.array([number])
@@ -245,6 +253,8 @@ class Profile:
         form = self.form
         head = [form.keys, form.metrics, form.step, form.per_day, form.direction, self.until, self.names]
         head += [sorted(self.locked), self.obeyed]
+        if form.alerts and self.alerts:
+            head += [[form.alerts.per_day, form.alerts.within, self.alerts.as_json()]]
         return snapshot.dump(self.fleet, json.dumps(head).encode("utf-8"), len(self.names))
 
 
@@ -255,7 +265,10 @@ def load(state: bytes) -> Profile:
         keys, metrics, step, per_day, direction, until, names, *orders = json.loads(head)
     except ValueError as error:
         raise KubestrayError("this is the state of a fleet without names, and no profile") from error
-    made = Profile(Form(tuple(keys), tuple(metrics), step, per_day, direction), until)
+    alerts = Alerts(orders[2][0], tuple(orders[2][1])) if len(orders) > 2 else None
+    made = Profile(Form(tuple(keys), tuple(metrics), step, per_day, direction, alerts), until)
+    if made.alerts:
+        made.alerts.read(orders[2][2])
     made.fleet = fleet
     made.names = [tuple(name) for name in names]
     if orders:

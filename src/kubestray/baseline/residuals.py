@@ -12,14 +12,29 @@ import numpy as np
 from kubestray.baseline.arrays import Arrays, Flags, Floats, Ints, Rows
 
 VIEWS = ("global", "ewma", "short_mean", "difference", "seasonal")
+"""The views that decide, in their order."""
+SUSTAINED = len(VIEWS)
+"""The place of one view more: the mean of the last minutes. It comes late to a single point, so it does not
+decide, but it stays up for as long as an incident lasts: `kubestray.baseline.stray.Lingering`.
+"""
+DISTANCES = len(VIEWS) + 1
 BINS = 96
-"""Bins of the day of the seasonal view: a quarter of an hour each."""
+"""Bins of a day of the seasonal view: a quarter of an hour each."""
+KINDS = 2
+"""Kinds of days, each with bins of its own: Monday to Friday, and the weekend (in UTC)."""
 
 DAY = 86400.0
 CLIP = 5.0
 _CLIP_FROM = 20
 """A value is clipped once this many points were seen: before, the variance is hardly known."""
 _SCORE_FROM = 5
+
+_SEEN = 2
+_FIRST_WEEKDAY, _WEEKEND = 3, 5
+"""1970 began on a Thursday; Saturday is the sixth day of a week."""
+_SUSTAINED_SECONDS = 300.0
+_SUSTAINED_FLOOR = 0.25
+"""Of the floor of a variance, for a mean of several points."""
 
 _MOVE_SHARE = 0.5
 _MOVED_FROM = 4
@@ -45,6 +60,7 @@ class Residuals(Arrays):
     fields = (
         "count", "location", "variance", "seasonal_count", "level", "seasonal_variance",
         "level_variance", "bin", "bin_sum", "bin_count", "moves", "move", "move_hour", "move_hours",
+        "sustained", "sustained_variance",
     )  # fmt: skip
     rows_first = ("profile", "profile_count")
 
@@ -61,10 +77,12 @@ class Residuals(Arrays):
         self.bin = np.full(n, -1, dtype=np.int64)
         self.bin_sum = np.zeros(n)
         self.bin_count = np.zeros(n)
-        self.profile = np.zeros((n, BINS))
-        self.profile_count = np.zeros((n, BINS), dtype=np.float32)
+        self.profile = np.zeros((n, KINDS * BINS))
+        self.profile_count = np.zeros((n, KINDS * BINS), dtype=np.float32)
         self.moves, self.move = np.zeros(n), np.zeros(n)
         self.move_hour, self.move_hours = np.full(n, -1, dtype=np.int64), np.zeros(n)
+        self.sustained, self.sustained_variance = np.zeros(n), np.zeros(n)
+        self._sustained_rate = np.minimum(0.5, rate(_SUSTAINED_SECONDS, step))
         self._location_rate = np.stack([
             rate(7 * DAY, step),
             np.minimum(0.5, rate(3600.0, step)),
@@ -79,8 +97,8 @@ class Residuals(Arrays):
     def advance(self, rows: Rows, times: Floats, values: Floats) -> Floats:
         """Take the next point of each row, and return how far it was from each view's expectation.
 
-        ``times`` are seconds since 1970, ``values`` finite. The result has shape (5, rows), in standard
-        deviations of the view, signed; a view that does not know enough yet gives 0.
+        ``times`` are seconds since 1970, ``values`` finite. The result has shape (`DISTANCES`, rows), in
+        standard deviations of the view, signed; a view that does not know enough yet gives 0.
         """
         count = self.count[rows] + 1.0
         self.count[rows] = count
@@ -88,13 +106,15 @@ class Residuals(Arrays):
         if first.any():
             at = first if isinstance(rows, slice) else rows[first]
             self.location[:, at] = values[first]
-        z = np.empty((5, len(values)))
+        usual = self.location[_GLOBAL, rows].copy()
+        z = np.empty((DISTANCES, len(values)))
         floor = self.floor(rows)
         known = count > _CLIP_FROM
         self._learn_move(rows, times, values)
         z[:4] = self._steady(rows, values, floor, count, known)
         z[:4, count <= _SCORE_FROM] = 0.0
-        z[4] = self._seasonal(rows, times, values, floor)
+        z[4], season, seen = self._seasonal(rows, times, values, floor)
+        z[SUSTAINED] = self._sustain(rows, values - np.where(seen, season, usual), floor, count)
         return z
 
     def floor(self, rows: Rows) -> Floats:
@@ -125,8 +145,19 @@ class Residuals(Arrays):
         self.move_hour[at] = hour
 
     def bin_at(self, rows: Rows, times: Floats) -> Ints:
-        """Return the bin of the day that each row's time lies in."""
-        return np.asarray(times % DAY // self._bin_length[rows], dtype=np.int64)
+        """Return the bin that each row's time lies in: those of weekends come after those of other days."""
+        weekend = (times // DAY + _FIRST_WEEKDAY) % 7 >= _WEEKEND
+        return np.asarray(times % DAY // self._bin_length[rows] + BINS * weekend, dtype=np.int64)
+
+    def season(self, rows: Rows, now: Ints) -> tuple[Floats, Flags]:
+        """Return what bins let expect, and if they were seen often enough to say so.
+
+        A bin of a weekend that was not, or of another day, is answered by that of the other kind of days.
+        """
+        number = np.arange(len(self.step))[rows]
+        known = self.profile_count[number, now] >= _SEEN
+        now = np.where(known, now, (now + BINS) % (KINDS * BINS))
+        return self.profile[number, now], self.profile_count[number, now] >= _SEEN
 
     def _steady(self, rows: Rows, values: Floats, floor: Floats, count: Floats, known: Flags) -> Floats:
         location, variance = self.location[:, rows], self.variance[:, rows]
@@ -145,17 +176,32 @@ class Residuals(Arrays):
         self.location[:, rows] = location + np.maximum(self._location_rate[:, rows], warm) * clipped
         return np.asarray(missed / scale)
 
-    def _seasonal(self, rows: Rows, times: Floats, values: Floats, floor: Floats) -> Floats:
+    def _sustain(self, rows: Rows, missed: Floats, floor: Floats, count: Floats) -> Floats:
+        """Learn how far off the last minutes were on average, and return it."""
+        known, warm = count > _CLIP_FROM, 1.0 / count
+        mean = self.sustained[rows]
+        mean = mean + np.maximum(self._sustained_rate[rows], warm) * (missed - mean)
+        self.sustained[rows] = mean
+        variance = self.sustained_variance[rows]
+        scale = np.sqrt(variance + _SUSTAINED_FLOOR * floor * floor)
+        reach = np.where(known, CLIP * scale, np.inf)
+        share = np.maximum(self._rate_week[rows], warm)
+        self.sustained_variance[rows] = variance + share * (np.clip(mean, -reach, reach) ** 2 - variance)
+        return np.where(known, mean / scale, 0.0)
+
+    def _seasonal(
+        self, rows: Rows, times: Floats, values: Floats, floor: Floats
+    ) -> tuple[Floats, Floats, Flags]:
+        """Return how far values are off their bin of the day, what that let expect, and if it is known."""
         now = self.bin_at(rows, times)
         changed = now != self.bin[rows]
         if changed.any():
             self._change_bin(rows, now, changed)
-        number = np.arange(len(self.step))[rows]
-        expected, seen = self.profile[number, now], self.profile_count[number, now] >= 2
+        expected, seen = self.season(rows, now)
         if not seen.any():
             self.bin_sum[rows] += values
             self.bin_count[rows] += 1.0
-            return np.zeros(len(values))
+            return np.zeros(len(values)), expected, seen
         level, around = self.level[rows], self.seasonal_variance[rows]
         count = self.seasonal_count[rows] + seen
         self.seasonal_count[rows] = count
@@ -176,9 +222,11 @@ class Residuals(Arrays):
         hour = np.maximum(self._location_rate[_EWMA, rows], warm)
         self.level[rows] = np.where(seen, level + hour * moved, level)
         reach = CLIP * np.sqrt(around_new + square)
-        self.bin_sum[rows] += np.where(seen, expected + np.clip(missed, -reach, reach), values)
+        # The first days of a kind are learned as they are, not as what the other kind lets expect.
+        own = self.profile_count[np.arange(len(self.step))[rows], now] >= _SEEN
+        self.bin_sum[rows] += np.where(own, expected + np.clip(missed, -reach, reach), values)
         self.bin_count[rows] += 1.0
-        return np.where(seen & known, off / scale, 0.0)
+        return np.where(seen & known, off / scale, 0.0), expected, seen
 
     def _change_bin(self, rows: Rows, now: Ints, changed: Flags) -> None:
         """Put the average of the bin that ends into the profile, and begin the next."""

@@ -20,9 +20,10 @@ from kubestray.baseline.stray import Direction, Stray
 from kubestray.baseline.tails import HALF_LIFE, Tails
 from kubestray.model.errors import KubestrayError
 
-VERSION = 2
-"""1 had no phases, no direction and no head. What was added since then (the usual moves of a metric, the
-hours of each entity) is blank where a state lacks it, as for a metric and an entity that are new.
+VERSION = 3
+"""1 had no phases, no direction and no head, 2 neither a view of what lasts nor weekends. What else was added
+since then (the usual moves of a metric, the hours of each entity) is blank where a state lacks it, as for a
+metric and an entity that are new.
 """
 
 
@@ -104,7 +105,7 @@ def _merge_residuals(into: Residuals, other: Residuals, newer: Flags) -> None:
     mean = into.location[0] + share * apart
     take = newer | (into.count == 0)
     take &= other.count > 0
-    for name in ("level", "bin", "bin_sum", "bin_count"):
+    for name in ("level", "bin", "bin_sum", "bin_count", "sustained"):
         setattr(into, name, np.where(take, getattr(other, name), getattr(into, name)))
     into.variance += share * (other.variance - into.variance)
     into.variance[0] += share * (1.0 - share) * apart * apart
@@ -114,7 +115,7 @@ def _merge_residuals(into: Residuals, other: Residuals, newer: Flags) -> None:
     into.move += other.moves / np.maximum(moves, 1.0) * (other.move - into.move)
     into.moves, into.move_hours = moves, into.move_hours + other.move_hours
     into.move_hour = np.maximum(into.move_hour, other.move_hour)
-    for name in ("seasonal_variance", "level_variance"):
+    for name in ("seasonal_variance", "level_variance", "sustained_variance"):
         mine = getattr(into, name)
         setattr(into, name, mine + share * (getattr(other, name) - mine))
     total = into.profile_count + other.profile_count

@@ -10,7 +10,7 @@ import numpy as np
 from kubestray.baseline.arrays import ALL, Arrays, Flags, Floats, Ints, Rows
 from kubestray.baseline.decision import FleetBudget
 from kubestray.baseline.ramps import Ramps
-from kubestray.baseline.residuals import VIEWS, Residuals, rate
+from kubestray.baseline.residuals import DISTANCES, VIEWS, Residuals, rate
 from kubestray.baseline.tails import Prior, Tails
 
 VIEW_PRIOR = Prior(ln_u=float(np.log(4.0)), ln_u_blocks=100, xi=0.5, xi_blocks=20, decades=1.7)
@@ -24,6 +24,8 @@ LEARNING_SECONDS = 3600.0
 """An entity raises no alarm on its own account before it was seen for this long."""
 STALE_SECONDS = 86400.0
 _LINGER_SECONDS = 900.0
+_LASTING = np.array([1.0] * len(VIEWS) + [2.0])
+"""What each view weighs where scores are to last: the means of minutes twice."""
 _HIGHEST = 100.0
 _NEAR = 2.0**-5
 """A distance the other way is learned as hardly any: it is known, and not rare."""
@@ -34,8 +36,9 @@ class Scores:
     """What one step gave: ``entities`` by number, in ascending order, and for each its score and if it is
     an alarm. ``score`` lingers (`Lingering`), ``moment`` is that of the step alone, which decides.
 
-    ``metrics`` (rows of the step) is the rarity of each metric, the mean of its ``parts`` (5, rows), one a
-    view, each -log10 of a probability; ``z`` (5, rows) is how many deviations off each view was, signed.
+    ``metrics`` (rows of the step) is the rarity of each metric, the mean of those of its ``parts`` that are
+    of `VIEWS`. Parts (`DISTANCES`, rows) are -log10 of a probability each; ``z`` of the same shape is how
+    many deviations off each view was, signed.
     ``level`` is what an entity's metrics come to together, of which the score is a distance in its own
     tail. ``rising`` are the entities found to be on a slow ramp, which is an alarm whatever the score.
     """
@@ -75,7 +78,7 @@ class Stray:
         np.maximum.at(entity_step, self.entity, self.step)
         self.residuals = Residuals(self.step)
         of_metrics = None if phase is None else phase[self.entity]
-        self.views = Tails(self.step, VIEW_PRIOR, copies=len(VIEWS), phase=of_metrics)
+        self.views = Tails(self.step, VIEW_PRIOR, copies=DISTANCES, phase=of_metrics)
         self.whole = Tails(entity_step, ENTITY_PRIOR, phase=phase)
         self.budget = FleetBudget(self.entities, per_day)
         self.seen = Seen(self.entities)
@@ -103,7 +106,7 @@ class Stray:
         parts = self.views.score(streams, flat).reshape(away.shape)
         with np.errstate(divide="ignore"):
             self.views.observe(streams, np.log(flat))
-        metrics = parts.mean(axis=0)
+        metrics = parts[: len(VIEWS)].mean(axis=0)
         rising = self.ramps.advance(rows, times, values)
         if self.direction == "down":
             rising = rising[:0]
@@ -125,17 +128,19 @@ class Stray:
         count = np.bincount(whose, minlength=self.entities)
         present = np.flatnonzero(count)
         at: Rows = ALL if len(present) == self.entities else present
-        level = 3.0 * np.log(together(whose, metrics, count)[present] + 0.5)
+        level = _level(together(whose, metrics, count)[present])
+        lasting = _level(together(whose, np.average(views[0], axis=0, weights=_LASTING), count)[present])
         moment = np.zeros(self.entities)
         np.maximum.at(moment, whose, times)
         moment = moment[present]
         self.whole.close(at, moment)
-        score = (level - self.whole.ln_u[at]) / np.sqrt(self.whole.xi[at])
+        usual, spread = self.whole.ln_u[at], np.sqrt(self.whole.xi[at])
+        score = (level - usual) / spread
         self.whole.observe(at, level)
         old = self.seen.advance(at, moment) >= LEARNING_SECONDS
-        alert = self.budget.advance(at, moment, score) & old
+        alert = self.budget.advance(at, moment, score, old)
         alert |= np.isin(present, rising)
-        lingering = self.lingering.advance(at, score)
+        lingering = np.maximum(self.lingering.advance(at, score), (lasting - usual) / spread)
         return Scores(present, lingering, score, alert, metrics, *views, level, rising)
 
     def state(self, now: float) -> list[str]:
@@ -144,6 +149,11 @@ class Stray:
             STALE if now - last > STALE_SECONDS else READY if last - first >= LEARNING_SECONDS else LEARNING
             for first, last in zip(self.seen.first, self.seen.last, strict=True)
         ]
+
+
+def _level(rarity: Floats) -> Floats:
+    """Return the rarity of entities on the scale of their tails."""
+    return np.asarray(3.0 * np.log(rarity + 0.5))
 
 
 def together(whose: Ints, metrics: Floats, count: Ints) -> Floats:
@@ -162,8 +172,9 @@ def together(whose: Ints, metrics: Floats, count: Ints) -> Floats:
 class Lingering(Arrays):
     """Scores that do not fall at once: an incident that begins with a spike is still one in its next minutes.
 
-    A score is at least the mean of the last quarter of an hour (of e^(score/2), so that the highest count).
-    It is for ranking; what is an alarm is decided by the score of the moment.
+    A score is at least the mean of the last quarter of an hour (of e^(score/2), so that the highest count),
+    and what comes of the means of the last minutes beside the points (`residuals.SUSTAINED`). It is for
+    ranking; what is an alarm is decided by the score of the moment.
     """
 
     fields = ("size",)

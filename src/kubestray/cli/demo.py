@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
@@ -16,7 +17,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--keep", metavar="DIR", help="keep the demo's store in this folder to search in it afterwards"
     )
     parser.add_argument(
-        "--serve", action="store_true", help="stay on the console when all is found, until interrupted"
+        "--serve",
+        action=argparse.BooleanOptionalAction,
+        help="stay on the console when all is found, until interrupted [on a terminal]",
     )
     options.settings(parser)
 
@@ -26,7 +29,10 @@ def run(parsed: argparse.Namespace) -> int:
     from kubestray.cli.demonstration import Demonstration
 
     options.configure(parsed)
+    # A script that runs the demo waits for its end; a person at a terminal wants to look around.
+    at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    stays = at_terminal if parsed.serve is None else parsed.serve
     if parsed.keep:
-        return Demonstration(Path(parsed.keep), parsed.seed, kept=True, stays=parsed.serve).run()
+        return Demonstration(Path(parsed.keep), parsed.seed, kept=True, stays=stays).run()
     with tempfile.TemporaryDirectory(prefix="kubestray-demo-") as folder:
-        return Demonstration(Path(folder), parsed.seed, kept=False, stays=parsed.serve).run()
+        return Demonstration(Path(folder), parsed.seed, kept=False, stays=stays).run()

@@ -2,11 +2,13 @@
 
 Nothing is prepared: 30 days of history are simulated and written to an empty store, a server is started
 on it, the last hour is sent to that server over OTLP gRPC, and the detections that need no time to learn are
-run beside it. The labels of the simulation are looked at only afterwards, to compare.
+run beside it. What they say becomes findings as it does on a schedule, and a server goes on from there. The
+labels of the simulation are looked at only afterwards, to compare.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import socket
@@ -16,6 +18,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import webbrowser
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -30,6 +33,7 @@ from kubestray.cli import findings_text
 from kubestray.config import load_config
 from kubestray.detect.runner import Times
 from kubestray.model.errors import KubestrayError, UsageError
+from kubestray.pipeline.assessing import Assessment
 from kubestray.pipeline.detecting import Detector, Run, wanted_searches
 from kubestray.pipeline.setting_up import content_of, searching
 from kubestray.simulate import Simulation, SimulationConfig, simulate
@@ -50,6 +54,8 @@ DETECTIONS = (
     "New UDP connection between workloads",
 )
 _EXPORT = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+_NO_SCHEDULE = ("--lateness", "2h", "--idle", "2h")
+"""How the server that receives waits, so that it runs no detection beside those that are shown."""
 _SENDERS = 10  # requests under way at once: the default of the collector's exporters
 _PATIENCE = 60.0  # seconds for the server to get ready
 
@@ -79,27 +85,40 @@ class Demonstration:
         )
         with self._progress() as progress:
             self._write_history(progress)
-        with self._server() as address:
+        with self._server(*_NO_SCHEDULE) as address:
+            self.console.print(f"a server is running on the store: OTLP gRPC on {address}")
             with self._progress() as progress:
                 self._send_last_hour(progress, address)
             runs = self._detect()
-            if self.stays:
-                code = findings_text.show(self.console, runs, self.simulation.labels, self._next_steps())
-                self._stay()
-                return code
-        return findings_text.show(self.console, runs, self.simulation.labels, self._next_steps())
+        self._open_findings()
+        code = findings_text.show(self.console, runs, self.simulation.labels, self._next_steps())
+        if self.stays:
+            self._stay()
+        return code
 
     def _stay(self) -> None:
-        """Keep the server and its console until somebody interrupts."""
-        link = re.search(r"http://\S+/login/link/\S+", "".join(self.told))
-        self.console.print(f"\nthe same in the console: {link[0] if link else 'see above'}", soft_wrap=True)
-        self.console.print(
-            "findings show there when the schedule has run once: detections that learn take a minute"
-        )
-        self.console.print("Ctrl-C ends the demo")
-        with suppress(KeyboardInterrupt):
+        """Start a server that goes on from here, and keep its console until somebody interrupts."""
+        self.told.clear()
+        with suppress(KeyboardInterrupt), self._server():
+            link = self._link()
+            self.console.print(f"\nthe same in the console: [bold]{link}[/]", soft_wrap=True)
+            self.console.print(
+                "the link sets a password for the account admin, once; Ctrl-C ends the demo\n"
+                "detections that learn what is normal take a minute or more to read the 30 days there"
+            )
+            if _has_display():
+                webbrowser.open(link)
             while True:
                 time.sleep(3600)
+
+    def _link(self) -> str:
+        """Return the link with which the first admin logs in, as the server tells it in its log."""
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            if found := re.search(r"http://\S+/login/link/\S+", "".join(self.told)):
+                return found[0]
+            time.sleep(0.1)
+        raise KubestrayError(f"the demo's server told no link to log in with: {''.join(self.told).strip()}")
 
     def _progress(self) -> Progress:
         columns = (
@@ -154,19 +173,27 @@ class Demonstration:
         finally:
             store.close()
 
+    def _open_findings(self) -> None:
+        """Make findings of what the detections have said; the schedule of a server goes on from there."""
+        store = open_store(str(self.store))
+        try:
+            Assessment(store, content_of(self.config), self.now - HOUR).advance(self.now)
+        finally:
+            store.close()
+
     @contextmanager
-    def _server(self) -> Iterator[str]:
+    def _server(self, *more: str) -> Iterator[str]:
         """Run ``kubestray serve`` on the demo's store; yield its OTLP gRPC address."""
         grpc_port, http_port, health = _free_ports(3)
         command = [sys.executable, "-m", "kubestray", "serve", "--store", str(self.store)]
         command += ["--otlp-grpc", f"127.0.0.1:{grpc_port}", "--otlp-http", f"127.0.0.1:{http_port}"]
         command += ["--http", f"127.0.0.1:{health}", "--retention-raw", "31d", "--log-level", "warning"]
+        command += more
         server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)  # noqa: S603 (our own command)
         reading = threading.Thread(target=self._listen, args=(server,), daemon=True)
         reading.start()
         try:
             self._wait_until_ready(server, health)
-            self.console.print(f"a server is running on the store: OTLP gRPC on 127.0.0.1:{grpc_port}")
             yield f"127.0.0.1:{grpc_port}"
         finally:
             server.terminate()
@@ -205,6 +232,11 @@ class Demonstration:
             "'| mstats avg(tcp.bytes) where index=* by source.workload.name span=1h'",
             f"kubestray serve --store {store} --retention-raw 31d   goes on from here",
         ]
+
+
+def _has_display() -> bool:
+    """Return whether a browser would open in a window, and not in the terminal."""
+    return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def _free_ports(count: int) -> list[int]:

@@ -72,7 +72,7 @@ class SeriesOfBatch(Mapping[int, S]):
     @property
     def unread_bytes(self) -> int:
         """How many bytes of messages are held."""
-        return sum(len(message) for each in self._unread for message in each.messages)
+        return sum(sum(map(len, each.messages)) for each in self._unread)
 
     def limited_to(self, ids: Collection[int]) -> SeriesOfBatch[S]:
         """Return the same with just these series."""

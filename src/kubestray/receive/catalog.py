@@ -199,6 +199,7 @@ class Catalog:
     read_point: AttributeReader
     new: NewSeries = field(init=False)
     _resource: tuple[Encoded, ResourceAttributes] | None = field(default=None, init=False)
+    _points: dict[Encoded, Mapping[str, str]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.new = NewSeries(self.limits)
@@ -212,7 +213,7 @@ class Catalog:
                 metric,
                 unit,
                 kind,
-                lambda: (self._resource_attributes(resource), self.read_point(point)),
+                lambda: (self._resource_attributes(resource), self._point_attributes(point)),
             )
             self.cache.put(key, series)
         return series
@@ -222,6 +223,13 @@ class Catalog:
         if self._resource is None or self._resource[0] is not resource:
             self._resource = resource, ResourceAttributes.of(self.read_resource(resource))
         return self._resource[1]
+
+    def _point_attributes(self, point: Encoded) -> Mapping[str, str]:
+        """Decode the attributes of a point once: those of many metrics and resources have the same."""
+        found = self._points.get(point)
+        if found is None:
+            found = self._points[point] = self.read_point(point)
+        return found
 
 
 def _longer(text: str, limit: int) -> bool:

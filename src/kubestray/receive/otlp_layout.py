@@ -1,94 +1,111 @@
 """`ResourceMetrics` that differ from known ones in nothing but the numbers of their points.
 
 A process, a pod or a node sends the same message again and again: the same resource, metrics and
-attributes in the same order, with other times and values. Cut at the numbers (which have a fixed
-size), such a message falls into *pieces* that are the same each time. Their digest is the key of a
-`Layout`, which knows the series of every point by id; the numbers go to columns as they stand. Nothing is
-parsed, whatever the number of points, and little is remembered: some 500 bytes a process, attributes of
-any length.
+attributes in the same order, with other times and values. A `Layout` is that of one resource: where the
+numbers are in such a message, and which series each point belongs to. It is found by the resource and the
+length of the message; that the message is one of its kind is told by its digest with all numbers set to
+zero. Then the numbers go to columns as they stand, those of all messages of a request at once, and nothing is
+parsed.
 
-That the cuts were made at the right places is proved once for each layout, by parsing the message
-with known numbers put between the pieces. As the pieces fix every other byte and its place, what
-holds for these numbers holds for all.
+That the places are right was proved for the `Shape` that the layout was made with.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import compress
+from typing import NamedTuple
 
-from google.protobuf.message import DecodeError
+import numpy as np
 
 from kubestray.receive.catalog import SeriesCache, series_cache
-from kubestray.receive.otlp_wire import wire
-from kubestray.receive.points import DOUBLE_TAG, HEAD, START_TAG, TIME_TAG, Gathering
+from kubestray.receive.digest import Digest, digest
+from kubestray.receive.otlp_shape import (
+    PLACE,
+    U64,
+    Numbers,
+    Shape,
+    is_right,
+    numbers_of,
+    resource_of,
+    shape_key,
+    shape_of,
+    take_numbers,
+)
+from kubestray.receive.points import ID
 from kubestray.receive.remembered import Remembered
-
-Digest = bytes
-"""Of the pieces of a message: 128 bits of BLAKE2b, as a sender chooses what is in them (decision 4)."""
 
 _LARGEST = 256 * 1024
 """Bytes of a message: with thousands of points it is rarely twice the same, and not worth its memory."""
 
-_START_BYTES = 9
-
-_UNGUESSABLE = 2**48 + secrets.randbits(47)
-"""Where the numbers of probes begin: were they known, a message could be made that holds them already."""
-
-_WITH_START = re.compile(rb"(\x11.{8}\x19.{8}[\x21\x31].{8})", re.DOTALL).split
-"""Cuts out start, time and value: for points that all have a start time."""
-
-_WITHOUT_START = re.compile(rb"(\x19.{8}[\x21\x31].{8})", re.DOTALL).split
-"""Cuts out time and value; a start time, which rarely changes, stays in the piece before."""
-
-
-_SEAM = secrets.token_bytes(16)
-"""Put between pieces before they are digested: no sender can know it, so no two messages look alike."""
-
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What the pieces say of their n points: ``ids`` are those of their series (see `points.ID`, n times).
+    """What is known of a message of n points and of ``length`` bytes; see `Shape`.
 
-    ``starts`` are the first bytes of the points' `HEAD` that are not cut out; empty if all is.
+    ``ids`` are those of their series (see `points.ID`, n times).
     """
 
+    length: int
+    digest: Digest
+    places: bytes
+    starts: bytes
     ids: bytes
-    starts: Sequence[bytes] = ()
 
-    def heads(self, cut: Sequence[bytes]) -> Sequence[bytes]:
-        """Return the points' `HEAD` from the numbers cut out of a message."""
-        return (
-            [start + numbers for start, numbers in zip(self.starts, cut, strict=True)] if self.starts else cut
-        )
+
+class Recognised(NamedTuple):
+    """The points of messages whose layout is known.
+
+    ``ids`` and ``messages`` are by message; ``others`` are the messages that are not recognised.
+    """
+
+    series_id: U64
+    numbers: Numbers
+    ids: Sequence[bytes]
+    messages: Sequence[bytes]
+    others: Sequence[bytes]
 
 
 class Layouts:
-    """Layouts by the digest of their pieces; one is learned when its pieces come for the second time."""
+    """Layouts by resource and length, and shapes; a shape is learned when it comes for the second time."""
 
     def __init__(self, max_entries: int = 4_000_000, max_bytes: int = 512 * 1024 * 1024) -> None:
-        self.learned: Remembered[Digest, Layout] = Remembered(_size, max_entries, max_bytes)
-        self._once: Remembered[Digest, bool] = Remembered(lambda *_: 200, max_entries, max_bytes // 4)
+        self.learned: Remembered[int, Layout] = Remembered(_size, max_entries, max_bytes)
+        self.shapes: Remembered[int, Shape] = Remembered(_size_of_shape, max_entries, max_bytes // 4)
+        self.requests: Remembered[Digest, bool] = Remembered(lambda *_: 200, max_entries, max_bytes // 16)
+        """Digests of messages, one after the other, each of which had the digest of its layout."""
+        self._once: Remembered[Digest, bool] = Remembered(lambda *_: 200, max_entries, max_bytes // 8)
 
     def __len__(self) -> int:
         return len(self.learned)
 
-    def seen_before(self, digest: Digest) -> bool:
-        """Tell whether these pieces came before, and note that they came."""
-        before = self._once.get(digest) is not None
-        self._once.put(digest, True)
+    def seen_before(self, shape: Shape) -> bool:
+        """Tell whether this shape came before, and note that it came."""
+        before = self._once.get(shape.digest) is not None
+        self._once.put(shape.digest, True)
         return before
 
+    def learn(self, message: bytes, shape: Shape, content: bytes | bytearray, ids: bytes) -> None:
+        """Remember the layout of a message of this shape.
 
-def _size(digest: Digest, layout: Layout) -> int:
-    return 350 + len(digest) + len(layout.ids) + 50 * len(layout.starts)
+        ``content`` is what follows its resource, with all numbers set to zero.
+        """
+        _, end = resource_of(message)
+        places = (np.frombuffer(shape.places, PLACE) + end).astype(PLACE).tobytes()
+        whole = digest(places, message[:end] + content)
+        self.learned.put(_key(message, end), Layout(len(message), whole, places, shape.starts, ids))
 
 
-def _digest(pieces: Sequence[bytes]) -> Digest:
-    return hashlib.blake2b(_SEAM.join(pieces), digest_size=16).digest()
+def _size(_key: int, layout: Layout) -> int:
+    return 500 + len(layout.digest) + len(layout.ids) + len(layout.places) + len(layout.starts)
+
+
+def _size_of_shape(_key: int, shape: Shape) -> int:
+    texts = sum(
+        len(point.metric) + len(point.unit) + sum(map(len, point.attributes)) for point in shape.points
+    )
+    return 500 + 5 * len(shape.places) + 300 * len(shape.points) + texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,57 +116,92 @@ class OtlpCache:
     layouts: Layouts = field(default_factory=Layouts)
 
 
-def find_layout(message: bytes, known: Layouts) -> tuple[Layout, Sequence[bytes]] | None:
-    """Return the layout of an encoded `ResourceMetrics` and its points' heads, if it is known."""
+def recognise(messages: Sequence[bytes], known: Layouts) -> Recognised | None:
+    """Return the points of those encoded `ResourceMetrics` that are known; None if there are none."""
+    found = known.learned.get_all([_key(message, resource_of(message)[1]) for message in messages])
+    fit = [
+        layout is not None and layout.length == len(message)
+        for layout, message in zip(found, messages, strict=True)
+    ]
+    layouts = [layout for layout, fits in zip(found, fit, strict=True) if layout is not None and fits]
+    if not layouts:
+        return None
+    cut = _Cut.of(layouts, list(compress(messages, fit)))
+    right = cut.right(known)
+    if not all(right):
+        if not any(right):
+            return None
+        cut = _Cut.of(list(compress(layouts, right)), list(compress(cut.messages, right)))
+        verdict = iter(right)
+        fit = [fits and next(verdict) for fits in fit]
+    ids = [layout.ids for layout in cut.layouts]
+    others = [message for message, fits in zip(messages, fit, strict=True) if not fits]
+    return Recognised(np.frombuffer(b"".join(ids), "<u8"), cut.numbers, ids, cut.messages, others)
+
+
+def _key(message: bytes, end: int) -> int:
+    """Return a number that messages of one resource and length have in common, and hardly any others."""
+    return hash(message[:end]) ^ len(message)
+
+
+class _Cut(NamedTuple):
+    """Messages one after the other, each with a layout; their numbers are taken out, zero in ``content``."""
+
+    layouts: Sequence[Layout]
+    messages: Sequence[bytes]
+    content: bytearray
+    numbers: Numbers
+
+    @staticmethod
+    def of(layouts: Sequence[Layout], messages: Sequence[bytes]) -> _Cut:
+        content = bytearray().join(messages)
+        points = [len(layout.starts) for layout in layouts]
+        begins = np.cumsum([0, *map(len, messages[:-1])])
+        places = np.frombuffer(b"".join([layout.places for layout in layouts]), PLACE)
+        starts = np.frombuffer(b"".join([layout.starts for layout in layouts]), np.bool_)
+        numbers = take_numbers(content, places + np.repeat(begins, points), starts)
+        return _Cut(layouts, messages, content, numbers)
+
+    def right(self, known: Layouts) -> Sequence[bool]:
+        """Tell of each message whether it is what its layout says."""
+        sizes = [(layout.length, len(layout.starts)) for layout in self.layouts]
+        written = [part for layout in self.layouts for part in (layout.places, layout.starts)]
+        whole = digest(b"".join((*written, np.array(sizes).tobytes())), self.content)
+        if known.requests.get(whole):
+            return [True] * len(self.layouts)
+        right, begin, content = [], 0, memoryview(self.content)
+        for layout in self.layouts:
+            end = begin + layout.length
+            right.append(digest(layout.places, content[begin:end]) == layout.digest)
+            begin = end
+        if all(right):
+            known.requests.put(whole, True)
+        return right
+
+
+def known_shape(message: bytes, known: Layouts) -> Shape | None:
+    """Return the shape that a message may be of; `otlp_shape.numbers_of` tells whether it is."""
     if len(message) > _LARGEST:
         return None
-    for split in (_WITH_START, _WITHOUT_START):
-        pieces = split(message)
-        layout = known.learned.get(_digest(pieces[::2]))
-        if layout is not None:
-            return layout, layout.heads(pieces[1::2])
-    return None
+    return known.shapes.get(shape_key(message[resource_of(message)[1] :]))
 
 
-def learn_layout(message: bytes, points: Gathering, known: Layouts) -> None:
-    """Remember the layout of a message, all of whose data points are plain and in ``points``."""
+def learn_shape(message: bytes, ids: bytes, known: Layouts) -> None:
+    """Remember the shape of a message, and its layout, when the shape comes for the second time.
+
+    All of its data points are plain, and of series ``ids``.
+    """
     if len(message) > _LARGEST:
         return
-    for split, offset in ((_WITH_START, 0), (_WITHOUT_START, _START_BYTES)):
-        parts = split(message)
-        if len(parts) == 2 * len(points.heads) + 1:
-            digest = _digest(parts[::2])
-            if known.seen_before(digest) and _is_cut_right(parts, points.heads, offset):
-                starts = [head[:offset] for head in points.heads] if offset else ()
-                known.learned.put(digest, Layout(b"".join(points.ids), starts))
-            return
-
-
-def _is_cut_right(parts: Sequence[bytes], heads: Sequence[bytes], offset: int) -> bool:
-    """Tell whether what was cut out are the numbers of the points, in order, and nothing else."""
-    probes = [head[:offset] + _probe(number)[offset:] for number, head in enumerate(heads)]
-    message = list(parts)
-    message[1::2] = [probe[offset:] for probe in probes]
-    try:
-        return _numbers(b"".join(message)) == probes
-    except DecodeError:
-        return False
-
-
-def _probe(number: int) -> bytes:
-    """Return the head of a point as no other number gives it, nor anything that a sender can know."""
-    first = _UNGUESSABLE + 3 * number
-    return HEAD.pack(START_TAG, first, TIME_TAG, first + 1, DOUBLE_TAG, first + 2)
-
-
-def _numbers(message: bytes) -> list[bytes]:
-    """Return the head of every number data point that parsing finds."""
-    return [
-        HEAD.pack(
-            START_TAG, point.start_time_unix_nano, TIME_TAG, point.time_unix_nano, DOUBLE_TAG, point.as_double
-        )
-        for scope_metrics in wire().resource_metrics.FromString(message).scope_metrics
-        for metric in scope_metrics.metrics
-        if metric.WhichOneof("data") in ("gauge", "sum")
-        for point in getattr(metric, metric.WhichOneof("data")).data_points
-    ]
+    rest = message[resource_of(message)[1] :]
+    shape = shape_of(rest)
+    if (
+        shape is not None
+        and len(shape.starts) * ID.size == len(ids)
+        and known.seen_before(shape)
+        and is_right(rest, shape)
+    ):
+        known.shapes.put(shape_key(rest), shape)
+        taken = numbers_of(rest, shape)
+        if taken is not None:
+            known.learn(message, shape, taken[1], ids)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -20,9 +21,11 @@ from kubestray.model.errors import MalformedRequest
 from kubestray.model.metric import Kind, Series
 from kubestray.receive.attributes import Value, attribute_text
 from kubestray.receive.catalog import Catalog, Encoded, Limits, Reason, Rejected
-from kubestray.receive.otlp_layout import Layouts, OtlpCache, find_layout, learn_layout
+from kubestray.receive.otlp_layout import Layouts, OtlpCache, known_shape, learn_shape, recognise
+from kubestray.receive.otlp_shape import numbers_of, resource_of
 from kubestray.receive.otlp_wire import wire
 from kubestray.receive.points import (
+    ID,
     Bounds,
     Decoded,
     Gathering,
@@ -41,27 +44,20 @@ def decode_protobuf(body: bytes, bounds: Bounds, limits: Limits, cache: OtlpCach
     """
     catalog = Catalog(cache.series, limits, _read_resource, _read_point)
     gathering = Gathering(bounds)
-    recognised: list[bytes] = []
-    known: list[bytes] = []
     try:
         messages = wire().request.FromString(body).resource_metrics
         if len(messages) > limits.max_resources:
             raise MalformedRequest(f"more than {limits.max_resources} resources in one request")
-        for message in messages:
-            found = find_layout(message, cache.layouts)
-            if found is None:
-                _read_and_learn(message, catalog, gathering, cache.layouts)
-            else:
-                layout, heads = found
-                gathering.heads += heads
-                gathering.ids.append(layout.ids)
-                known.append(layout.ids)
-                recognised.append(message)
+        found = recognise(messages, cache.layouts)
+        for message in messages if found is None else found.others:
+            _read_and_learn(message, catalog, gathering, cache.layouts)
     except DecodeError as error:
         raise MalformedRequest(f"not an OTLP metrics message in protobuf: {error}") from error
-    gathering.recognise(
-        known, recognised, partial(_read_series, limits=replace(limits, budget=None), cache=cache)
-    )
+    if found is not None:
+        read = partial(_read_series, limits=replace(limits, budget=None), cache=cache)
+        gathering.recognise(found.ids, found.messages, read)
+        numbers = found.numbers
+        gathering.add_columns(found.series_id, numbers.time, numbers.start, numbers.value)
     return gathering.finish()
 
 
@@ -76,12 +72,37 @@ def _read_series(message: bytes, limits: Limits, cache: OtlpCache) -> Iterable[S
 
 
 def _read_and_learn(message: bytes, catalog: Catalog, gathering: Gathering, layouts: Layouts) -> None:
-    """Read a `ResourceMetrics`, and remember its layout if it held nothing but plain points."""
+    """Read a `ResourceMetrics`, and remember what it is like if it held nothing but plain points."""
+    if _read_shaped(message, catalog, gathering, layouts):
+        return
     own = Gathering(gathering.bounds)
     _read_resource_metrics(message, catalog, own)
     if own.heads and not (own.no_value or own.rejected or own.further_parts):
-        learn_layout(message, own, layouts)
+        learn_shape(message, b"".join(own.ids), layouts)
     gathering.merge(own)
+
+
+def _read_shaped(message: bytes, catalog: Catalog, gathering: Gathering, layouts: Layouts) -> bool:
+    """Read a `ResourceMetrics` of which all but the resource is known; tell whether it is so."""
+    shape = known_shape(message, layouts)
+    if shape is None:
+        return False
+    begin, end = resource_of(message)
+    taken = numbers_of(message[end:], shape)
+    if taken is None:
+        return False
+    numbers, content = taken
+    resource = (message[begin:end],)
+    try:
+        series = [catalog.find((resource, *point)) for point in shape.points]
+    except Rejected:
+        return False  # read one by one, those that may be stored are
+    ids = b"".join([ID.pack(one.id) for one in series])
+    gathering.expected += len(series)
+    gathering.series.update((one.id, one) for one in series)
+    gathering.add_columns(np.frombuffer(ids, "<u8"), numbers.time, numbers.start, numbers.value)
+    layouts.learn(message, shape, content, ids)
+    return True
 
 
 def _read_resource_metrics(message: bytes, catalog: Catalog, gathering: Gathering) -> None:

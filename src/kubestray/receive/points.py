@@ -145,19 +145,26 @@ _COLUMNS = np.dtype(
 
 ID = struct.Struct("<Q")
 
+Columns = tuple[
+    npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.float64]
+]
+"""Series ids, times, start times and values of points."""
+
 
 @dataclass(slots=True)
 class Gathering:
     """The points of one request while it is read; `finish` gives the answer.
 
     ``heads``, joined, holds the numbers of the points (see `HEAD`) and ``ids``, joined, their series
-    ids (see `ID`), in the same order; ``series`` their catalog. Plain points are checked when all
-    are in, in columns; those of several parts by `check` first, for they are stored whole or not at all.
+    ids (see `ID`), in the same order; ``columns`` holds further points; ``series`` is the catalog of all.
+    Plain points are checked when all are in, in columns; those of several parts by `check` first, for they
+    are stored whole or not at all.
     """
 
     bounds: Bounds
     heads: list[bytes] = field(default_factory=list)
     ids: list[bytes] = field(default_factory=list)
+    columns: list[Columns] = field(default_factory=list)
     series: dict[int, Series] = field(default_factory=dict)
     unread: list[Unread[Series]] = field(default_factory=list)
     some_lost: bool = False
@@ -183,10 +190,7 @@ class Gathering:
         value: npt.NDArray[np.float64],
     ) -> None:
         """Take n points in columns, to be checked in `finish`; their ``series`` have to be there already."""
-        heads = np.zeros(len(ids), _COLUMNS)
-        heads["start"], heads["time"], heads["tag"], heads["value"] = start, time, DOUBLE_TAG, value
-        self.heads.append(heads.tobytes())
-        self.ids.append(ids.astype("<u8").tobytes())
+        self.columns.append((ids, time, start, value))
 
     def recognise(
         self, ids: Sequence[bytes], messages: Sequence[bytes], read: Callable[[bytes], Iterable[Series]]
@@ -208,6 +212,7 @@ class Gathering:
         """Take over what another gathering of the same request holds."""
         self.heads += other.heads
         self.ids += other.ids
+        self.columns += other.columns
         self.series.update(other.series)
         self.no_value += other.no_value
         self.rejected.update(other.rejected)
@@ -220,17 +225,27 @@ class Gathering:
         return Decoded(batch, len(batch) - self.further_parts, self.no_value, self.rejected)
 
     def _batch(self) -> Batch:
-        columns = np.frombuffer(b"".join(self.heads), dtype=_COLUMNS)
-        raw = np.ascontiguousarray(columns["value"])
-        value = np.where(columns["tag"] == INT_TAG, raw.view("<i8").astype(np.float64), raw)
-        ids = np.frombuffer(b"".join(self.ids), dtype="<u8").astype(np.uint64)
+        parts = [*self.columns, *([self._of_heads()] if self.heads or not self.columns else [])]
+        ids, time, start, value = (
+            parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
+        )
         series: Mapping[int, Series] = self.series
         if self.unread:
             only = frozenset(ids.tolist()) if self.some_lost else None
             series = SeriesOfBatch(self.series, self.unread, only)
         return Batch(
-            series, ids, columns["time"].astype(np.uint64), columns["start"].astype(np.uint64), value
+            series,
+            np.ascontiguousarray(ids, np.uint64),
+            np.ascontiguousarray(time, np.uint64),
+            np.ascontiguousarray(start, np.uint64),
+            np.ascontiguousarray(value, np.float64),
         )
+
+    def _of_heads(self) -> Columns:
+        columns = np.frombuffer(b"".join(self.heads), dtype=_COLUMNS)
+        raw = np.ascontiguousarray(columns["value"])
+        value = np.where(columns["tag"] == INT_TAG, raw.view("<i8").astype(np.float64), raw)
+        return np.frombuffer(b"".join(self.ids), dtype="<u8"), columns["time"], columns["start"], value
 
     def _without_rejected(self, batch: Batch) -> Batch:
         finite = np.isfinite(batch.value)

@@ -51,11 +51,20 @@ from kubestray.store.trees import (
 
 def compile_relation(relation: Relation) -> exp.Select:
     """Return the statement for a relation: its fields as ``f0, f1, …`` in order, the rows ordered."""
-    steps = _Steps()
+    return compile_rewritten(rewritten_relation(relation))
+
+
+def rewritten_relation(relation: Relation) -> Relation:
+    """Return a relation whose plan is rewritten; the times that it reads are the same in both."""
     wanted = (*relation.fields.values(), *(order.column for order in relation.order))
-    last = rewritten(relation.node, frozenset(made.name for made in wanted))
+    return relation.with_node(rewritten(relation.node, frozenset(made.name for made in wanted)))
+
+
+def compile_rewritten(relation: Relation) -> exp.Select:
+    """Return the statement for a relation whose plan is rewritten already."""
+    steps = _Steps()
     shown = [named(column(made.name), f"f{index}") for index, made in enumerate(relation.fields.values())]
-    statement = steps.reading(some(shown), last)
+    statement = steps.reading(some(shown), relation.node)
     if relation.order:
         statement = statement.order_by(*(order.term() for order in relation.order), copy=False)
     for name, query in steps.queries:

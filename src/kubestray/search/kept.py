@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from kubestray.search.compile import compile_relation
+from kubestray.search.compile import compile_rewritten, rewritten_relation
 from kubestray.search.dense_bins import bins_of
 from kubestray.search.first_part import FirstParts
 from kubestray.search.naming import NO_NAMES, Naming
@@ -52,7 +52,7 @@ _LATER = 17 * 86_400 * 10**9 + 10**9
 
 
 Compiling = Callable[[Relation], exp.Select]
-"""Makes the statement of a plan."""
+"""Makes the statement of a plan that is rewritten."""
 
 
 class Kept:
@@ -79,9 +79,9 @@ class Kept:
         annotations: list[Annotation],
         trace: Trace,
         naming: Naming = NO_NAMES,
-        compiling: Compiling = compile_relation,
-    ) -> None:
-        """Keep a plan, if it is one that can be used again; ``compiling`` makes its statement."""
+        compiling: Compiling = compile_rewritten,
+    ) -> Plan | None:
+        """Keep a plan, if it can be used again, and return it; ``compiling`` makes its statement."""
         made = None if trace.own else _plan(relation, annotations, trace, naming, compiling)
         if made and not self._without.isdisjoint(made.tables):
             made = None
@@ -91,6 +91,7 @@ class Kept:
                 self._plans[key] = made
             while len(self._plans) > _MOST:
                 self._plans.popitem(last=False)
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,8 @@ class Plan:
     tables: frozenset[str]
     naming: Naming
     """The names that it was made with."""
+    first: Ready
+    """The statement for the time that it was made at."""
 
     def again(self, when: When, catalog: Catalog, lookups: Lookups | None) -> Ready | None:
         """Return the statement for a time; None where what it was made of is no longer the same."""
@@ -136,16 +139,42 @@ def _plan(
     ways = [_way(node) for node in measured]
     if len(measured) < len(trace.leaves) or None in ways or not _is_all(measured, relation.node):
         return None
+    # Rewriting is most of the work, and looks at no time: it is done once.
+    short = rewritten_relation(relation)
+    if (places := _places(measured, short.node)) is None:
+        return None
     now = [value for node in measured for value in _times(node)]
     steps = [step for node in measured for step in _steps(node)]
     later = [value + step for value, step in zip(now, steps, strict=True)]
-    statement = compiling(_at(relation, measured, moments(now)))
+    statement = compiling(_at(short, measured, places, moments(now)))
     made = prepared(statement)
-    for values in (now, later):
-        if render(compiling(_at(relation, measured, values))) != made.at(values).text:
-            return None
+    # A time that was lost on the way to the text shows at another time, and only there.
+    if render(compiling(_at(short, measured, places, later))) != made.at(later).text:
+        return None
     tables = frozenset(read.name for read in statement.find_all(exp.Table))
-    return Plan(relation, tuple(annotations), made, len(statement.ctes), trace, tuple(ways), tables, naming)
+    return Plan(
+        relation,
+        tuple(annotations),
+        made,
+        len(statement.ctes),
+        trace,
+        tuple(ways),
+        tables,
+        naming,
+        made.at(now),
+    )
+
+
+def _places(measured: list[Measure], node: Node) -> dict[int, int] | None:
+    """Return which of some steps each of a rewritten plan was; None if one cannot be told."""
+    places: dict[int, int] = {}
+    for one in nodes(node):
+        if isinstance(one, Measure):
+            place = next((n for n, its in enumerate(measured) if _is_of(one, its)), None)
+            if place is None:
+                return None
+            places[id(one)] = place
+    return places
 
 
 def _measured(leaf: Leaf, node: Node) -> Measure | None:
@@ -162,11 +191,23 @@ def _is_all(measured: list[Measure], node: Node) -> bool:
     return all(id(one) in known or isinstance(one, _TIMELESS) for one in nodes(node))
 
 
-def _at(relation: Relation, measured: list[Measure], values: Any) -> Relation:
-    """Return a relation whose steps read other ranges."""
+def _is_of(rewritten: Measure, node: Measure) -> bool:
+    """Tell whether rewriting a step may have made this of it: it leaves out aggregates, and nothing else."""
+    return dataclasses.replace(rewritten, aggregates=node.aggregates) == node
+
+
+def _at(relation: Relation, measured: list[Measure], places: dict[int, int], values: Any) -> Relation:
+    """Return a relation whose steps read other ranges: those at ``places`` (by id) those of ``measured``."""
     given = iter(values)
-    other = {id(node): _with_times(node, given) for node in measured}
-    return relation.with_node(changed(relation.node, lambda node: other.get(id(node), node)))
+    other = [_with_times(node, given) for node in measured]
+
+    def change(node: Node) -> Node:
+        place = places.get(id(node))
+        if place is None or not isinstance(node, Measure):
+            return node
+        return dataclasses.replace(node, span=other[place].span, sources=other[place].sources)
+
+    return relation.with_node(changed(relation.node, change))
 
 
 def _times(node: Measure) -> list[int]:

@@ -13,7 +13,7 @@ from sqlglot import exp
 from kubestray.model.errors import SearchError
 from kubestray.search import acceleration, commands, parser
 from kubestray.search.catalog import StoreCatalog
-from kubestray.search.compile import compile_relation
+from kubestray.search.compile import compile_rewritten, rewritten_relation
 from kubestray.search.given import given_relation
 from kubestray.search.identity import identifying
 from kubestray.search.kept import Kept
@@ -121,6 +121,8 @@ class Compiled:
     outputs: list[Output]
     steps: int
     """How many steps the statement has."""
+    again: bool = False
+    """Whether it is made of a plan that was kept before."""
     nothing: bool = False
     """Whether it is certain that there are no rows: nobody has to ask, and there is no statement."""
 
@@ -187,13 +189,13 @@ def _compiled(request: Request, query: Query, at_once: bool) -> Compiled:
     kept, key = request.kept, _key(request, context)
 
     def compiling(made: Relation) -> exp.Select:
-        return _statement(made, request, query)
+        return _named(compile_rewritten(made), request, query)
 
     plan = kept.find(key) if kept else None
     if kept and plan and not plan.naming.holds(_answered(kept.answers, request, query)):
         plan = None
     if plan and (ready := plan.again(context.when, context.catalog, request.lookups)):
-        return Compiled(plan.relation, ready, list(plan.annotations), [], plan.steps)
+        return Compiled(plan.relation, ready, list(plan.annotations), [], plan.steps, again=True)
     given = given_relation(request.rows, context) if request.rows is not None else None
     pipeline = parser.parse(context.source)
     text = context.source.text
@@ -205,10 +207,12 @@ def _compiled(request: Request, query: Query, at_once: bool) -> Compiled:
         return Compiled(relation, exp.select(), context.annotations, [], 0, nothing=True)
     if kept and key is not None:
         context.trace.own |= bool(context.outputs) or acceleration.has_any(relation.node)
-        kept.keep(key, relation, context.annotations, context.trace, request.naming, compiling)
+        made = kept.keep(key, relation, context.annotations, context.trace, request.naming, compiling)
+        if made:
+            return Compiled(relation, made.first, context.annotations, [], made.steps)
     if request.summaries:
         relation = acceleration.from_kept(relation, context, request.naming, _limited(request, query))
-    statement = compiling(relation)
+    statement = _statement(relation, request, query)
     return Compiled(relation, statement, context.annotations, context.outputs, len(statement.ctes))
 
 
@@ -267,8 +271,12 @@ def _answered(answers: Answers, request: Request, query: Query) -> Callable[[exp
 
 
 def _statement(relation: Relation, request: Request, query: Query) -> exp.Select:
+    return _named(compile_rewritten(rewritten_relation(relation)), request, query)
+
+
+def _named(statement: exp.Select, request: Request, query: Query) -> exp.Select:
     asking = _answered(request.kept.answers if request.kept else NONE_KEPT, request, query)
-    made = request.naming.applied(compile_relation(relation), asking)
+    made = request.naming.applied(statement, asking)
     assert isinstance(made, exp.Select)
     return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -14,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from kubestray.baseline import snapshot
+from kubestray.baseline.alerts import Alerts
 from kubestray.baseline.arrays import Floats, Ints
 from kubestray.baseline.judging import Judge, Question
 from kubestray.baseline.profile import DAY, Form, Key, Profile
@@ -41,6 +43,7 @@ class Wish:
     per_day: float
     history: float
     peers: tuple[str, ...] = ()
+    alerts: Alerts | None = None
 
 
 def found(wish: Wish, relation: Relation, context: Context, at: int) -> list[Row]:
@@ -59,7 +62,7 @@ def found(wish: Wish, relation: Relation, context: Context, at: int) -> list[Row
 
 def form_of(wish: Wish, step: float) -> Form:
     """Return what the profile of a command is of."""
-    return Form(wish.keys, wish.fields, step, wish.per_day, wish.question.direction)
+    return Form(wish.keys, wish.fields, step, wish.per_day, wish.question.direction, wish.alerts)
 
 
 def identity(wish: Wish, context: Context) -> str:
@@ -67,6 +70,8 @@ def identity(wish: Wish, context: Context) -> str:
     assert context.before
     form = form_of(wish, 0.0)
     asked = [form.keys, form.metrics, form.per_day, form.direction, wish.history]
+    if wish.alerts:  # what is told shares a budget, so it is a matter of the whole question
+        asked += [wish.alerts.per_day, wish.alerts.within, *dataclasses.astuple(wish.question)[:3]]
     text = " ".join(context.before.text.split())
     settings = [context.metric_indexes, context.timezone, str(context.switches)]
     parts = [snapshot.VERSION, text, asked, settings]

@@ -10,7 +10,7 @@ import os
 import queue
 import threading
 from collections import Counter
-from collections.abc import Collection, Generator, Hashable, Iterator
+from collections.abc import Callable, Collection, Generator, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -75,6 +75,9 @@ class EmbeddedEngine:
         self._closed = False
         self._changes = _Changes.of(directory, database)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="query")
+        self.before_reading: Callable[[str], None] = lambda _statement: None
+        """Called with each statement before it runs, but for those of `insert`, and with the names of tables
+        before it is told how often they have changed; may insert."""
         directory_lock.take(directory)
         try:
             # It stays idle: the engine stops with its last connection, and those that failed are closed.
@@ -95,6 +98,7 @@ class EmbeddedEngine:
 
     def query_text(self, sql: str, limits: Limits = UNLIMITED, tag: str | None = None) -> bytes:
         """Run a SELECT that is text already (what comes over the socket); return an Arrow stream."""
+        self.before_reading(sql)
         tag = tag or new_tag()
         if threading.current_thread() is not threading.main_thread():
             return self._ask(sql, limits, tag)
@@ -120,6 +124,7 @@ class EmbeddedEngine:
 
     def chunks(self, sql: str, limits: Limits, tag: str) -> Generator[bytes, None, None]:
         """Run a SELECT that is text already; give its answer as Arrow streams, each of a part of the rows."""
+        self.before_reading(sql)
         with self._borrow() as connection:
             answer = None
             try:
@@ -135,6 +140,7 @@ class EmbeddedEngine:
 
     def changes(self, tables: Collection[str]) -> Hashable | None:
         """Return how often each of these tables was written to: by this process, as no other one can."""
+        self.before_reading(" ".join(tables))
         return self._changes.so_far(tables)
 
     def cancel_all(self) -> None:
@@ -158,6 +164,7 @@ class EmbeddedEngine:
 
     def execute(self, statement: str) -> None:
         """Run a statement of our own."""
+        self.before_reading(statement)
         try:
             self._run(statement)
         finally:

@@ -7,13 +7,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from kubestray.model.errors import StoreBusy, UsageError
+from kubestray.model.errors import KubestrayError, StoreBusy, UsageError
 from kubestray.store.directory import holder
 from kubestray.store.embedded import EmbeddedEngine
+from kubestray.store.journal import Journal
+from kubestray.store.pending import Pending
 from kubestray.store.schema import Layout
 from kubestray.store.socket import SOCKET_NAME, SocketEngine, StoreSocket
-from kubestray.store.store import Store
+from kubestray.store.store import POINT_TABLES, Store
 
+JOURNAL_NAME = "journal"
 _PATIENCE = 15.0  # seconds to wait for another short command to let go of the store
 
 
@@ -31,9 +34,10 @@ def open_store(url: str) -> Store:
         if served:
             return Store(served)
         try:
-            return _embedded(directory)
+            engine = EmbeddedEngine(directory)
         except StoreBusy:
             continue
+        return _stored(engine, directory)
     raise _busy(directory)
 
 
@@ -51,11 +55,10 @@ def hold_store(url: str) -> tuple[Store, StoreSocket | None]:
                 "stop it, or give --store another directory"
             )
         try:
-            store = _embedded(directory)
+            engine = EmbeddedEngine(directory)
         except StoreBusy:
             continue
-        assert isinstance(store.engine, EmbeddedEngine)
-        return store, StoreSocket(store.engine, directory)
+        return _stored(engine, directory, by_journal=True), StoreSocket(engine, directory)
     raise _busy(directory)
 
 
@@ -90,9 +93,18 @@ def _clickhouse(url: str) -> Store:
     return store
 
 
-def _embedded(directory: Path) -> Store:
-    store = Store(EmbeddedEngine(directory))
-    store.create()
+def _stored(engine: EmbeddedEngine, directory: Path, *, by_journal: bool = False) -> Store:
+    """Return the store of an engine, with what its journal held; ``by_journal`` is how points are written."""
+    store = Store(engine)
+    try:
+        store.create()
+        pending = Pending(Journal(directory / JOURNAL_NAME), POINT_TABLES, store.write_all)
+        pending.recover()
+        if by_journal:
+            store.write_by(pending, engine)
+    except KubestrayError:
+        store.close()
+        raise
     return store
 
 

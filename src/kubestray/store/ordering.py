@@ -22,6 +22,8 @@ MOST_DAYS = 90
 _LARGEST = 2.0**63
 """Whole numbers below it can be held as such, without loss."""
 
+_BITS = 64
+
 _COUNTED = 2**15  # numbers of 16 bits are sorted by counting them
 
 I32 = npt.NDArray[np.int32]
@@ -47,6 +49,28 @@ def in_order(batch: Batch, metric: I32, names: Sequence[str], values: Sequence[s
                 **{name: pa.array(column[order]) for name, column in held.items()},
             }
         )
+
+
+def received(batch: Batch, metric: I32, names: Sequence[str]) -> pa.Table:
+    """Return points as they came, in columns that `joined` makes points of again; see `in_order`."""
+    numbers, present = _by_name(metric, names)
+    return pa.table(
+        {
+            "metric": pa.DictionaryArray.from_arrays(pa.array(numbers), pa.array(present, pa.string())),
+            "series_id": pa.array(batch.series_id),
+            "time": pa.array(batch.time),
+            "start": pa.array(batch.start),
+            "value": pa.array(batch.value),
+        }
+    )
+
+
+def joined(tables: Sequence[pa.Table]) -> tuple[Batch, I32, list[str]]:
+    """Return the points of several tables as `in_order` takes them; their series are not told."""
+    table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+    columns = [table.column(name).to_numpy() for name in ("series_id", "time", "start", "value")]
+    metric = table.column("metric").chunk(0)
+    return Batch({}, *columns), metric.indices.to_numpy(), metric.dictionary.to_pylist()
 
 
 def value_columns(values: npt.NDArray[np.float64], columns: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
@@ -98,17 +122,46 @@ def _order(
     number = int(time.max()) // BLOCK_NS - first + 1
     if number > 1:
         outer = metric.astype(np.int64) * number + (time // np.uint64(BLOCK_NS)).astype(np.int64) - first
-    if int(outer.max()) < _COUNTED:
-        outer = outer.astype(np.int16)
     order = np.argsort(ids)
-    repeats = bool((ids[order][1:] == ids[order][:-1]).any())
-    if repeats:  # a series has several points here: rare in what collectors send, usual in files
-        order = np.lexsort((*reversed(values), time, ids))
-    order = order[np.argsort(outer[order], kind="stable")]
-    if not repeats:
-        return order
+    ordered = ids[order]
+    repeats = ordered[1:] == ordered[:-1]
+    if not repeats.any():
+        return order[np.argsort(_small(outer)[order], kind="stable")]
+    # A series has several points here: usual where points have waited for others, and in files.
+    quick = _by_one_number(outer, order, repeats, time)
+    if quick is not None:
+        return quick
+    order = np.lexsort((*reversed(values), time, ids))
+    order = order[np.argsort(_small(outer)[order], kind="stable")]
     same = np.ones(len(order), np.bool_)
     for column in (ids, time, *values):  # which series it is says which metric, and the time which block
         same[:-1] &= column[order][1:] == column[order][:-1]
     same[-1] = False
     return order[~same]
+
+
+def _small(numbers: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    return numbers.astype(np.int16) if int(numbers.max()) < _COUNTED else numbers
+
+
+def _by_one_number(
+    outer: npt.NDArray[np.integer],
+    by_id: npt.NDArray[np.int64],
+    repeats: npt.NDArray[np.bool_],
+    time: npt.NDArray[np.uint64],
+) -> npt.NDArray[np.int64] | None:
+    """Sort by metric, block, series and time as one number; None if that has over 64 bits, or two share it.
+
+    ``by_id`` are the points' places in the order of their series, ``repeats`` tells which of these, but for
+    the first, are of the same series as the one before.
+    """
+    first = time.min()
+    series = np.zeros(len(by_id), np.uint64)
+    series[by_id[1:]] = np.cumsum(~repeats, dtype=np.uint64)
+    bits = [int(most).bit_length() for most in (outer.max(), series[by_id[-1]], time.max() - first)]
+    if sum(bits) > _BITS:
+        return None
+    number = ((outer.astype(np.uint64) << np.uint64(bits[1])) | series) << np.uint64(bits[2]) | (time - first)
+    order = np.argsort(number)
+    ordered = number[order]
+    return None if (ordered[1:] == ordered[:-1]).any() else order

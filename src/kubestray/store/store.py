@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Hashable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +17,30 @@ from kubestray.model.metric import Batch
 from kubestray.model.unread import series_of
 from kubestray.store import lateness
 from kubestray.store.catalogued import Catalogued
+from kubestray.store.embedded import EmbeddedEngine
 from kubestray.store.engine import FILL_SETTINGS, UNLIMITED, Engine, Limits, Statement, render, with_settings
+from kubestray.store.journal import Record
 from kubestray.store.making import make
-from kubestray.store.ordering import MOST_DAYS, in_order
+from kubestray.store.ordering import MOST_DAYS, in_order, joined, received
+from kubestray.store.pending import Pending
 from kubestray.store.schema import BITS, WHOLE, Layout
 from kubestray.store.stream import Stream
 from kubestray.store.trees import all_of, call, column, named, one_of, select, text
 
 _METRICS = 100_000  # names that are numbered; with more the catalog is learned anew
+
+
+POINT_TABLES = ("series", "samples")
+"""What points are written to."""
+
+_SERIES_ORDER = [("metric", "ascending"), ("series_id", "ascending"), ("kind", "ascending")]
+
+
+class _Entries(NamedTuple):
+    """Rows for the catalog, and what `Catalogued.note` wants to know of the same series."""
+
+    rows: pa.Table
+    seen: tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32], npt.NDArray[np.uint64], npt.NDArray[np.uint64]]
 
 
 class Store:
@@ -41,6 +58,8 @@ class Store:
         self._metrics: dict[str, int] = {}
         self._values: list[str] = []
         self._lock = threading.Lock()
+        self._keep: Callable[[Sequence[Record]], None] = self.write_all
+        self._pending: Pending | None = None
 
     def create(self) -> None:
         """Make the tables that are not there yet."""
@@ -68,12 +87,33 @@ class Store:
         """
         if not len(batch):
             return
-        metric = self._append_series(batch)
+        with self._lock:
+            metric, entries = self._entries(batch)
+            if entries is not None:
+                self._keep([("series", entries.rows)])
+                self._catalogued.note(*entries.seen)
         with self.writing.to(batch):
             self._notice(batch)
-            for part in in_order(batch, metric, list(self._metrics), self.value_columns()):
-                self.engine.insert(self.layout.write_table("samples"), part, in_order=True)
+            self._keep([("samples", received(batch, metric, list(self._metrics)))])
             self._notice(batch)
+
+    def write_by(self, pending: Pending, engine: EmbeddedEngine) -> None:
+        """Have batches go through ``pending`` from now on; `close` ends it."""
+        engine.before_reading = pending.before
+        pending.start()
+        self._keep, self._pending = pending.add, pending
+
+    def write_all(self, records: Sequence[Record]) -> None:
+        """Write records of `POINT_TABLES` into their tables: series as rows of it, points as `received`."""
+        series = [rows for name, rows in records if name == "series"]
+        if series:
+            rows = series[0] if len(series) == 1 else pa.concat_tables(series).sort_by(_SERIES_ORDER)
+            self.engine.insert(self.layout.write_table("series"), rows, in_order=True)
+        points = [rows for name, rows in records if name == "samples"]
+        if points:
+            batch, metric, names = joined(points)
+            for part in in_order(batch, metric, names, self.value_columns()):
+                self.engine.insert(self.layout.write_table("samples"), part, in_order=True)
 
     def value_columns(self) -> list[str]:
         """Return the columns that hold values in the table of points; an older one has others."""
@@ -131,32 +171,34 @@ class Store:
         )
 
     def close(self) -> None:
-        """Let go of the engine."""
+        """Write what waits, and let go of the engine."""
+        if self._pending is not None:
+            self._pending.close()
         self.engine.close()
 
     def _insert(self, name: str, rows: pa.Table) -> None:
         self.engine.insert(self.layout.write_table(name), rows)
 
-    def _append_series(self, batch: Batch) -> npt.NDArray[np.int32]:
-        """Write catalog entries that are new, or due again; return the number of each point's metric."""
-        with self._lock:
-            if len(self._metrics) > _METRICS:
-                self._catalogued, self._metrics = Catalogued(), {}
-            known = self._catalogued.find(batch.series_id)
-            numbers = self._catalogued.number[known]
-            due = (known < 0) | self._catalogued.due(known, batch.time)
-            if due.any():
-                ids, theirs = self._write_series(batch, due)
-                places = np.minimum(np.searchsorted(ids, batch.series_id[due]), len(ids) - 1)
-                if not (ids[places] == batch.series_id[due]).all():
-                    raise StoreError("a batch names series that none of its messages tells of")
-                numbers[due] = theirs[places]
-            return numbers
+    def _entries(self, batch: Batch) -> tuple[npt.NDArray[np.int32], _Entries | None]:
+        """Return the number of each point's metric, and the catalog entries that are new, or due again."""
+        if len(self._metrics) > _METRICS:
+            self._catalogued, self._metrics = Catalogued(), {}
+        known = self._catalogued.find(batch.series_id)
+        numbers = self._catalogued.number[known]
+        due = (known < 0) | self._catalogued.due(known, batch.time)
+        if not due.any():
+            return numbers, None
+        entries = self._entries_of(batch, due)
+        ids, theirs, *_ = entries.seen
+        by_id = np.argsort(ids)
+        ids, theirs = ids[by_id], theirs[by_id]
+        places = np.minimum(np.searchsorted(ids, batch.series_id[due]), len(ids) - 1)
+        if not (ids[places] == batch.series_id[due]).all():
+            raise StoreError("a batch names series that none of its messages tells of")
+        numbers[due] = theirs[places]
+        return numbers, entries
 
-    def _write_series(
-        self, batch: Batch, due: npt.NDArray[np.bool_]
-    ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
-        """Write the catalog entries of some points; return their series, in order, and each one's metric."""
+    def _entries_of(self, batch: Batch, due: npt.NDArray[np.bool_]) -> _Entries:
         found = series_of(batch.series, set(batch.series_id[due].tolist()))
         # What lies in the same messages is written too: else these would be read again soon.
         chosen = np.isin(batch.series_id, np.fromiter(found, np.uint64, len(found)))
@@ -164,6 +206,7 @@ class Store:
         series = [found[key] for key in ids.tolist()]
         order = sorted(range(len(series)), key=lambda at: series[at].metric.encode())
         ids, first, last, series = ids[order], first[order], last[order], [series[at] for at in order]
+        # In order already: by metric, and by series within it.
         rows = pa.table(
             {
                 "metric": [s.metric for s in series],
@@ -175,12 +218,7 @@ class Store:
                 "last_seen": pa.array(last),
             }
         )
-        # In order already: by metric, and by series within it.
-        self.engine.insert(self.layout.write_table("series"), rows, in_order=True)
-        numbers = self._numbers([s.metric for s in series])
-        self._catalogued.note(ids, numbers, first, last)
-        by_id = np.argsort(ids)
-        return ids[by_id], numbers[by_id]
+        return _Entries(rows, (ids, self._numbers([s.metric for s in series]), first, last))
 
     def _numbers(self, metrics: Sequence[str]) -> npt.NDArray[np.int32]:
         numbers = self._metrics

@@ -18,8 +18,12 @@ from kubestray.api.network_map import MapNode, NetworkMap
 CELL_WIDTH, CELL_HEIGHT = 132, 30
 _HEAD, _PAD, _GAP = 24, 10, 18
 _LETTERS = 16
+_CROWDED, _ROW = 100, 1320
+"""With more nodes than that, boxes stand in rows so wide: else names are too small to read."""
 _WIDTHS = 5
 """Steps of width, for which the style sheet has classes."""
+_MOST_NORMAL = 3_000
+"""So many edges that are not new are drawn: those that carried most. More would be grey ground."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Picture:
     """All of the map. ``normal`` has one path for all edges of a width that are not new; ``pairs`` are all
-    edges.
+    edges that are drawn, and ``left_out`` is how many are not.
     """
 
     spots: list[Spot]
@@ -68,6 +72,7 @@ class Picture:
     normal: list[tuple[int, str]]
     pairs: list[tuple[int, int]]
     bounds: tuple[float, float, float, float]
+    left_out: int
 
 
 def picture(found: NetworkMap) -> Picture:
@@ -77,6 +82,8 @@ def picture(found: NetworkMap) -> Picture:
         # A namespace that is collapsed is a node among others of its cluster, not a box with one thing in it.
         groups[node.cluster, "" if node.kind == "namespace" else node.namespace or "\0outside"].append(place)
     corners = _corners(found, groups)
+    if len(found.nodes) > _CROWDED:
+        corners = _in_rows(corners, groups)
     spots: dict[int, Spot] = {}
     boxes: list[Box] = []
     for key, members in groups.items():
@@ -97,7 +104,11 @@ def _drawn(found: NetworkMap, spots: list[Spot], boxes: list[Box]) -> Picture:
     new: list[Line] = []
     normal: dict[int, list[str]] = defaultdict(list)
     width_of = _widths([edge.bytes for edge in found.edges])
-    for edge in found.edges:
+    usual = sorted(
+        (edge for edge in found.edges if not edge.new), key=lambda edge: -(edge.bytes or edge.edges)
+    )
+    shown = [*usual[:_MOST_NORMAL], *(edge for edge in found.edges if edge.new)]
+    for edge in shown:
         one, other = spots[edge.source], spots[edge.dest]
         path, width = _curve(one, other), width_of(edge.bytes)
         if edge.new:
@@ -108,9 +119,10 @@ def _drawn(found: NetworkMap, spots: list[Spot], boxes: list[Box]) -> Picture:
     top = min((box.y for box in boxes), default=0) - _PAD
     right = max((box.x + box.width for box in boxes), default=100) + _PAD
     bottom = max((box.y + box.height for box in boxes), default=100) + _PAD
-    pairs = [(edge.source, edge.dest) for edge in found.edges]
+    pairs = [(edge.source, edge.dest) for edge in shown]
     joined = [(width, "".join(paths)) for width, paths in sorted(normal.items())]
-    return Picture(spots, boxes, new, joined, pairs, (left, top, right - left, bottom - top))
+    bounds = (left, top, right - left, bottom - top)
+    return Picture(spots, boxes, new, joined, pairs, bounds, len(found.edges) - len(shown))
 
 
 def _widths(carried: list[float | None]) -> Callable[[float | None], int]:
@@ -179,6 +191,30 @@ def _corners(
             x, y = 0.0, float(taken[:, 3].max()) + _GAP
         placed[key] = (float(x), float(y))
         taken = np.vstack([taken, [x, y, x + width, y + height]])
+    return placed
+
+
+def _in_rows(
+    corners: dict[tuple[str, str], tuple[float, float]], groups: dict[tuple[str, str], list[int]]
+) -> dict[tuple[str, str], tuple[float, float]]:
+    """Set boxes in rows, from top to bottom and from left to right as they lay: who was near stays near."""
+    sizes = {key: _size(len(members)) for key, members in groups.items()}
+    rows: list[list[tuple[str, str]]] = []
+    wide = _ROW
+    for key in sorted(corners, key=lambda key: (corners[key][1] + sizes[key][1] / 2, key)):
+        if wide + sizes[key][0] > _ROW:
+            rows.append([])
+            wide = 0
+        rows[-1].append(key)
+        wide += int(sizes[key][0]) + _GAP
+    placed: dict[tuple[str, str], tuple[float, float]] = {}
+    top = 0.0
+    for row in rows:
+        left = 0.0
+        for key in sorted(row, key=lambda key: (corners[key][0], key)):
+            placed[key] = (left, top)
+            left += sizes[key][0] + _GAP
+        top += max(sizes[key][1] for key in row) + _GAP
     return placed
 
 

@@ -1,6 +1,6 @@
 """``stray FIELD [FIELD …] BY KEY [KEY …] [budget="1/30d"] [direction=up|down|both] [min_change=N]
-[min_ratio=N] [peers="FIELD,FIELD"] [history=30d] [action=filter|annotate]`` finds entities that stray from
-their own normal.
+[min_ratio=N] [peers="FIELD,FIELD"] [history=30d] [alerts="5/1d"] [within="FIELD,FIELD"]
+[action=filter|annotate|held]`` finds entities that stray from their own normal.
 
 The rows are bins of one length, with ``_time`` at their start: what ``mstats … span=1m`` gives. An entity
 is all rows with the same values of the KEYs; it has one row a bin, and one ``score`` over its FIELDs, which
@@ -26,6 +26,13 @@ alarm) and ``score_FIELD``.
 in its own unit, ``min_ratio`` how many times as much (or as little). ``action=annotate`` keeps all rows,
 ``filter`` alarms.
 
+``alerts`` is how many false alarms are told for each group of entities and time, such as five a day for a
+cluster: a group is what is alike in the KEYs that ``within`` names, by default ``k8s.cluster.name`` where it
+is one, else all. An alarm costs what it is likely to be false, which is next to nothing where no normal hour
+comes near it, and at most half of what the group has left; the others are held back until there is more, or
+they score higher. ``action=held`` keeps these instead of alarms; their ``alert`` is 0 and their
+``stray_reason`` is ``held``.
+
 Example::
 
     | mstats sum(tcp.bytes) AS bytes BY k8s.cluster.name k8s.namespace.name source.workload.name span=1m
@@ -39,6 +46,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
+from kubestray.baseline.alerts import Alerts
 from kubestray.baseline.judging import ADDED, OF_ENTITY, Question
 from kubestray.baseline.stray import Direction
 from kubestray.search.cursor import Cursor
@@ -52,9 +60,20 @@ from kubestray.search.times import per_day
 from kubestray.search.values import Shape, nothing
 from kubestray.store.trees import Tree
 
-_OPTIONS = ("budget", "direction", "min_change", "min_ratio", "peers", "history", "action")
+_OPTIONS = (
+    "budget",
+    "direction",
+    "min_change",
+    "min_ratio",
+    "peers",
+    "history",
+    "alerts",
+    "within",
+    "action",
+)
 _DIRECTIONS = ("both", "up", "down")
-_ACTIONS = ("filter", "annotate")
+_ACTIONS = ("filter", "annotate", "held")
+_CLUSTER = "k8s.cluster.name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +94,38 @@ def parse(cursor: Cursor, at: int) -> Stray:
     keys = read_names(cursor, options, _OPTIONS, "after BY")
     if twice := set(fields) & set(keys):
         raise cursor.error(f"{min(twice)} is measured and a key of entities", at)
+    action = one_of(cursor, at, options, "action", _ACTIONS)
+    alerts = _alerts(cursor, at, options, keys)
+    if action == "held" and alerts is None:
+        raise cursor.error("without alerts nothing is held back", at, 'write alerts="5/1d"')
     question = Question(
         cast(Direction, one_of(cursor, at, options, "direction", _DIRECTIONS)),
         amount(cursor, at, options, "min_change", 0.0),
         amount(cursor, at, options, "min_ratio", 1.0),
-        one_of(cursor, at, options, "action", _ACTIONS) == "annotate",
+        action == "annotate",
+        action == "held",
     )
     budget = per_day(options.get("budget", "1/30d"))
     if budget is None:
         raise cursor.error(f"budget={options['budget']} is no rate", at, 'write budget="1/30d"')
     peers = tuple(name.strip() for name in options.get("peers", "").split(",") if name.strip())
-    return Stray(
-        at, Wish(fields, keys, question, budget, length(cursor, at, options, "history", "30d"), peers)
-    )
+    history = length(cursor, at, options, "history", "30d")
+    return Stray(at, Wish(fields, keys, question, budget, history, peers, alerts))
+
+
+def _alerts(cursor: Cursor, at: int, options: Mapping[str, str], keys: tuple[str, ...]) -> Alerts | None:
+    """Read the budget of alarms of groups."""
+    named = tuple(name.strip() for name in options.get("within", "").split(",") if name.strip())
+    if other := next((name for name in named if name not in keys), None):
+        raise cursor.error(f"within={other} is no key of entities", at, f"keys are {', '.join(keys)}")
+    if "alerts" not in options:
+        if named:
+            raise cursor.error("within is of alerts, and there are none", at, 'write alerts="5/1d"')
+        return None
+    rate = per_day(options["alerts"])
+    if rate is None:
+        raise cursor.error(f"alerts={options['alerts']} is no rate", at, 'write alerts="5/1d"')
+    return Alerts(rate, named or tuple(name for name in keys if name == _CLUSTER))
 
 
 def plan(command: Stray, relation: Relation, context: Context) -> Relation:

@@ -10,6 +10,18 @@ from kubestray.web.pages import (
     oidc,
     risk,
     searching,
+    suppressions,
 )
 
-PAGES = (findings, entities, risk, searching, content, baselines, entering, oidc, administration)
+PAGES = (
+    findings,
+    suppressions,
+    entities,
+    risk,
+    searching,
+    content,
+    baselines,
+    entering,
+    oidc,
+    administration,
+)

@@ -11,7 +11,8 @@ from starlette.responses import RedirectResponse, Response
 
 from kubestray.api import baselines, detections
 from kubestray.api.asking import Admin, Here, Viewer
-from kubestray.api.baselines import Keys, NewOrder, State
+from kubestray.api.baseline_orders import NewOrder, order
+from kubestray.api.baselines import Keys, State
 from kubestray.api.named import Name
 from kubestray.web.chart_script import script_address
 from kubestray.web.render import page
@@ -65,7 +66,7 @@ def give_order(
     reason: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:
     """Lock, unlock or reset an entity, or all of them."""
-    baselines.order(here, asker, name, NewOrder(action=action, key=key or None, reason=reason))
+    order(here, asker, name, NewOrder(action=action, key=key or None, reason=reason))
     address = f"/baselines/{quote(name, safe='')}"
     if key:
         address += "/entity?" + urlencode({"key": key}, doseq=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Form, Query
 from starlette.requests import Request
@@ -19,6 +19,7 @@ from kubestray.web.render import page
 router = APIRouter()
 
 Time = Annotated[str, Query(max_length=64)]
+_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @router.get("/detections")
@@ -95,8 +96,11 @@ def backtest_page(
         span = span_of(here, earliest, latest)
         found = backtest.backtest(here, name, span, every)
         # A link that is given to others must not move with the clock.
-        if found.earliest and found.latest:
-            earliest, latest = (f"{edge:%Y-%m-%dT%H:%M:%SZ}" for edge in (found.earliest, found.latest))
+        if found.earliest and found.latest and not part:
+            fixed = {"earliest": f"{found.earliest:{_MOMENT}}", "latest": f"{found.latest:{_MOMENT}}"}
+            if (earliest, latest) != tuple(fixed.values()):
+                query = urlencode({**fixed, "every": every})
+                return RedirectResponse(f"/backtest/{quote(name, safe='')}?{query}", 303)
     template = "backtest_part.html" if part else "backtest.html"
     return page(
         request,

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kubestray.api import entities, findings, network_map, risk
+from kubestray.api import heat_map as heating
 from kubestray.api.asking import Here, Viewer
 from kubestray.api.charts import risk_chart
 from kubestray.api.entities import Kind
@@ -119,7 +120,7 @@ def heat_map(
     request: Request, here: Here, _asker: Viewer, earliest: Time = "-24h", latest: Time = "", kind: Kind = ""
 ) -> Response:
     """Show risk by entity and time."""
-    found = entities.heat_map(here, span_of(here, earliest or "-24h", latest), bins=48, most=40, kind=kind)
+    found = heating.heat_map(here, span_of(here, earliest or "-24h", latest), bins=48, most=40, kind=kind)
     most = max((score for row in found.rows for score in row.scores), default=0.0)
     filters = {"earliest": earliest, "latest": latest, "kind": kind}
     return page(request, "heatmap.html", found=found, filters=filters, most=most)

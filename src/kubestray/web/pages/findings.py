@@ -1,4 +1,4 @@
-"""The queue of findings and incidents, one of them, and suppressions."""
+"""The queue of findings and incidents, and one of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Form, Path, Query
+from fastapi import APIRouter, Form, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -15,13 +15,13 @@ from kubestray.api import entities, findings, network_map, risk
 from kubestray.api.asking import Analyst, Here, Viewer
 from kubestray.api.charts import risk_chart
 from kubestray.api.errors import Told, told_of
-from kubestray.api.findings import OPEN, Decide, NewSuppression, Preview, Scope
+from kubestray.api.findings import OPEN, Decide, Event, Identity, row_of
 from kubestray.api.refusal import Refused
 from kubestray.api.runs import runs_of
-from kubestray.api.times import iso
 from kubestray.model.entity import Entity
 from kubestray.model.errors import KubestrayError
 from kubestray.model.finding import SEVERITIES, STATES, Document, nanoseconds, written
+from kubestray.risk.attack import TECHNIQUES
 from kubestray.store.points import Span
 from kubestray.web.chart_script import script_address
 from kubestray.web.map_layout import picture
@@ -29,7 +29,6 @@ from kubestray.web.render import page
 
 router = APIRouter()
 
-Identity = Annotated[str, Path(max_length=64)]
 Text = Annotated[str, Form(max_length=10_000)]
 _A_PAGE = 100
 _HOUR = 3600 * 10**9
@@ -110,7 +109,7 @@ def _shown(request: Request, here: Here, document: Document, told: Told | None =
     span = _span(document, here.clock())
     names = list(dict.fromkeys([*document["entities"], *(step["entity"] for step in document["steps"])]))
     bins = risk.risk_by_time(here, span, _BINS, _below(here, names, span))
-    around = _around(here, document)
+    around, members = _around(here, document), findings.members(here, document)
     return page(
         request,
         "incident.html" if document["kind"] == "incident" else "finding.html",
@@ -118,8 +117,10 @@ def _shown(request: Request, here: Here, document: Document, told: Told | None =
         one=document,
         stamp=_stamp(document),
         told=told,
-        history=findings.history(here, document),
-        members=findings.findings_of(here, document),
+        history=_in_short(findings.history(here, document)),
+        members=[row_of(one) for one in members],
+        respond=list(dict.fromkeys(step for one in (document, *members) for step in one.get("respond", ()))),
+        techniques=_techniques(document),
         incident=findings.finding(here, document["incident"]) if document.get("incident") else None,
         risk=risk_chart(bins, span) if bins else None,
         around=around,
@@ -128,6 +129,24 @@ def _shown(request: Request, here: Here, document: Document, told: Told | None =
         most=max((part["value"] for part in document.get("parts", ())), default=0),
         script=script_address(),
     )
+
+
+def _techniques(document: Document) -> dict[str, str]:
+    """Return the names of techniques, by their numbers; an empty one where it is not known."""
+    parents = {one: TECHNIQUES.get(one.partition(".")[0]) for one in document["techniques"]}
+    return {one: parent.name if parent else "" for one, parent in parents.items()}
+
+
+def _in_short(history: list[Event]) -> list[dict[str, Any]]:
+    """Return what became of something, with what was seen again and again told once: the last time."""
+    told: list[dict[str, Any]] = []
+    for event in history:
+        again = event.action == "updated" and told and told[-1]["event"].action == "updated"
+        if again:
+            told[-1] |= {"event": event, "times": told[-1]["times"] + 1}
+        else:
+            told.append({"event": event, "times": 1, "since": event.time})
+    return told
 
 
 def _span(document: Document, now: int) -> Span:
@@ -174,8 +193,9 @@ def _workloads(document: Document) -> frozenset[Entity]:
 
 
 def _why(here: Here, document: Document) -> list[dict[str, Any]]:
-    """Return what the detections of the steps say of themselves, each once."""
-    names = dict.fromkeys(step["detection"] for step in document["steps"])
+    """Return what the detections of the steps say of themselves, each once, those that scored most first."""
+    steps = sorted(document["steps"], key=lambda step: -step["score"])
+    names = dict.fromkeys(step["detection"] for step in steps)
     known = [here.content.detections[name] for name in names if name in here.content.detections]
     return [
         {
@@ -212,69 +232,3 @@ def export(here: Here, _asker: Viewer, identity: Identity) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{document["kind"]}-{document["id"]}.json"'}
     pretty = json.dumps(json.loads(written(document)), indent=2, ensure_ascii=False)
     return Response(pretty, media_type="application/json", headers=headers)
-
-
-@router.get("/findings/{identity}/suppress")
-def suppress_form(
-    request: Request,
-    here: Here,
-    _asker: Analyst,
-    identity: Identity,
-    entity: Annotated[str | None, Query(max_length=5000)] = None,
-    detection: Annotated[str | None, Query(max_length=200)] = None,
-    reason: Annotated[str, Query(max_length=2000)] = "",
-    expires: Annotated[str, Query(max_length=64)] = "+7d",
-) -> Response:
-    """Show the form of a suppression, with what it would have hidden in the last 30 days."""
-    document = findings.finding(here, identity)
-    step = max(document["steps"], key=lambda one: one["score"], default=None)
-    scope = Scope(
-        entity=document["entity"] if entity is None else entity,
-        detection=(step["detection"] if step else "") if detection is None else detection,
-    )
-    return _suppress(request, here, document, NewSuppression(scope=scope, reason=reason, expires=expires))
-
-
-@router.post("/findings/{identity}/suppress")
-def suppress(
-    request: Request,
-    here: Here,
-    asker: Analyst,
-    identity: Identity,
-    reason: Annotated[str, Form(max_length=2000)] = "",
-    expires: Annotated[str, Form(max_length=64)] = "",
-    entity: Annotated[str, Form(max_length=5000)] = "",
-    detection: Annotated[str, Form(max_length=200)] = "",
-) -> Response:
-    """Hide what fits the scope."""
-    wanted = NewSuppression(scope=Scope(entity=entity, detection=detection), reason=reason, expires=expires)
-    try:
-        findings.suppress(here, asker, wanted)
-    except (KubestrayError, Refused) as error:
-        return _suppress(request, here, findings.finding(here, identity), wanted, told_of(error)[1])
-    return RedirectResponse(f"/findings/{quote(identity)}", 303)
-
-
-def _suppress(
-    request: Request, here: Here, document: Document, wanted: NewSuppression, told: Told | None = None
-) -> Response:
-    preview: Preview | None = None
-    if wanted.scope.given():
-        preview = findings.preview(here, wanted.scope)
-    status = 400 if told else 200
-    return page(
-        request, "suppress.html", status=status, one=document, wanted=wanted, preview=preview, told=told
-    )
-
-
-@router.get("/suppressions")
-def suppressions(request: Request, here: Here, _asker: Viewer) -> Response:
-    """Show all suppressions."""
-    return page(request, "suppressions.html", found=findings.suppressions(here), now=iso(here.clock()))
-
-
-@router.post("/suppressions/{identity}/end")
-def suppression_end(here: Here, asker: Analyst, identity: Identity) -> Response:
-    """End a suppression."""
-    findings.withdraw(here, asker, identity)
-    return RedirectResponse("/suppressions", 303)

@@ -41,6 +41,8 @@
         return;
       }
       figure.told = JSON.stringify(told);
+      const shown = told.usermeta?.shows;
+      if (shown) for (const key of figure.parentElement.querySelectorAll("[data-shows]")) key.hidden = !shown.includes(key.dataset.shows);
     }
     await loaded();
     const spec = JSON.parse(figure.told ?? figure.querySelector('script[type="application/json"]').textContent);
@@ -81,7 +83,9 @@
     const again = () => setTimeout(() => renew(part), 1000 * Number(part.dataset.every));
     if (document.hidden || busy(part)) return void again();
     try {
-      const answer = await fetch(part.dataset.live, { headers: { "X-Requested-With": "fetch" }, redirect: "error" });
+      const answer = await fetch(part.dataset.live, { headers: { "X-Requested-With": "fetch" }, redirect: "manual" });
+      // To the login: the session has ended, and asking again would not help.
+      if (answer.type === "opaqueredirect") return void part.classList.add("ended");
       if (!answer.ok) throw new Error(String(answer.status));
       const text = await answer.text();
       if (text !== part.last) {
@@ -157,6 +161,10 @@
     else if (event.key === "x" && now >= 0) { const box = list[now].querySelector('input[name="chosen"]'); if (box) box.checked = !box.checked; }
     else if (event.key === "?" && list.length) say("j and k: next and last row · x: choose · Enter: open · /: filter");
   });
+
+  // A printed report has everything.
+  addEventListener("beforeprint", () => document.querySelectorAll("main details:not([open])").forEach((one) => { one.open = true; one.dataset.printed = ""; }));
+  addEventListener("afterprint", () => document.querySelectorAll("details[data-printed]").forEach((one) => { one.open = false; delete one.dataset.printed; }));
 
   begin(document);
   document.querySelectorAll("[data-live]").forEach((part) => setTimeout(() => renew(part), 1000 * Number(part.dataset.every)));

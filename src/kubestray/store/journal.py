@@ -1,0 +1,132 @@
+"""Rows that are durable before they are in their tables: files that are only appended to.
+
+A small INSERT of the embedded engine costs as much as a hundred thousand points in a large one, and more
+again when its part is merged. So `serve` writes rows here first, which is one write and one sync, and to the
+tables later, many at once (`store.pending`). A file is deleted when its rows are in the tables. What a
+process that died has left is written to them by the next one that opens the store; rows that were there
+already collapse.
+
+A file holds records: length and CRC-32 of what follows (u32 each, little-endian), then an Arrow stream
+whose schema says in its metadata which table it is for. A record that was cut off was acknowledged to nobody,
+and ends the file.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from kubestray.model.errors import StoreError
+
+_HEAD = struct.Struct("<II")
+_TABLE = b"table"
+
+Record = tuple[str, pa.Table]
+"""The name of a table, and rows for it."""
+
+
+class Journal:
+    """The files of one store, in ``folder``. Not safe to use from several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file = -1
+        self._length = 0
+        self._number = max((int(path.stem) for path in self.files()), default=0)
+
+    def files(self) -> list[Path]:
+        """Return the files there are, the oldest first."""
+        return sorted(self._folder.glob("*.rows"), key=lambda path: int(path.stem))
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Write records, one after the other; they are durable when this returns.
+
+        Raises `StoreError`; then nothing of them counts, but for what a crash right after may leave.
+        """
+        if self._file < 0:
+            self._begin()
+        written = [_written(name, rows) for name, rows in records]
+        try:
+            for part in written:
+                _write_all(self._file, part)
+            os.fdatasync(self._file)
+        except OSError as error:
+            self._take_back()
+            raise self._failure(error) from error
+        self._length += sum(map(len, written))
+
+    def turn(self) -> None:
+        """End the file that is written to; the next record begins another one."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def remove(self, files: Sequence[Path]) -> None:
+        """Delete files whose rows are in their tables."""
+        for path in files:
+            path.unlink(missing_ok=True)
+
+    def _begin(self) -> None:
+        path = self._folder / f"{self._number + 1:012d}.rows"
+        try:
+            self._folder.mkdir(exist_ok=True)
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+            for folder in (self._folder, self._folder.parent):
+                _sync(folder)
+        except OSError as error:
+            raise self._failure(error) from error
+        self._number, self._length = self._number + 1, 0
+
+    def _take_back(self) -> None:
+        """Cut off what was written of records that failed, or leave the file for another one."""
+        try:
+            os.ftruncate(self._file, self._length)
+        except OSError:
+            self.turn()
+
+    def _failure(self, error: OSError) -> StoreError:
+        told = f"points cannot be written to {self._folder}: {error.strerror}"
+        return StoreError(f"{told}; look at the disk, and at who may write there")
+
+
+def read(path: Path) -> Iterator[Record]:
+    """Yield the records of a file that are whole."""
+    content = memoryview(path.read_bytes())
+    at = 0
+    while at + _HEAD.size <= len(content):
+        length, check = _HEAD.unpack_from(content, at)
+        body = content[at + _HEAD.size : at + _HEAD.size + length]
+        if not length or len(body) < length or zlib.crc32(body) != check:
+            return
+        rows = pa.ipc.open_stream(pa.py_buffer(body)).read_all()
+        yield rows.schema.metadata[_TABLE].decode(), rows.replace_schema_metadata(None)
+        at += _HEAD.size + length
+
+
+def _written(name: str, rows: pa.Table) -> bytes:
+    named = rows.replace_schema_metadata({_TABLE: name.encode()})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, named.schema) as out:
+        out.write_table(named)
+    body = sink.getvalue()
+    content: bytes = body.to_pybytes()
+    return _HEAD.pack(len(content), zlib.crc32(content)) + content
+
+
+def _write_all(file: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(file, rest) :]
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

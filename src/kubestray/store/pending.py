@@ -1,0 +1,128 @@
+"""Rows that are in the journal and not yet in their tables; who reads these tables has them written first.
+
+So what was acknowledged is seen by every search from then on, as if it had been written at once, while the
+tables get few, large parts. They are written when they are many or old too.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from kubestray.store.journal import Journal, Record, read
+
+log = logging.getLogger(__name__)
+
+ENOUGH = 1_000_000
+"""Rows that are written without waiting for more: some 40 MB."""
+
+OLD = 2.0
+"""Seconds after which rows are written."""
+
+_MOST = 4 * ENOUGH
+"""Rows beyond which nothing is taken before some are written: the engine is too slow, or fails."""
+
+_AGAIN = 1.0
+"""Seconds after which a write that failed is tried again."""
+
+
+class Pending:
+    """Rows of some tables on their way; ``write`` puts those of several records into the tables.
+
+    Safe to use from several threads. ``write`` may read tables itself.
+    """
+
+    def __init__(
+        self, journal: Journal, tables: Sequence[str], write: Callable[[list[Record]], None]
+    ) -> None:
+        self._journal, self._tables, self._write = journal, tables, write
+        self._waiting: list[Record] = []
+        self._since = 0.0
+        self._rows = 0
+        self._closing = False
+        self._changed = threading.Condition()
+        self._writing = threading.RLock()
+        # The executor keeps whatever a write raises, so that none ends the thread that tries again.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="pending")
+        self._thread = threading.Thread(target=self._run, name="pending", daemon=True)
+
+    def start(self) -> None:
+        """Write from now on what gets old."""
+        self._thread.start()
+
+    def recover(self) -> None:
+        """Write what an earlier process has left."""
+        for path in self._journal.files():
+            self._write(list(read(path)))
+            self._journal.remove([path])
+
+    def add(self, records: Sequence[Record]) -> None:
+        """Take rows; they are durable, and seen by who asks `before`, when this returns.
+
+        Raises `StoreError` if they cannot be kept, and then nothing is taken.
+        """
+        if self._rows >= _MOST:
+            self.flush()
+        with self._changed:
+            self._journal.append(records)
+            if not self._waiting:
+                self._since = time.monotonic()
+            self._waiting += records
+            self._rows += sum(rows.num_rows for _, rows in records)
+            self._changed.notify_all()
+
+    def before(self, statement: str) -> None:
+        """Have rows written if a statement may read their tables."""
+        if any(name in statement for name in self._tables):
+            self.flush()
+
+    def flush(self) -> None:
+        """Write all rows there are; those being written are in their tables too when this returns."""
+        with self._writing:
+            with self._changed:
+                taken, rows = self._waiting, self._rows
+                if not taken:
+                    return
+                self._waiting, self._rows = [], 0
+                self._journal.turn()
+                files = self._journal.files()
+            try:
+                self._write(taken)
+            except BaseException:
+                with self._changed:
+                    self._waiting = taken + self._waiting
+                    self._rows += rows
+                raise
+            self._journal.remove(files)
+
+    def close(self) -> None:
+        """Write what there is and stop; what cannot be written stays in the journal."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join()
+        if error := self._writer.submit(self.flush).exception():
+            log.warning("points stay in the journal until the store is opened again: %s", error)
+        self._writer.shutdown()
+        self._journal.turn()
+
+    def _run(self) -> None:
+        while self._due():
+            if error := self._writer.submit(self.flush).exception():
+                log.warning("points wait in the journal, the store does not take them: %s", error)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closing, _AGAIN)
+
+    def _due(self) -> bool:
+        """Wait until rows are many or old; false when there is an end."""
+        with self._changed:
+            while not self._closing:
+                left = self._since + OLD - time.monotonic() if self._waiting else None
+                if self._waiting and (self._rows >= ENOUGH or (left is not None and left <= 0)):
+                    return True
+                self._changed.wait(left)
+            return False
