@@ -58,13 +58,13 @@ def processes(
 
     Exactly ``per_node`` run on a machine at any time: the system's, then a main process for each
     replica, then their shims, then workers of the containers. Replicas that an autoscaler adds, jobs,
-    pods that are ``guests``, intruders and the main processes of their pods come on top. ``work`` is CPU time
-    that a pod has beside its usual.
+    pods that are ``guests``, intruders and the main process of the container that one gets into come on top.
+    ``work`` is CPU time that a pod has beside its usual.
     """
     intruders = list(intruders)
     places = _places(cluster, per_node)
     for one in intruders:  # nobody gets into a container in which nothing runs
-        if one.pod is not None and (place := places.get((one.pod.owner.key, one.pod.slot))):
+        if one.pod and not one.by_runtime and (place := places.get((one.pod.owner.key, one.pod.slot))):
             place.main = True
     extra = {pod.key: busy for pod, busy in work}
     found = [one for machine in cluster.machines for one in _system(machine, per_node)]
