@@ -11,6 +11,7 @@ from helpers import HOUR, MINUTE, NOW, Row, batch, series
 from kubestray.search.kept import Kept
 from kubestray.search.profile_store import StoreProfiles
 from kubestray.search.run import Request, run_search
+from kubestray.store.engine import Limits, Statement, render
 from kubestray.store.points import Span
 from kubestray.store.store import Store
 
@@ -45,10 +46,9 @@ def run(store: Store, text: str, kept: Kept | None) -> tuple[list[Row], int]:
     """Return the rows, and how many statements read points for them."""
     asked = []
 
-    def query(tree: object, limits: object) -> pa.Table:
-        found = "samples" in (tree.text if hasattr(tree, "params") else tree.sql())  # type: ignore[attr-defined]
-        asked.append(found)
-        return store.query(tree, limits)  # type: ignore[arg-type]
+    def query(tree: Statement, limits: Limits) -> pa.Table:
+        asked.append("samples" in render(tree))
+        return store.query(tree, limits)
 
     profiles = StoreProfiles(store.query, store.record)
     request = Request(text, NOW, Span(NOW - HOUR, NOW), kept=kept, profiles=profiles)

@@ -8,12 +8,12 @@ in `serve`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlglot import exp
 
-from kubestray.detect.runner import Times
 from kubestray.detect.scheduler import AT_ONCE, SECOND_NS, Patience
 from kubestray.model.content import Content, Search
 from kubestray.model.finding import Document
@@ -21,6 +21,7 @@ from kubestray.pipeline.agenda import Agenda, agenda
 from kubestray.pipeline.assessing import Assessment, scoring_of
 from kubestray.pipeline.detecting import Detector, Run
 from kubestray.pipeline.looking import Looking
+from kubestray.pipeline.runs import Runs
 from kubestray.risk.findings import lookback
 from kubestray.store.ledger import Ledger
 from kubestray.store.scratch import Scratch
@@ -75,7 +76,8 @@ def replay(
     With a ``trial`` only what that is about.
     """
     done = Replayed()
-    with Scratch(store) as scratch:
+    with ExitStack() as stack:
+        scratch = stack.enter_context(Scratch(store))
         _take_over(store, scratch, begin, lookback(scoring_of(content)), trial)
         detector = Detector(scratch, content, make)
         assessment = Assessment(scratch, content, begin, detector.explain)
@@ -84,16 +86,17 @@ def replay(
         due = due[:: trial.every] if trial else due
         for search, times in _times(due):
             detector.learn_ahead(search, min(times), max(times))
+        runs = stack.enter_context(Runs(detector, content))
         for place, pending in due:
             hits, events = [], 0
-            for one in pending:
-                run = detector.run(one.search, Times(one.now), place, one.told_since)
+            for ran in runs.of(pending, place):
+                run = ran.result()
                 if run.outcome.error:
-                    done.errors.setdefault(one.search.name, run.outcome.error)
+                    done.errors.setdefault(ran.due.search.name, run.outcome.error)
                 hits += run.hits
                 events += len(run.events)
                 if trial:
-                    trial.each(one.scheduled, run)
+                    trial.each(ran.due.scheduled, run)
             if events or any(one.told_since is None for one in pending):
                 # What is recorded here is of these runs alone, but for a trial.
                 assessment.advance(place, hits, events=events > 0 or trial is not None)

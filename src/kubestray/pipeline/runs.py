@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from typing import Self
 
 from kubestray.detect.runner import Times, request_of
 from kubestray.model.content import Content, Detection
@@ -34,6 +35,13 @@ class Ran:
     run: Run | None
     fault: BaseException | None
     seconds: float
+
+    def result(self) -> Run:
+        """Return the run; raise what ended it."""
+        if self.fault is not None:
+            raise self.fault
+        assert self.run
+        return self.run
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,12 @@ class Runs:
         """Wait for what runs, and end the threads."""
         self._threads.shutdown()
         self._learning.shutdown()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _at_once(self, some: Sequence[tuple[Due, _Way]], place: int) -> Iterator[Ran]:
         """Run some that need not wait for each other.
