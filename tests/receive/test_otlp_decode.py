@@ -528,6 +528,13 @@ def test_json_that_is_no_request(body):
         decode_json(body, EVERYTHING)
 
 
+def test_messages_of_one_resource_and_length_are_told_apart_in_any_order():
+    cache = OtlpCache()
+    for turn, name in enumerate("001122010201210012" * 2):
+        body = request_of(gauge("a", float(turn), x=name), host="one").SerializeToString()
+        assert_same(decode_protobuf(body, EVERYTHING, cache=cache), Expected(body, EVERYTHING))
+
+
 def test_decoding_is_safe_from_many_threads():
     from concurrent.futures import ThreadPoolExecutor
 

@@ -74,7 +74,7 @@ class Layouts:
         self.learned: Remembered[int, Layout] = Remembered(_size, max_entries, max_bytes)
         self.shapes: Remembered[int, Shape] = Remembered(_size_of_shape, max_entries, max_bytes // 4)
         self.requests: Remembered[Digest, bool] = Remembered(lambda *_: 200, max_entries, max_bytes // 16)
-        """Digests of messages, one after the other, each of which had the digest of its layout."""
+        """Digests of layouts and messages, one after the other, each of which had that of its layout."""
         self._once: Remembered[Digest, bool] = Remembered(lambda *_: 200, max_entries, max_bytes // 8)
 
     def __len__(self) -> int:
@@ -165,7 +165,9 @@ class _Cut(NamedTuple):
     def right(self, known: Layouts) -> Sequence[bool]:
         """Tell of each message whether it is what its layout says."""
         sizes = [(layout.length, len(layout.starts)) for layout in self.layouts]
-        written = [part for layout in self.layouts for part in (layout.places, layout.starts)]
+        # What is remembered is that these messages are of these layouts: of one resource and length there may be
+        # others, whose numbers are in the same places.
+        written = [part for layout in self.layouts for part in (layout.digest, layout.places, layout.starts)]
         whole = digest(b"".join((*written, np.array(sizes).tobytes())), self.content)
         if known.requests.get(whole):
             return [True] * len(self.layouts)
