@@ -165,8 +165,8 @@ class _Cut(NamedTuple):
     def right(self, known: Layouts) -> Sequence[bool]:
         """Tell of each message whether it is what its layout says."""
         sizes = [(layout.length, len(layout.starts)) for layout in self.layouts]
-        # What is remembered is that these messages are of these layouts: of one resource and length there may be
-        # others, whose numbers are in the same places.
+        # What is remembered is that these messages are of these layouts: of one resource and length there may
+        # be others, whose numbers are in the same places.
         written = [part for layout in self.layouts for part in (layout.digest, layout.places, layout.starts)]
         whole = digest(b"".join((*written, np.array(sizes).tobytes())), self.content)
         if known.requests.get(whole):
