@@ -84,10 +84,9 @@ class Looking:
         self._heard = {}
         points: _Points = {}
         for begin in range(max(0, after - LATE_NS), until, _ASKED_NS):
-            span = Span(begin, min(begin + _ASKED_NS, until))
-            end = begin + _ASKED_NS
+            end = min(begin + _ASKED_NS, until)
             asked = sorted(one for one, (since, last) in new.items() if since < end and last >= begin)
-            for series, second in heard(asked, span, self._store.query):
+            for series, second in heard(asked, Span(begin, end), self._store.query):
                 late = not first and second not in known.get(series, ())
                 points.setdefault(series, []).append((second * SECOND_NS, late))
                 if second * SECOND_NS >= until - LATE_NS - SECOND_NS:

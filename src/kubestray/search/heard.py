@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from kubestray.search.run import Query
+from kubestray.search.times import SECOND_NS
 from kubestray.store.engine import UNLIMITED
 from kubestray.store.points import Span
 from kubestray.store.trees import (
@@ -20,7 +21,6 @@ from kubestray.store.trees import (
     unsigned,
 )
 
-SECOND_NS = 10**9
 _AT_ONCE = 2000
 """How many series are asked about in one statement."""
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 from kubestray.store.journal import Journal, Record, read
 
@@ -89,14 +90,17 @@ class Pending:
                 self._waiting, self._rows = [], 0
                 self._journal.turn()
                 files = self._journal.files()
-            try:
+            with ExitStack() as failed:
+                failed.callback(self._put_back, taken, rows)
                 self._write(taken)
-            except BaseException:
-                with self._changed:
-                    self._waiting = taken + self._waiting
-                    self._rows += rows
-                raise
+                failed.pop_all()
             self._journal.remove(files)
+
+    def _put_back(self, taken: list[Record], rows: int) -> None:
+        """Have rows wait again that could not be written."""
+        with self._changed:
+            self._waiting = taken + self._waiting
+            self._rows += rows
 
     def close(self) -> None:
         """Write what there is and stop; what cannot be written stays in the journal."""
