@@ -49,6 +49,10 @@ _CHARGE, _CHARGE_POWER = 0.65, 0.2
 more at higher rates, where the band lies among normal hours, and at lower ones, where a narrow band already
 leaves out most of what is above it.
 """
+_TRUSTED_HOURS = 120.0
+"""In this age of a fleet half of what the band is spared is in force. At first all of it is charged: what
+scores high in a young fleet is what was not seen yet, and hardly an incident.
+"""
 
 
 def _body(histogram: Floats) -> tuple[float, float]:
@@ -130,7 +134,7 @@ class FleetBudget(Arrays):
             self.histogram *= kept
             place = np.clip(above / WIDTH, 0, BINS - 1).astype(np.int64)
             self.histogram += np.bincount(place, minlength=BINS)
-            self.threshold[0] = threshold(self.histogram, self.per_day)
+            self.threshold[0] = threshold(self.histogram, self.per_day, self.age[0])
             self.own *= np.float32(kept)
             self.own[at, np.clip(above / OWN_WIDTH, 0, OWN_BINS - 1).astype(np.int64)] += 1.0
             self._bind()
@@ -165,17 +169,18 @@ class FleetBudget(Arrays):
             self.own = self.own + own if into else own
         self.clock[0] = now
         self.age[0] = max(self.age[0], other.age[0])
-        self.threshold[0] = threshold(self.histogram, self.per_day)
+        self.threshold[0] = threshold(self.histogram, self.per_day, self.age[0])
         self._bind()
 
 
-def threshold(histogram: Floats, per_day: float) -> float:
-    """Return the lowest score above which the band is always within the rate."""
+def threshold(histogram: Floats, per_day: float, age: float = 0.0) -> float:
+    """Return the lowest score above which the band is always within the rate, in a fleet of an age in hours."""
     median, fall = _body(histogram)
     hours = histogram + _prior(per_day, median, fall)
     width = max(1, round(max(fall, _BAND) * (per_day / _BAND_RATE) ** _BAND_POWER / WIDTH))
     above = np.cumsum(hours[::-1])[::-1]
     band = above - np.append(above[width:], np.zeros(min(width, BINS)))[:BINS]
-    charge = min(1.0, _CHARGE * max(per_day / _BAND_RATE, _BAND_RATE / per_day) ** _CHARGE_POWER)
+    share = 1.0 - (1.0 - _CHARGE) * (1.0 - np.exp2(-age / _TRUSTED_HOURS))
+    charge = min(1.0, share * max(per_day / _BAND_RATE, _BAND_RATE / per_day) ** _CHARGE_POWER)
     over = np.flatnonzero(band * charge > per_day / 24.0 * above[0])
     return float(LOWEST + WIDTH * (over[-1] + 1)) if len(over) else LOWEST
