@@ -49,7 +49,7 @@ def test_the_expected_number_of_false_ones_told_keeps_within_the_budget():
 def test_a_group_does_not_spend_what_another_has():
     budget = AlertBudget(Alerts(1.0, ("cluster",)))
     groups = [key[:1] for key in KEYS]
-    doubt = np.full(len(KEYS), 0.4)
+    doubt = np.full(len(KEYS), 0.8)
     assert budget.tell(0.0, KEYS, groups, np.array([k[0] == "c0" for k in KEYS]), doubt).sum() == 1
     assert budget.tell(0.0, KEYS, groups, np.array([k[0] == "c1" for k in KEYS]), doubt).sum() == 1
 
@@ -57,11 +57,21 @@ def test_a_group_does_not_spend_what_another_has():
 def test_an_alarm_that_goes_on_is_told_of_once_and_again_after_an_hour():
     budget, one = AlertBudget(Alerts(1.0)), np.ones(1, dtype=bool)
     told = [
-        bool(budget.tell(600.0 * n, KEYS[:1], [()], one, np.array([0.4]))[0]) and budget.left[()][0]
+        bool(budget.tell(600.0 * n, KEYS[:1], [()], one, np.array([0.8]))[0]) and budget.left[()][0]
         for n in range(4)
     ]
-    assert told == [pytest.approx(0.6)] * 4  # three of them cost nothing
-    assert not budget.tell(2 * 3600.0, KEYS[:1], [()], one, np.array([0.4]))[0]
+    assert told == [pytest.approx(1.2)] * 4  # three of them cost nothing
+    assert not budget.tell(2 * 3600.0, KEYS[:1], [()], one, np.array([0.8]))[0]
+
+
+def test_a_small_budget_tells_one_alarm_that_is_as_good_as_false_and_then_waits():
+    budget, one, doubt = AlertBudget(Alerts(0.625)), np.ones(1, dtype=bool), np.ones(1)
+    days = [
+        day for day in np.arange(0, 30, 0.1) if budget.tell(day * 86400, KEYS[:1], [()], one, doubt).any()
+    ]
+    assert days[0] == 0
+    assert np.diff(days).min() == pytest.approx(1.6, abs=0.11)  # a day has 0.625 of one
+    assert len(days) <= 30 * 0.625 + 2
 
 
 def test_the_order_of_entities_does_not_matter():

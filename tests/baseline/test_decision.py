@@ -88,6 +88,13 @@ def test_a_young_fleet_forgets_its_first_hours():
     assert budget.histogram[place - 1 : place + 1].sum() < 0.4 * 5 * 20
 
 
+def test_a_young_fleet_is_judged_by_a_higher_threshold_than_an_old_one_of_the_same_hours():
+    budget, _ = _with_a_habit(0.0)
+    found = [threshold(budget.histogram, 0.2, age) for age in (0.0, 48.0, 240.0, 2400.0)]
+    assert found == sorted(found, reverse=True)
+    assert 0.05 < found[0] - found[-1] < 1.0
+
+
 def test_a_state_that_does_not_tell_how_old_its_fleet_is_goes_on_as_an_old_one():
     budget, _ = _with_a_habit(0.0)
     told = budget.dump()

@@ -8,6 +8,7 @@ import pytest
 
 from kubestray.detect.loader import load_content
 from kubestray.pipeline.setting_up import built_in
+from kubestray.search.times import per_day
 from serve.product import run
 
 CONTENT = load_content([built_in()])
@@ -23,3 +24,12 @@ def test_a_built_in_detection_passes_its_tests(name: str) -> None:
     verdicts = told.out.splitlines()
     assert len(verdicts) >= 2
     assert all(verdict.startswith(f"ok   {name}: ") for verdict in verdicts)
+
+
+def test_all_detections_that_learn_share_five_alarms_a_day_of_a_cluster() -> None:
+    """Each has its part of it, so the parts change with their number: `content/macros/learned_alarms.yml`."""
+    learned = [one for one in CONTENT.detections.values() if "alerts=" in one.search]
+    assert all("alerts=`learned_alarms`" in one.search for one in learned)
+    each = per_day(CONTENT.macros["learned_alarms", 0].definition.strip('"'))
+    assert each is not None
+    assert each * len(learned) == pytest.approx(5.0)

@@ -91,3 +91,12 @@ def test_a_detection_that_does_not_exist_is_wrong_usage(tmp_path: Path) -> None:
     found = run("detect", "--store", tmp_path / "store", "No such thing")
     assert found.code == 2
     assert "No such thing" in found.err
+
+
+def test_what_was_held_back_is_listed_for_each_detection_with_a_budget_of_alarms(tmp_path: Path) -> None:
+    names = ("Far more data leaves than usual", "New program")
+    command = ("detect", "--held", "--store", tmp_path / "store", "--format", "json", "--earliest", "-1d")
+    found = run(*command, *names)
+    assert found.code == 0, found.err
+    (told,) = json.loads(found.out)
+    assert (told["detection"], told["held"], told["error"]) == (names[0], [], None)

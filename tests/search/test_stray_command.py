@@ -15,6 +15,7 @@ from kubestray.baseline.profile import Form, Profile
 from kubestray.model.errors import SearchError, StoreError
 from kubestray.model.metric import Kind
 from kubestray.search.explaining import explain_row
+from kubestray.search.held_back import held_back
 from kubestray.search.learned import learning
 from kubestray.search.profile_store import ORDERS, StoreProfiles
 from kubestray.search.relation import Held
@@ -286,3 +287,16 @@ def test_what_is_told_and_what_is_held_back_are_all_alarms_together(filled):
     together = sorted(told + held, key=lambda row: (row["_time"], row["pod"]))
     assert together == sorted(rows(""), key=lambda row: (row["_time"], row["pod"]))
     assert told
+
+
+def test_what_is_held_back_is_listed_whatever_follows_in_the_search(filled):
+    def request(text: str) -> Request:
+        profiles = StoreProfiles(filled.query, filled.record)
+        return Request(text, START + 30 * HOUR, Span(START + 20 * HOUR, START + 30 * HOUR), profiles=profiles)
+
+    budgeted = TEXT + ' alerts="0.01/1d"'
+    listed = held_back(request(budgeted + " | stats count | where count > 1000"), filled.query)
+    assert listed
+    assert listed == run_search(request(budgeted + " action=held"), filled.query).rows
+    assert {row["stray_reason"] for row in listed} == {"held"}
+    assert held_back(request(TEXT), filled.query) is None

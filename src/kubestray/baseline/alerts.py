@@ -20,7 +20,7 @@ DAY = 86400.0
 SAME_SECONDS = 3600.0
 """An alarm of an entity that was told of within an hour is the same news, and costs nothing."""
 _SHARE = 0.5
-_LEAST_ROOM = 1.0
+_LEAST_ROOM = 2.0
 
 Key = tuple[str, ...]
 
@@ -36,7 +36,7 @@ class Alerts:
 
     @property
     def room(self) -> float:
-        """What a group has saved at most: that of a day, and enough for an alarm that is half doubtful."""
+        """What a group has saved at most: that of a day, and enough for an alarm that is as good as false."""
         return max(_LEAST_ROOM, self.per_day)
 
 

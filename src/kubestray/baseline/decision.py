@@ -174,7 +174,9 @@ class FleetBudget(Arrays):
 
 
 def threshold(histogram: Floats, per_day: float, age: float = 0.0) -> float:
-    """Return the lowest score above which the band is always within the rate, in a fleet of an age in hours."""
+    """Return the lowest score above which the band is always within the rate; ``age`` is that of the fleet
+    in hours.
+    """
     median, fall = _body(histogram)
     hours = histogram + _prior(per_day, median, fall)
     width = max(1, round(max(fall, _BAND) * (per_day / _BAND_RATE) ** _BAND_POWER / WIDTH))

@@ -18,6 +18,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.times(parser)
     parser.add_argument(
+        "--held", action="store_true",
+        help="list the alarms that learned detections held back in that time, in place of running them",
+    )  # fmt: skip
+    parser.add_argument(
         "--format", choices=("json", "table"), help="json or table [table on a terminal, else json]"
     )
     options.searching(parser)
@@ -39,6 +43,9 @@ def run(parsed: argparse.Namespace) -> int:
         output.note(f"warning: {warning}")
     with setting_up.opened(config) as store:
         detector = detecting.Detector(store, content, setting_up.searching(config, switches(parsed.set)))
+        if parsed.held:
+            listed = [found for search in searches if (found := detector.held(search, times))]
+            return _list_held(listed, output.chosen_format(parsed.format))
         runs = [detector.run(search, times) for search in searches]
     shown = [run for run in runs if not run.is_baseline or run.outcome.error]
     if output.chosen_format(parsed.format) == "json":
@@ -48,9 +55,34 @@ def run(parsed: argparse.Namespace) -> int:
     return _exit_code(runs)
 
 
+def _list_held(listed: list[Any], form: str) -> int:
+    """Print what was held back by each search that has a budget of alarms."""
+    if form == "json":
+        output.print_json([
+            {
+                "detection": one.search.name,
+                "id": one.search.id,
+                "window": [edge / 1e9 for edge in one.window],
+                "held": one.rows,
+                "error": one.error,
+            }
+            for one in listed
+        ])  # fmt: skip
+    else:
+        for one in listed:
+            print(f"{one.search.name}: {len(one.rows)} held back")
+            if one.rows:
+                output.print_table(one.rows, one.fields)
+    return _failures(listed)
+
+
 def _exit_code(runs: list[Any]) -> int:
     """Return 1 if a detection failed; the others have run all the same."""
-    failures = [run.outcome for run in runs if run.outcome.error]
+    return _failures([run.outcome for run in runs])
+
+
+def _failures(outcomes: list[Any]) -> int:
+    failures = [outcome for outcome in outcomes if outcome.error]
     for outcome in failures:
         output.note(f"kubestray: {outcome.search.name}: {outcome.error}")
     return 1 if failures else 0

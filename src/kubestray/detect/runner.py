@@ -9,6 +9,7 @@ from typing import Any
 
 from kubestray.model.content import Content, Schedule, Search
 from kubestray.model.errors import KubestrayError, Position, SearchError
+from kubestray.search.held_back import held_back
 from kubestray.search.run import Query, Request, Result, run_search
 from kubestray.search.source import KnownMacros, Macro
 from kubestray.search.times import BadTime, parse_time
@@ -50,18 +51,52 @@ MakeRequest = Callable[..., Request]
 
 def run_once(search: Search, content: Content, times: Times, query: Query, make: MakeRequest) -> Outcome:
     """Run one search of the content; an error of ours is part of the outcome, not an exception."""
+
+    def asked(request: Request, outcome: Outcome) -> Outcome:
+        result: Result = run_search(request, query)
+        notes = [str(annotation) for annotation in result.annotations]
+        return dataclasses.replace(
+            outcome, rows=result.rows, fields=result.fields, keys=result.keys, annotations=notes
+        )
+
+    return _outcome(search, content, times, make, asked)
+
+
+def held_once(
+    search: Search, content: Content, times: Times, query: Query, make: MakeRequest
+) -> Outcome | None:
+    """Return the alarms that a search has held back, as rows; None if it has no budget of alarms."""
+    budgeted = True
+
+    def asked(request: Request, outcome: Outcome) -> Outcome:
+        nonlocal budgeted
+        rows = held_back(request, query)
+        budgeted = rows is not None
+        fields = list(dict.fromkeys(name for row in rows or [] for name in row))
+        return dataclasses.replace(outcome, rows=rows or [], fields=fields)
+
+    outcome = _outcome(search, content, times, make, asked)
+    return outcome if budgeted else None
+
+
+def _outcome(
+    search: Search,
+    content: Content,
+    times: Times,
+    make: MakeRequest,
+    asked: Callable[[Request, Outcome], Outcome],
+) -> Outcome:
+    """Return what was ``asked`` of the request of a search, or what went wrong."""
     window = (0, times.now)
     try:
         request = request_of(search, content, times, make)
         window = (request.span.earliest, request.span.latest or times.now)
-        result: Result = run_search(request, query)
+        return asked(request, Outcome(search, window, times.now))
     except SearchError as told:
         placed = _in_file(told, search)
         return Outcome(search, window, times.now, error=str(placed), failure=placed)
     except KubestrayError as error:
         return Outcome(search, window, times.now, error=str(error), failure=error)
-    notes = [str(annotation) for annotation in result.annotations]
-    return Outcome(search, window, times.now, result.rows, result.fields, result.keys, notes)
 
 
 def request_of(search: Search, content: Content, times: Times, make: MakeRequest) -> Request:

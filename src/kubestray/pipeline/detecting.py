@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kubestray.detect.loader import content_files, load_item
-from kubestray.detect.runner import Outcome, Times, request_of, run_once
+from kubestray.detect.runner import Outcome, Times, held_once, request_of, run_once
 from kubestray.model.content import Baseline, Content, Detection, Search
 from kubestray.model.errors import ContentError, Diagnostic, KubestrayError, UsageError
 from kubestray.model.risk import RiskEvent
@@ -96,6 +96,10 @@ class Detector:
             events = [event for event in events if not told.issuperset(subjects(event))]
         self._ledger.record_risk(events)
         return Run(outcome, events)
+
+    def held(self, search: Search, times: Times) -> Outcome | None:
+        """Return the alarms that a search has held back; None if it has no budget of alarms."""
+        return held_once(search, self._content, times, self._store.query, self._making())
 
     def learn_ahead(self, search: Search, first: int, last: int) -> None:
         """Have a search that learns go through all that its runs from ``first`` to ``last`` (ns) are about.
