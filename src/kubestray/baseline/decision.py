@@ -49,7 +49,7 @@ _CHARGE, _CHARGE_POWER = 0.65, 0.2
 more at higher rates, where the band lies among normal hours, and at lower ones, where a narrow band already
 leaves out most of what is above it.
 """
-_TRUSTED_HOURS = 120.0
+_TRUSTED_HOURS = 96.0
 """In this age of a fleet half of what the band is spared is in force. At first all of it is charged: what
 scores high in a young fleet is what was not seen yet, and hardly an incident.
 """
