@@ -65,7 +65,7 @@ Statistics of columns are made anew in each merge and help nothing here, where k
 """
 
 _LONG_BLOCKS = "SETTINGS (min_compress_block_size = 1048576, max_compress_block_size = 1048576)"
-"""Of columns that compress a hundred times: reading a few rows more costs nothing, and what repeats is found."""
+"""Of columns that compress a hundred times: to read some rows more costs nothing, what repeats is found."""
 
 _SAMPLES = f"""
 CREATE TABLE IF NOT EXISTS samples_local{{on}} (
