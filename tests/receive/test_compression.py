@@ -124,7 +124,7 @@ RECORDED = bytes.fromhex(
     "75118983000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223"
     "24252627"
 )
-"""Bytes 0 to 63, then ``kubestray `` 20 times, as python-snappy frames them; then 40 bytes it left as they are."""
+"""Bytes 0 to 63 and ``kubestray `` 20 times, framed by python-snappy; then 40 bytes, left as they are."""
 
 
 def frame(kind: int, content: bytes) -> bytes:

@@ -1,9 +1,9 @@
 """Snappy as it comes over HTTP: one block, or a stream of frames with a block in each.
 
-Remote write sends a block. The collector's exporters over HTTP send frames as ``snappy`` or, in newer versions,
-as ``x-snappy-framed``, and a block as ``snappy``: the first bytes tell which. Both say the size of each block
-before it, so that no more than the limit is ever decompressed. The frames' checksums are not looked at: TCP
-has its own, and a message that is broken all the same is refused by who reads it.
+Remote write sends a block. The collector's exporters over HTTP send frames as ``snappy`` or, in newer
+versions, as ``x-snappy-framed``, and a block as ``snappy``: the first bytes tell which. Both say the size of
+each block before it, so that no more than the limit is ever decompressed. The frames' checksums are not
+looked at: TCP has its own, and a message that is broken all the same is refused by who reads it.
 
 Source: google/snappy, ``format_description.txt`` and ``framing_format.txt``.
 """
