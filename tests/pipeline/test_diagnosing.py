@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,21 @@ def test_what_searches_need_is_read_from_them(content):
     assert found["spread"][0].metrics == ("process.*",)
     assert found["anything"][0].metrics == ("*",)
     assert found["calm"] == []
+
+
+def test_attributes_that_a_clause_holds_without_are_not_required(content):
+    clauses = {
+        "a=1 b!=1 c IN (1, 2)": {"a", "b", "c"},
+        "NOT a IN (1, 2) NOT b=1": set(),
+        "(a=1 OR b=1)": set(),
+        "((a=1 b=1) OR a=2) c=3": {"a", "c"},
+        "(a IN (1, 2) OR (NOT a=* NOT b=*))": set(),
+    }
+    for clause, required in clauses.items():
+        text = f"| mstats sum(tcp.bytes) WHERE index=* {clause} BY k8s.cluster.name"
+        search = replace(content.detections["edges"], search=text, where=None)
+        (need,) = needs_of(search, CONFIG, content)
+        assert need.required == required | {"k8s.cluster.name"}, clause
 
 
 def test_everything_arrives_but_what_no_collector_sends(embedded, content):

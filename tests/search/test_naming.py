@@ -81,7 +81,7 @@ def from_network_explorer(store: Store) -> None:
 
 
 def from_network_explorer_by_remote_write(store: Store) -> None:
-    """Its increases, added up by the collector, under the names and with the labels that its exporter makes."""
+    """Its increases, added up by the collector, with the names and labels that its exporter makes."""
     labels = {name.replace(".", "_"): value for name, value in EDGE.items() if isinstance(value, str)}
     for aggregation in ("az_az", "id_id"):
         prometheus(store, "tcp_bytes_total", **labels, aggregation=aggregation)
