@@ -27,8 +27,8 @@ class Need:
     metrics: tuple[str, ...]
     attributes: tuple[str, ...]
     replaced: frozenset[str] = frozenset()
-    """Attributes that a series may lack and be in the rows all the same: the search has a stand-in for them, or
-    asks for them in a way that holds without them (``NOT a=1``)."""
+    """Attributes that a series may lack and be in the rows all the same: the search has a stand-in for them,
+    or asks for them in a way that holds without them (``NOT a=1``)."""
 
     @property
     def required(self) -> frozenset[str]:
@@ -84,10 +84,11 @@ def _demanded(condition: Tree | None) -> set[str]:
     if isinstance(condition, exp.And | exp.Or):
         parts = [condition.this, condition.expression]
     demanded = [_demanded(part) for part in parts]
-    if isinstance(condition, exp.And) or (isinstance(condition, exp.Anonymous) and condition.this == "and"):
+    joined_by = condition.this if isinstance(condition, exp.Anonymous) else ""
+    if isinstance(condition, exp.And) or joined_by == "and":
         return set[str]().union(*demanded)
-    if demanded and (isinstance(condition, exp.Or) or condition.this == "or"):
-        return set.intersection(*demanded)
+    if isinstance(condition, exp.Or) or joined_by == "or":
+        return set[str].intersection(*demanded)
     return set()
 
 
