@@ -302,6 +302,23 @@ def test_the_published_story_and_ours(embedded):
         assert "not known here" not in fixes(one), (name, fixes(one))
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("settings: 5", "settings: expected a list"),
+        ("settings:\n  - {why: x}", "settings: entry 1: it has a name"),
+        ("settings:\n  - {name: a, metrics: [b]}\n  - {name: a, metric: b}", "settings: entry 2: it has a name"),
+        ("sources:\n  - {name: a, metrics: 5}", "metrics: expected a list of texts"),
+        ("setting: []", "expected the keys settings and sources"),
+    ],
+)
+def test_what_is_wrong_with_a_settings_file_is_told(tmp_path, text, told):
+    file = tmp_path / "own.yml"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=told):
+        read_registry([file])
+
+
 def test_the_example_of_the_page_is_a_settings_file(tmp_path):
     page = (built_in().parent / "docs/collectors.md").read_text()
     file = tmp_path / "own.yml"
