@@ -307,7 +307,10 @@ def test_the_published_story_and_ours(embedded):
     [
         ("settings: 5", "settings: expected a list"),
         ("settings:\n  - {why: x}", "settings: entry 1: it has a name"),
-        ("settings:\n  - {name: a, metrics: [b]}\n  - {name: a, metric: b}", "settings: entry 2: it has a name"),
+        (
+            "settings:\n  - {name: a, metrics: [b]}\n  - {name: a, metric: b}",
+            "settings: entry 2: it has a name",
+        ),
         ("sources:\n  - {name: a, metrics: 5}", "metrics: expected a list of texts"),
         ("setting: []", "expected the keys settings and sources"),
     ],

@@ -245,6 +245,13 @@ def test_remote_write_gives_dots_and_units_back(embedded: Store) -> None:
     assert rows(embedded, text) == [
         {"process.executable.name": "curl", "host.name": "n1", "time": 3000, "utilization": 0.5}
     ]
+    # As the exporter of the Python SDK has them; and what ends in _count is a counter by its name alone.
+    other = {"process_executable_name": "wget"}
+    prometheus(embedded, "process_disk_io_By", **other)
+    prometheus(embedded, "process_thread_count", (7.0, 5.0), **other)
+    by = "process.executable.name"
+    text = f"| mstats sum(process.disk.io) AS io max(process.threads) AS threads WHERE index=* BY {by}"
+    assert rows(embedded, text) == [{"process.executable.name": "wget", "io": 3000, "threads": 7}]
 
 
 def test_pod_traffic_and_containers_from_their_substitutes(embedded: Store) -> None:
