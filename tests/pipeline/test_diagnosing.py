@@ -225,6 +225,18 @@ def test_a_wildcard_takes_metrics_that_can_serve(content):
     assert one.status == "ready"
     assert one.metrics == {"process.cpu.time": True}
     assert "process.threads" in one.more
+    assert "process.threads" in sum(fixes(one).values(), [])
+
+
+def test_what_a_sender_lacks_will_be_lacking_on_its_other_metrics(content):
+    """The kubelet's collector knows the host; that of processes does not."""
+    sorts = [
+        Sort("process.cpu.time", frozenset({"process.executable.name", "process.pid"}), 5),
+        Sort("k8s.pod.network.io", frozenset({"host.name", "k8s.cluster.name"}), 5),
+    ]
+    found = fixes(diagnosed(content, sorts)["shells"])
+    assert found["resourcedetection processor, detector system"] == ["host.name"]
+    assert found["resource processor, k8s.cluster.name"] == ["k8s.cluster.name"]
 
 
 def test_remote_write_is_recognised(content):

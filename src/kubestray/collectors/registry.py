@@ -78,6 +78,10 @@ class Registry:
         """Return what sends a series; the last source takes what nothing else does."""
         return next((one for one in self.sources if one.sends(metric, attributes)), self.sources[-1])
 
+    def sender_of(self, metric: str) -> Source:
+        """Return what would send a metric of which nothing arrived."""
+        return next((one for one in self.sources if _any(one.metrics, metric)), self.sources[-1])
+
     def metrics_like(self, pattern: str) -> list[str]:
         """Return the metrics that settings bring by name and that a pattern means."""
         named = [name for one in self.settings for name in one.metrics if "*" not in name]
