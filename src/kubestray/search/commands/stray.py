@@ -5,7 +5,8 @@
 The rows are bins of one length, with ``_time`` at their start: what ``mstats … span=1m`` gives. An entity
 is all rows with the same values of the KEYs; it has one row a bin, and one ``score`` over its FIELDs, which
 are numbers. A score depends on no later row. ``budget`` is how many false alarms are asked for, for each
-entity and time: ``1/30d`` is one in 30 days. Rows without a KEY are left out; so is a FIELD that is null.
+entity and time: ``1/30d`` is one in 30 days. Rates rarer than that are not kept, as scores do not tell such
+rarities apart: ask for fewer ``alerts`` instead. Rows without a KEY are left out; so is a FIELD that is null.
 
 It learns from ``history`` before the time range of the search, and reports what the range holds: the bins
 that end in it and have ended. For the history the commands before are run over earlier times, so they must
