@@ -28,10 +28,12 @@ from kubestray.search.plan import (
     Received,
     Rows,
     Stacked,
+    nodes,
 )
 from kubestray.search.relation import Relation
 from kubestray.search.rewrite import rewritten
 from kubestray.search.values import Shape
+from kubestray.store.beside import apart
 from kubestray.store.points import Span
 from kubestray.store.trees import (
     Tree,
@@ -181,6 +183,9 @@ class _Steps:
         matching = select(*theirs, *keys, named(call("toNullable", number(1)), node.matched.name)).from_(
             right
         )
+        if _is_small_measure(node.right) and all(c.shape is not Shape.DYNAMIC for c in node.carried):
+            types = {c.name: TYPES[c.shape] for c in (*node.carried, *(key for _, key in node.keys))}
+            matching = apart(matching, types | {node.matched.name: "Nullable(UInt8)"})
         on = all_of([exp.EQ(this=column(a.name), expression=column(b.name)) for a, b in node.keys])
         shown: list[Tree] = [exp.Column(this=exp.Star(), table=exp.to_identifier("ours"))]
         shown += [_whole(c) for c in (*node.carried, node.matched)]
@@ -200,6 +205,18 @@ def _with_columns(query: exp.Query, node: Extend) -> exp.Query:
     before = [one for one in query.selects if node.kept is None or one.alias_or_name in node.kept]
     query.set("expressions", [*before, *(named(tree, made.name) for made, tree in node.assignments)])
     return query
+
+
+def _is_small_measure(node: Node) -> bool:
+    """Tell whether a step gives a row for each of some keys, out of points and summaries."""
+    match node:
+        case Extend() | Filter() | Limited():
+            return _is_small_measure(node.source)
+        case Grouped():
+            return bool(node.groups) and any(isinstance(found, Measure) for found in nodes(node))
+        case Measure():
+            return node.bin is None and bool(node.kinds)
+    return False
 
 
 def _parts(made: Column) -> list[Tree]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 import secrets
@@ -12,6 +13,7 @@ from typing import Protocol
 import pyarrow as pa
 from sqlglot import exp
 
+from kubestray.store.beside import parted
 from kubestray.store.moments import Make, Moment
 from kubestray.store.stream import Stream
 
@@ -27,6 +29,8 @@ class Limits:
     rows: int = 0
     many_steps: bool = False
     """The statement has many steps: merging their expressions, the engine's habit, takes cubic time."""
+    threads: int = 0
+    """How many it may use at most; 0 is what the engine thinks right."""
 
     def settings(self) -> dict[str, int | float]:
         """Return them as engine settings; a result over ``rows`` is an error, never cut silently."""
@@ -37,6 +41,7 @@ class Limits:
             # From half of it on, groups and sorted rows go to disk: slower, but they end.
             "max_bytes_before_external_group_by": self.memory // 2,
             "max_bytes_before_external_sort": self.memory // 2,
+            "max_threads": self.threads,
         }
         chosen = {name: value for name, value in wanted.items() if value}
         return {**chosen, "query_plan_merge_expressions": 0} if self.many_steps else chosen
@@ -101,10 +106,20 @@ def is_scratch(statement: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """A statement without its part that may run beside it, and that part: see `store.beside`."""
+
+    main: str
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """A statement whose text is known."""
 
     text: str
+    beside: Beside | None = None
+    """The same in two texts, for an engine that can run these side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,20 +128,33 @@ class Prepared:
 
     pieces: tuple[str, ...]
     makes: tuple[Make, ...]
+    beside: tuple[Prepared, Prepared] | None = None
+    """The same in two parts, if one may run beside the other."""
 
     def at(self, values: Sequence[int]) -> Ready:
         """Return the statement for these values, see `store.moments`."""
+        beside = Beside(*(part.text(values) for part in self.beside)) if self.beside else None
+        return Ready(self.text(values), beside)
+
+    def text(self, values: Sequence[int]) -> str:
+        """Return its text for these values."""
         parts = [self.pieces[0]]
         for make, piece in zip(self.makes, self.pieces[1:], strict=True):
             parts += (str(make(values)), piece)
-        return Ready("".join(parts))
+        return "".join(parts)
 
 
 Statement = exp.Expr | Ready
 
 
 def prepared(tree: exp.Expr) -> Prepared:
-    """Render a tree with its moments left open."""
+    """Render a tree with its moments left open, whole and in parts."""
+    parts = parted(tree)
+    beside = (_prepared(parts[0]), _prepared(parts[1])) if parts else None
+    return dataclasses.replace(_prepared(tree), beside=beside)
+
+
+def _prepared(tree: exp.Expr) -> Prepared:
     mark = f"moment_{secrets.token_hex(12)}_"  # in no text of a user, as nobody knows it before
     found: list[Moment] = []
     tree = tree.copy()
