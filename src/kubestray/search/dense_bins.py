@@ -16,6 +16,7 @@ from kubestray.search.plan import Measure, MetricAggregate
 from kubestray.store.states import STATES
 from kubestray.store.trees import (
     Tree,
+    any_of,
     call,
     column,
     either,
@@ -36,8 +37,6 @@ MOST_BINS = 1024
 """Bins that a range may have to be kept as arrays: a series with few points has as many as all others."""
 
 _POINTS = "n"  # the state that says whether a bin holds points
-_ANY = "points"
-"""How many points of any of the metrics there are in a bin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +80,21 @@ def series_states(node: Measure, points: exp.Select, bins: Bins) -> exp.Select:
 
 def merged_columns(node: Measure, bins: Bins) -> list[Tree]:
     """Return the columns that merge the states of series: an array of each state of each metric."""
-    of_metrics = [_merged(*pair, bins, _name(node, *pair)) for pair in _pairs(node)]
-    return [_merged(_POINTS, "", bins, _ANY), *of_metrics]
+    return [_merged(*pair, bins, _name(node, *pair)) for pair in _pairs(node)]
 
 
 def rows(node: Measure, merged: exp.Select, bins: Bins) -> exp.Select:
     """Select the aggregates of each bin that holds points, from rows that hold the arrays of all bins."""
     assert node.bin
     numbers = call("range", *(call("toUInt64", tree) for tree in bins.parameters()[:2]))
-    arrays = [_ANY, *(_name(node, *pair) for pair in _pairs(node))]
+    arrays = [_name(node, *pair) for pair in _pairs(node)]
     start = call("toNullable", call("divide", call("multiply", column("bin"), _length(node)), number(1e9)))
     values = [named(_finished(node, one), one.column.name) for one in node.aggregates]
     shown = [*(column(a.column.name) for a in node.by), named(start, node.bin.name), *values]
     query = select(*shown).from_(table(merged, "merged"), copy=False)
     query = unnested(query, [*map(column, arrays), named(numbers, "bin")])
-    return query.where(call("greater", column(_ANY), number(0)), copy=False)
+    counts = [column(_name(node, *pair)) for pair in _pairs(node) if pair[0] == _POINTS]
+    return query.where(any_of([call("greater", one, number(0)) for one in counts]), copy=False)
 
 
 def _length(node: Measure) -> Tree:
@@ -108,13 +107,18 @@ def _states(node: Measure) -> list[str]:
 
 
 def _pairs(node: Measure) -> list[tuple[str, str]]:
-    """Return each state that an aggregate needs with its metric, once."""
+    """Return each state that an aggregate needs with its metric, once; of each metric how many points.
+
+    A bin is a row if it holds points of any metric, also of one that is not asked for any more.
+    """
     needed = (
         (state, one.metric)
         for one in node.aggregates
         for state in (_POINTS, *function_of(one.function).states)
     )
-    return list(dict.fromkeys(needed))
+    asked = {one.metric for one in node.aggregates}
+    other = [] if "" in asked or asked.issuperset(node.metrics) else [(_POINTS, "")]
+    return list(dict.fromkeys([*needed, *other]))
 
 
 def _name(node: Measure, state: str, metric: str) -> str:
