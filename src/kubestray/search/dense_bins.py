@@ -24,6 +24,7 @@ from kubestray.store.trees import (
     null,
     number,
     parametric,
+    reading,
     select,
     table,
     text,
@@ -64,18 +65,16 @@ def bins_of(node: Measure) -> Bins | None:
     return bins if 0 < bins.end - bins.first <= MOST_BINS else None
 
 
-def series_states(node: Measure, points: exp.Select, bins: Bins) -> exp.Select:
+def series_states(node: Measure, points: exp.Query, bins: Bins) -> exp.Select:
     """Select a row for each metric and series of the points, with the states of all bins."""
-    made = [
-        named(parametric(f"{STATES[name].function}ResampleState", bins.parameters(), _taken(name)), name)
-        for name in _states(node)
-    ]
+    number_of_bin = call("intDiv", column("time"), _length(node))
+    made: list[Tree] = []
+    for name in _states(node):
+        state = STATES[name]
+        function, taken = f"{state.function}ResampleState", [*state.taken, number_of_bin.copy()]
+        made.append(named(parametric(function, bins.parameters(), taken), name))
     keys = [column("metric"), column("series_id")]
-    return (
-        select(*keys, *made)
-        .from_(table(points, "points"), copy=False)
-        .group_by(*(key.copy() for key in keys), copy=False)
-    )
+    return reading(select(*keys, *made), points, "points").group_by(*(key.copy() for key in keys), copy=False)
 
 
 def merged_columns(node: Measure, bins: Bins) -> list[Tree]:
@@ -125,10 +124,6 @@ def _name(node: Measure, state: str, metric: str) -> str:
     """Return the column of a state of a metric, which need not be one that the store has."""
     asked = list(dict.fromkeys(one.metric for one in node.aggregates))
     return f"{state}_{asked.index(metric)}" if metric else f"{state}_all"
-
-
-def _taken(name: str) -> list[Tree]:
-    return [*STATES[name].taken, column("bin")]
 
 
 def _merged(state: str, metric: str, bins: Bins, name: str) -> Tree:

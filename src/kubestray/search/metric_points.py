@@ -28,6 +28,7 @@ from kubestray.store.trees import (
     null,
     number,
     one_of,
+    reading,
     select,
     table,
     text,
@@ -71,7 +72,7 @@ def chosen_series(node: Measure) -> Tree | None:
 
 def _densely(node: Measure, chosen: Selection, read: Selection, bins: Bins) -> exp.Query:
     """Aggregate by series to arrays of all bins, merge these by attributes, then make rows of them."""
-    states = series_states(node, _points(node, read), bins)
+    states = series_states(node, measured(read), bins)
     by = [column(a.column.name) for a in node.by]
     merging = select(*by, *merged_columns(node, bins)).from_(table(states, "states"), copy=False)
     merging = _with_names(merging, node, chosen)
@@ -99,7 +100,7 @@ def _is_fine(node: Measure) -> bool:
 def _points(node: Measure, chosen: Selection) -> exp.Select:
     """Select the points with the number of their bin."""
     shown = [column(name) for name in ("metric", "series_id", "time", "value")]
-    return select(*shown, named(_bin(node), "bin")).from_(table(measured(chosen), "points"), copy=False)
+    return reading(select(*shown, named(_bin(node), "bin")), measured(chosen), "points")
 
 
 def _keys(node: Measure) -> list[Column]:
@@ -183,10 +184,8 @@ def _by_series(node: Measure, points: exp.Query, values: list[Tree]) -> exp.Sele
     if node.bin:
         shown.append(named(_bin(node), "bin"))
         keys.append(column("bin"))
-    return (
-        select(*shown, *values)
-        .from_(table(points, "points"), copy=False)
-        .group_by(*(key.copy() for key in keys), copy=False)
+    return reading(select(*shown, *values), points, "points").group_by(
+        *(key.copy() for key in keys), copy=False
     )
 
 

@@ -40,9 +40,6 @@ from kubestray.store.failures import failure
 from kubestray.store.stream import CANCEL_AGAIN, Stream
 
 
-_CORES = len(os.sched_getaffinity(0))
-
-
 class _Changes:
     """How often this process has written to the tables of a database: no other process can."""
 
@@ -80,7 +77,7 @@ class EmbeddedEngine:
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._open: list[Any] = []
         self._closed = False
-        self._apart = config is None and _CORES > 1
+        self._apart = config is None and len(os.sched_getaffinity(0)) > 1
         self._changes = _Changes.of(directory, database)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="query")
         self.before_reading: Callable[[str], None] = lambda _statement: None
@@ -108,8 +105,7 @@ class EmbeddedEngine:
 
     def _together(self, parts: Beside, limits: Limits) -> bytes:
         """Run a statement and the part of it that may run beside it, which gives it rows through a pipe."""
-        # The statement that waits for the rows is planned meanwhile: a core is left for that.
-        own = dataclasses.replace(limits, rows=0, threads=_CORES - 1)
+        own = dataclasses.replace(limits, rows=0)
         tag, failed = new_tag(), None
         rows_out, rows_in = os.pipe()
         with ThreadPoolExecutor(1, thread_name_prefix="beside") as other:

@@ -29,8 +29,6 @@ class Limits:
     rows: int = 0
     many_steps: bool = False
     """The statement has many steps: merging their expressions, the engine's habit, takes cubic time."""
-    threads: int = 0
-    """How many it may use at most; 0 is what the engine thinks right."""
 
     def settings(self) -> dict[str, int | float]:
         """Return them as engine settings; a result over ``rows`` is an error, never cut silently."""
@@ -41,7 +39,6 @@ class Limits:
             # From half of it on, groups and sorted rows go to disk: slower, but they end.
             "max_bytes_before_external_group_by": self.memory // 2,
             "max_bytes_before_external_sort": self.memory // 2,
-            "max_threads": self.threads,
         }
         chosen = {name: value for name, value in wanted.items() if value}
         return {**chosen, "query_plan_merge_expressions": 0} if self.many_steps else chosen
