@@ -15,7 +15,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,10 +83,10 @@ def _ours(folder: Path, seconds: float) -> dict[str, Any]:
         sending = Sending(server, nodes)
         sending.scrapes(_LEARNING)
         sending.measure(seconds / 6)  # the memory of both, and merges, are then as they stay
-        before, threads = _resident(server.pid), _threads(server.pid)
-        rate = sending.measure(seconds)
+        threads = _threads(server.pid)
+        with _watching(server.pid, seconds / 6) as resident:
+            rate = sending.measure(seconds)
         points = sending.counted
-        after = _resident(server.pid)
         spent = _threads(server.pid) - threads
         churned = sending.measure(seconds / 5, _CHURN)
         written = Sending(server, [RemoteWriteNode(number) for number in range(NODES)])
@@ -95,7 +96,7 @@ def _ours(folder: Path, seconds: float) -> dict[str, Any]:
         "otlp_points_per_second": rate,
         "otlp_churn_5_percent_points_per_second": churned,
         "otlp_churn_5_percent_costs": round(1 - churned / rate, 3),
-        "otlp_resident_mb_before_and_after": [before, after],
+        "otlp_resident_mb_by_sixths": resident,
         "otlp_cpu_microseconds_a_point": {name: round(1e6 * one / points, 2) for name, one in spent.items()},
         "remote_write_points_per_second": by_remote_write,
     }
@@ -215,6 +216,25 @@ def _resident(pid: int) -> int:
     """Return the resident memory of a process in MB."""
     pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+
+
+@contextmanager
+def _watching(pid: int, every: float) -> Iterator[list[int]]:
+    """Give a list to which the resident memory of a process (MB) is added each so many seconds."""
+    seen: list[int] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(every):
+            seen.append(_resident(pid))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        watcher.join()
 
 
 _NAMES = {"python": "decoding, answering, sorting", "ThreadPool": "insert", "MergeMutate": "merges"}

@@ -64,6 +64,11 @@ def _duration(value: str) -> int:
     return duration
 
 
+def _pause(value: str) -> int | None:
+    """Read a length of time; None for the word ``auto``."""
+    return None if value == "auto" else _duration(value)
+
+
 def _size(value: str) -> int:
     found = re.fullmatch(r"(\d+)\s*(|[KMG]i?B?)", value.strip(), re.IGNORECASE)
     if not found:
@@ -178,7 +183,7 @@ SETTINGS = (
     Setting("max_request", "64MiB", _size, "The largest request that is received, after decompression."),
     Setting("max_queue", "2000000", _count, "How many data points may wait to be written before senders are told to come back later."),
     Setting("max_queue_bytes", "1GiB", _size, "How much memory what waits to be written may take before senders are told to come back later."),
-    Setting("commit_interval", "100ms", _duration, "The least time between two writes to the store; requests in between are written together."),
+    Setting("commit_interval", "auto", _pause, "The least time between two writes to the store; requests in between are written together. auto: 5ms where points go to a journal first (serve with a store of its own), else 100ms."),
     Setting("future_limit", "10m", _duration, "How far ahead of the clock a data point's time may be."),
     Setting("retention_raw", "7d", _duration, "How long points are kept. Only serve deletes expired ones."),
     Setting("retention_summaries", "400d", _duration, "How long summaries of hours and days are kept, which answer for points that have expired."),

@@ -168,6 +168,28 @@ def test_what_cannot_be_written_waits_and_is_not_lost(
     assert journal.files() == []
 
 
+def test_a_write_that_reads_leaves_its_rows_in_the_journal(tmp_path: Path) -> None:
+    """Rows that come while others are written, and that a reader wants, do not end their file."""
+    journal = Journal(tmp_path)
+    written: list[list[tuple[str, list[int]]]] = []
+
+    def write(records: Sequence[Record]) -> None:
+        if not written:
+            pending.add([("samples", rows(2))])
+            pending.before("SELECT 1 FROM samples")
+            kept = [one for path in journal.files() for one in told(list(read(path)))]
+            assert kept == [("samples", [1]), ("samples", [2])]
+        written.append(told(records))
+
+    pending = Pending(journal, ("samples",), write)
+    pending.add([("samples", rows(1))])
+    pending.flush()
+    assert written == [[("samples", [1])]]
+    pending.before("SELECT 1 FROM samples")
+    assert written == [[("samples", [1])], [("samples", [2])]]
+    assert not journal.files()
+
+
 def test_rows_are_written_when_they_are_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pending_module, "OLD", 0.05)
     tables, journal = Tables(), Journal(tmp_path)

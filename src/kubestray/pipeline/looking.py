@@ -17,17 +17,11 @@ from kubestray.detect.scheduler import SECOND_NS, slots
 from kubestray.model.content import Content, Looks, Search
 from kubestray.model.errors import KubestrayError
 from kubestray.pipeline.agenda import scheduled
+from kubestray.pipeline.hearing import LATE_NS, Hearing, new_for
 from kubestray.search.births import Birth, Reading, births, grouped, reading, youngest
-from kubestray.search.heard import heard
 from kubestray.search.run import Request, source_of
 from kubestray.store.points import Span
 from kubestray.store.store import Store
-
-LATE_NS = 120 * SECOND_NS
-"""How long after its time a new series, or a point of one, may arrive and be looked at when it does."""
-
-_ASKED_NS = 3600 * SECOND_NS
-"""Of how long a range points are asked at once."""
 
 
 @dataclass(slots=True)
@@ -39,10 +33,6 @@ class _Known:
     news: dict[int, int] = field(default_factory=dict)
 
 
-_Points = dict[int, list[tuple[int, bool]]]
-"""By series the times (ns, whole seconds) of its points, and whether each was not there the last time."""
-
-
 class Looking:
     """Tells at which times searches of a content are looked at."""
 
@@ -51,7 +41,7 @@ class Looking:
         self._known: dict[str, _Known] = {}
         self._changes: object = None
         self._youngest: tuple[int, ...] = ()
-        self._heard: dict[int, set[int]] | None = None
+        self._hearing: Hearing | None = None
 
     def due(self, after: int, until: int) -> list[tuple[Search, int]]:
         """Return what is looked at in ``(after, until]``, and when (ns).
@@ -64,34 +54,15 @@ class Looking:
             return []
         while_new = [(search, looks) for search, looks in wanted if looks.new_for is not None]
         self._learn(while_new, after)
-        points = self._points(while_new, after, until)
+        long = max((new_for(looks) for _, looks in while_new), default=0)
+        self._hearing = hearing = Hearing(after, until, long, self._store.query, self._hearing)
         found = []
         for search, looks in wanted:
             times: Iterable[int] = slots(looks.every * SECOND_NS, after, until)
             if looks.new_for is not None:
-                times = sorted(_with_news(self._known[search.id].news, points, looks, after, until))
+                times = hearing.times(self._known[search.id].news, looks)
             found += [(search, when) for when in times]
         return found
-
-    def _points(self, wanted: list[tuple[Search, Looks]], after: int, until: int) -> _Points:
-        """Find out when series that are new have points: before ``until``, and which came late."""
-        new: dict[int, tuple[int, int]] = {}  # between which times a series is new to any search
-        for search, looks in wanted:
-            for series, since in self._known[search.id].news.items():
-                first_time, last_time = new.get(series, (since, 0))
-                new[series] = min(first_time, since), max(last_time, since + _new_for(looks))
-        known, first = self._heard or {}, self._heard is None
-        self._heard = {}
-        points: _Points = {}
-        for begin in range(max(0, after - LATE_NS), until, _ASKED_NS):
-            end = min(begin + _ASKED_NS, until)
-            asked = sorted(one for one, (since, last) in new.items() if since < end and last >= begin)
-            for series, second in heard(asked, Span(begin, end), self._store.query):
-                late = not first and second not in known.get(series, ())
-                points.setdefault(series, []).append((second * SECOND_NS, late))
-                if second * SECOND_NS >= until - LATE_NS - SECOND_NS:
-                    self._heard.setdefault(series, set()).add(second)
-        return points
 
     def _looks(self, search: Search) -> Looks | None:
         schedule = self._content.schedule_of(search)
@@ -102,11 +73,11 @@ class Looking:
         fresh = [(search, looks) for search, looks in wanted if self._is_other(search, after)]
         known = [search for search, _ in wanted if all(search is not other for other, _ in fresh)]
         for search, looks in fresh:
-            self._take([search], after - _new_for(looks), 0)
+            self._take([search], after - new_for(looks), 0)
         if known and self._changed(after - LATE_NS):
             self._take(known, after - LATE_NS, after)
         for search, looks in wanted:
-            news, oldest = self._known[search.id].news, after - _new_for(looks) - 2 * LATE_NS
+            news, oldest = self._known[search.id].news, after - new_for(looks) - 2 * LATE_NS
             for series in [series for series, since in news.items() if since < oldest]:
                 del news[series]
 
@@ -146,24 +117,3 @@ class Looking:
         for place, birth in births(different, since, naming, self._store.query):
             for identity in whose[place]:
                 yield identity, birth
-
-
-def _new_for(looks: Looks) -> int:
-    return max(looks.every, looks.new_for or 0) * SECOND_NS
-
-
-def _with_news(news: dict[int, int], points: _Points, looks: Looks, after: int, until: int) -> set[int]:
-    """Return the times in ``(after, until]`` before which something began that is still new and has points.
-
-    A point counts at the first time after it; a late one, if that is over, at the first one that is not.
-    """
-    every, found = looks.every * SECOND_NS, set()
-    soonest = (after // every + 1) * every
-    for series, since in news.items():
-        for time, late in points.get(series, ()):
-            when = (time // every + 1) * every
-            if when <= after and late:
-                when = soonest
-            if max(after, since) < when <= min(until, since + _new_for(looks)):
-                found.add(when)
-    return found

@@ -61,6 +61,12 @@ Routes = Callable[[HttpIntake], list[Route]]
 
 _CONSOLE_AFTER = 2.0  # seconds
 
+_COMMIT_NS = 100_000_000
+"""Nanoseconds between two writes to a store: each is a part of its tables, which has to be merged."""
+
+_JOURNAL_NS = 5_000_000
+"""The same where a write only adds to the journal, and waiting would keep senders from sending."""
+
 Console = Callable[[Running], ASGIApp]
 """Makes what answers on the console's address, of what the server has."""
 
@@ -135,7 +141,7 @@ class Server:
             self._newest.after(store.append),
             max_points=self._config["max_queue"],
             max_bytes=self._config["max_queue_bytes"],
-            interval=self._config["commit_interval"] / SECOND_NS,
+            interval=self._commit_interval(store) / SECOND_NS,
         )
         self._started.callback(commit.close)
         self._waiting = lambda: Waiting(commit.points, commit.bytes)
@@ -147,6 +153,10 @@ class Server:
     def _stop(self) -> None:
         self._ready.clear()
         self._started.close()
+
+    def _commit_interval(self, store: Store) -> int:
+        chosen: int | None = self._config["commit_interval"]
+        return chosen or (_JOURNAL_NS if store.has_journal else _COMMIT_NS)
 
     def _open_store(self) -> Store:
         store, shared = hold_store(self._config["store"])

@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 from kubestray.store.journal import Journal, Record, read
 
@@ -33,7 +33,7 @@ _AGAIN = 1.0
 class Pending:
     """Rows of some tables on their way; ``write`` puts those of several records into the tables.
 
-    Safe to use from several threads. ``write`` may read tables itself.
+    Safe to use from several threads. ``write`` may read tables itself, and then sees them without what waits.
     """
 
     def __init__(
@@ -45,7 +45,9 @@ class Pending:
         self._rows = 0
         self._closing = False
         self._changed = threading.Condition()
-        self._writing = threading.RLock()
+        self._writing = threading.Lock()
+        self._writes = 0
+        """The thread that holds it."""
         # The executor keeps whatever a write raises, so that none ends the thread that tries again.
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="pending")
         self._thread = threading.Thread(target=self._run, name="pending", daemon=True)
@@ -82,7 +84,9 @@ class Pending:
 
     def flush(self) -> None:
         """Write all rows there are; those being written are in their tables too when this returns."""
-        with self._writing:
+        if self._writes == threading.get_ident():
+            return  # the write under way reads: to write others first would delete the file that it is of
+        with self._writing, self._as_writer():
             with self._changed:
                 taken, rows = self._waiting, self._rows
                 if not taken:
@@ -95,6 +99,14 @@ class Pending:
                 self._write(taken)
                 failed.pop_all()
             self._journal.remove(files)
+
+    @contextmanager
+    def _as_writer(self) -> Iterator[None]:
+        self._writes = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._writes = 0
 
     def _put_back(self, taken: list[Record], rows: int) -> None:
         """Have rows wait again that could not be written."""

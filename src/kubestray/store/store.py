@@ -97,6 +97,11 @@ class Store:
             self._keep([("samples", received(batch, metric, list(self._metrics)))])
             self._notice(batch)
 
+    @property
+    def has_journal(self) -> bool:
+        """Whether points wait in a journal for others, so that a small batch costs little."""
+        return self._pending is not None
+
     def write_by(self, pending: Pending, engine: EmbeddedEngine) -> None:
         """Have batches go through ``pending`` from now on; `close` ends it."""
         engine.before_reading = pending.before
