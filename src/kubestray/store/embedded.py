@@ -77,7 +77,7 @@ class EmbeddedEngine:
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._open: list[Any] = []
         self._closed = False
-        self._apart = config is None and len(os.sched_getaffinity(0)) > 1
+        self._apart = len(os.sched_getaffinity(0)) > 1
         self._changes = _Changes.of(directory, database)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="query")
         self.before_reading: Callable[[str], None] = lambda _statement: None
