@@ -64,11 +64,14 @@ NEWER_SETTINGS = {"auto_statistics_types": "''"}
 Statistics of columns are made anew in each merge and help nothing here, where keys say what is to be read.
 """
 
+_LONG_BLOCKS = "SETTINGS (min_compress_block_size = 1048576, max_compress_block_size = 1048576)"
+"""Of columns that compress a hundred times: to read some rows more costs nothing, what repeats is found."""
+
 _SAMPLES = f"""
 CREATE TABLE IF NOT EXISTS samples_local{{on}} (
-    metric LowCardinality(String),
-    series_id UInt64 CODEC(ZSTD(1)),
-    time UInt64 CODEC(Delta, ZSTD(1)),
+    metric LowCardinality(String) CODEC(ZSTD(1)),
+    series_id UInt64 CODEC(ZSTD(1)) {_LONG_BLOCKS},
+    time UInt64 CODEC(Delta, ZSTD(1)) {_LONG_BLOCKS},
     start UInt64 CODEC(ZSTD(1)),
     {WHOLE} Int64 CODEC(ZSTD(3)),
     {BITS} UInt64 CODEC(Delta(8), T64('bit'), ZSTD(1)),
