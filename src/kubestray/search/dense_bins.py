@@ -38,6 +38,8 @@ MOST_BINS = 1024
 """Bins that a range may have to be kept as arrays: a series with few points has as many as all others."""
 
 _POINTS = "n"  # the state that says whether a bin holds points
+_NUMBERS = ("total", "least", "most", "spread", "squares", "first", "last")
+"""States whose values are such numbers as a search has: others are counts and times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,8 @@ def _finished(node: Measure, aggregate: MetricAggregate) -> Tree:
     """Return the value of an aggregate in a bin: null where that holds no point of the metric."""
 
     def state(name: str) -> Tree:
-        return call("toFloat64", column(_name(node, name, aggregate.metric)))
+        own = column(_name(node, name, aggregate.metric))
+        return own if name in _NUMBERS else call("toFloat64", own)
 
     none = call("equals", column(_name(node, _POINTS, aggregate.metric)), number(0))
     value = function_of(aggregate.function).finish(state, node.stdev_single)

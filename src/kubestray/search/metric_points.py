@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlglot import exp
 
@@ -20,6 +20,7 @@ from kubestray.store.states import STATES
 from kubestray.store.trees import (
     Tree,
     all_of,
+    any_of,
     call,
     column,
     either,
@@ -111,7 +112,9 @@ def _all_states(node: Measure, chosen: Selection) -> exp.Query:
     """Select one row a series or group, metric and bin: from summaries as far as they serve, and points."""
     if node.sources is None:
         return _states(node, chosen)
-    parts: list[exp.Query] = [_summarised(node, chosen, stretch) for stretch in node.sources.summaries]
+    parts: list[exp.Query] = (
+        [_summarised(node, chosen, node.sources.summaries)] if node.sources.summaries else []
+    )
     parts += [
         _states(node, Selection(chosen.metrics, chosen.kinds, chosen.series, span))
         for span in node.sources.points
@@ -119,14 +122,19 @@ def _all_states(node: Measure, chosen: Selection) -> exp.Query:
     return parts[0] if len(parts) == 1 else exp.union(*parts, distinct=False)
 
 
-def _summarised(node: Measure, chosen: Selection, stretch: Stretch) -> exp.Select:
-    """Select the merged states of a stretch of summaries by group, metric and bin."""
-    wanted = [
-        call("equals", column("hours"), number(stretch.hours)),
-        call("greaterOrEquals", column("hour"), number(stretch.first)),
-        call("less", column("hour"), number(stretch.end)),
-        one_of(column("metric"), [text(name) for name in chosen.metrics]),
+def _summarised(node: Measure, chosen: Selection, stretches: Sequence[Stretch]) -> exp.Select:
+    """Select the merged states of stretches of summaries by group, metric and bin."""
+    units = [
+        all_of(
+            [
+                call("equals", column("hours"), number(stretch.hours)),
+                call("greaterOrEquals", column("hour"), number(stretch.first)),
+                call("less", column("hour"), number(stretch.end)),
+            ]
+        )
+        for stretch in stretches
     ]
+    wanted = [any_of(units), one_of(column("metric"), [text(name) for name in chosen.metrics])]
     if chosen.series is not None:
         groups = select(column("group_id")).from_("groups").where(chosen.catalog())
         wanted.append(in_query(column("group_id"), groups))
