@@ -149,10 +149,19 @@ def test_what_fails_is_told_and_leaves_nothing(
     assert engine.query(part(1)).num_rows == 1
 
 
+def endless() -> exp.Select:
+    return part(10**15).where(call("equals", call("cityHash64", column("number")), number(0)))
+
+
+def test_the_limit_on_time_is_for_both(engine: EmbeddedEngine, pipes: list[str]) -> None:
+    with pytest.raises(LimitExceeded, match="did not end within"):
+        engine.query(ready(whole(endless())), Limits(seconds=0.3))
+    assert pipes
+
+
 def test_who_interrupts_the_statement_ends_its_part(
     engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    endless = part(10**15).where(call("equals", call("cityHash64", column("number")), number(0)))
     run = engine.query_text
 
     def interrupted(sql: str, *rest: Limits | str | None) -> bytes:
@@ -162,4 +171,4 @@ def test_who_interrupts_the_statement_ends_its_part(
 
     monkeypatch.setattr(engine, "query_text", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        engine.query(ready(whole(endless)))
+        engine.query(ready(whole(endless())))
