@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,21 @@ def test_what_searches_need_is_read_from_them(content):
     assert found["spread"][0].metrics == ("process.*",)
     assert found["anything"][0].metrics == ("*",)
     assert found["calm"] == []
+
+
+def test_attributes_that_a_clause_holds_without_are_not_required(content):
+    clauses = {
+        "a=1 b!=1 c IN (1, 2)": {"a", "b", "c"},
+        "NOT a IN (1, 2) NOT b=1": set(),
+        "(a=1 OR b=1)": set(),
+        "((a=1 b=1) OR a=2) c=3": {"a", "c"},
+        "(a IN (1, 2) OR (NOT a=* NOT b=*))": set(),
+    }
+    for clause, required in clauses.items():
+        text = f"| mstats sum(tcp.bytes) WHERE index=* {clause} BY k8s.cluster.name"
+        search = replace(content.detections["edges"], search=text, where=None)
+        (need,) = needs_of(search, CONFIG, content)
+        assert need.required == required | {"k8s.cluster.name"}, clause
 
 
 def test_everything_arrives_but_what_no_collector_sends(embedded, content):
@@ -209,6 +225,18 @@ def test_a_wildcard_takes_metrics_that_can_serve(content):
     assert one.status == "ready"
     assert one.metrics == {"process.cpu.time": True}
     assert "process.threads" in one.more
+    assert any("process.threads" in brings for brings in fixes(one).values())
+
+
+def test_what_a_sender_lacks_will_be_lacking_on_its_other_metrics(content):
+    """The kubelet's collector knows the host; that of processes does not."""
+    sorts = [
+        Sort("process.cpu.time", frozenset({"process.executable.name", "process.pid"}), 5),
+        Sort("k8s.pod.network.io", frozenset({"host.name", "k8s.cluster.name"}), 5),
+    ]
+    found = fixes(diagnosed(content, sorts)["shells"])
+    assert found["resourcedetection processor, detector system"] == ["host.name"]
+    assert found["resource processor, k8s.cluster.name"] == ["k8s.cluster.name"]
 
 
 def test_remote_write_is_recognised(content):
@@ -284,6 +312,26 @@ def test_the_published_story_and_ours(embedded):
     for name, one in diagnosed(everything, []).items():
         assert one.status == ("ready" if name in over_risk else "missing"), name
         assert "not known here" not in fixes(one), (name, fixes(one))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("settings: 5", "settings: expected a list"),
+        ("settings:\n  - {why: x}", "settings: entry 1: it has a name"),
+        (
+            "settings:\n  - {name: a, metrics: [b]}\n  - {name: a, metric: b}",
+            "settings: entry 2: it has a name",
+        ),
+        ("sources:\n  - {name: a, metrics: 5}", "metrics: expected a list of texts"),
+        ("setting: []", "expected the keys settings and sources"),
+    ],
+)
+def test_what_is_wrong_with_a_settings_file_is_told(tmp_path, text, told):
+    file = tmp_path / "own.yml"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=told):
+        read_registry([file])
 
 
 def test_the_example_of_the_page_is_a_settings_file(tmp_path):

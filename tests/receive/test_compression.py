@@ -19,6 +19,7 @@ COMPRESS = {
     "gzip": gzip.compress,
     "x-gzip": gzip.compress,
     "deflate": zlib.compress,
+    "zlib": zlib.compress,
     "zstd": zstandard.compress,
 }
 MEBIBYTE = 1 << 20
@@ -113,3 +114,62 @@ def test_what_is_no_block_of_snappy(body):
     with peak_growth() as peak, pytest.raises(MalformedRequest):
         decompress(body, SNAPPY_BLOCK, 300 * MEBIBYTE)
     assert peak.mebibytes < 50
+
+
+RECORDED = bytes.fromhex(
+    "ff060000734e61507059"
+    "007000001977cc538802f05e000102030405060708090a0b0c0d0e0f101112131415161718191a1b"
+    "1c1d1e1f202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f6b756265"
+    "7374726179206b7562657374726179206b7562657374726179206bfe1e00fe1e00a21e00012c0000"
+    "75118983000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223"
+    "24252627"
+)
+"""Bytes 0 to 63 and ``kubestray `` 20 times, framed by python-snappy; then 40 bytes, left as they are."""
+
+
+def frame(kind: int, content: bytes) -> bytes:
+    return bytes([kind]) + len(content).to_bytes(3, "little") + content
+
+
+IDENTIFIER = frame(0xFF, b"sNaPpY")
+
+
+@pytest.mark.parametrize("encoding", ["snappy", "x-snappy-framed"])
+def test_frames_of_snappy(encoding):
+    plain = bytes(range(64)) + b"kubestray " * 20 + bytes(range(40))
+    assert decompress(RECORDED, encoding, len(plain)) == plain
+    padded = RECORDED + frame(0xFE, bytes(9)) + frame(0x80, b"skip") + IDENTIFIER
+    assert decompress(padded, encoding, len(plain)) == plain
+    with pytest.raises(TooLarge, match=str(len(plain) - 1)):
+        decompress(RECORDED, encoding, len(plain) - 1)
+    ends = (10, len(RECORDED) - 48, len(RECORDED))  # between two frames a cut cannot be told
+    for end in set(range(1, len(RECORDED))).difference(ends):
+        with pytest.raises(MalformedRequest):
+            decompress(RECORDED[:end], encoding, MEBIBYTE)
+    for bad in (frame(0x02, bytes(8)), frame(0x01, b"abc"), frame(0xFF, b"sNaPpX"), b"\x00"):
+        with pytest.raises(MalformedRequest):
+            decompress(RECORDED + bad, encoding, MEBIBYTE)
+
+
+@given(bodies)
+def test_blocks_where_frames_may_be(repeated):
+    """Newer collectors send a block as ``snappy``, older ones frames."""
+    body = repeated[0] * repeated[1]
+    same = decompress(pa.Codec("snappy").compress(body, asbytes=True), "snappy", len(body)) == body
+    assert same
+
+
+def test_lz4():
+    plain = bytes(range(256)) * 8192
+    body = pa.Codec("lz4").compress(plain, asbytes=True)
+    same = decompress(body + body, "lz4", 2 * len(plain)) == plain * 2
+    assert same
+    with pytest.raises(TooLarge):
+        decompress(body, "lz4", len(plain) - 1)
+    for bad in (body[:-1], body[:3], b"garbage", body + b"garbage"):
+        with pytest.raises(MalformedRequest, match="lz4"):
+            decompress(bad, "lz4", 2 * len(plain))
+    bomb = pa.Codec("lz4").compress(bytes(64 * MEBIBYTE), asbytes=True)
+    with peak_growth() as peak, pytest.raises(TooLarge):
+        decompress(bomb, "lz4", 4 * MEBIBYTE)
+    assert peak.mebibytes < 30

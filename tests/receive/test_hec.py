@@ -310,6 +310,12 @@ def test_stored(receivers, path, encoding):
     assert receivers.store.values == [1.0]
 
 
+@pytest.mark.parametrize("path", ["/raw", "/raw/1.0"])
+def test_raw_text_is_turned_away_for_good(receivers, path):
+    status, answer = told(post(receivers, b"cpu 0.5", "/services/collector" + path))
+    assert (status, answer["code"], receivers.store.values) == (400, 6, [])
+
+
 @pytest.mark.parametrize("path", ["/health", "/health/1.0"])
 def test_health(receivers, path):
     answer = send(receivers, "/services/collector" + path, method="GET")

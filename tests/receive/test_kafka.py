@@ -172,6 +172,23 @@ def test_a_full_queue_is_waited_for(broker: Broker, reading: Callable[..., Readi
     until(lambda: one.values == set(map(float, range(20))))
 
 
+def test_more_messages_than_may_wait_for_the_store(
+    broker: Broker, reading: Callable[..., Reading], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While nothing more may be read the group still hears of the consumer, which costs no message."""
+    monkeypatch.setattr("kubestray.receive.kafka._UNDER_WAY", 8)
+    topic = topic_name()
+    store = MemoryStore()
+    store.open.clear()
+    broker.send(topic, *map(message, range(100)))
+    one = reading(topic, store=store)
+    until(lambda: store.entered.acquire(blocking=False))
+    time.sleep(0.5)  # time for polls while the store hangs
+    store.open.set()
+    until(lambda: broker.committed(topic, f"group-{topic}") == 100)
+    assert sorted(one.store.values) == list(map(float, range(100)))
+
+
 def test_another_consumer_takes_over_what_is_left(broker: Broker, reading: Callable[..., Reading]) -> None:
     """Partitions move while messages come: each is stored, by the one or the other, and nothing is lost."""
     topic = topic_name()

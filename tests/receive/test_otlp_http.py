@@ -363,6 +363,13 @@ def test_a_token_is_required(receivers_with, authorization):
     assert post(receivers, GOOD[PROTOBUF], Authorization="bearer right").status == 200
 
 
+def test_an_offer_of_another_protocol_is_passed_over(receivers):
+    """Java's own client offers HTTP/2 with its first request, whose body would be left out."""
+    offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2_Settings": "AAEAAEAA"}
+    assert post(receivers, GOOD[JSON], JSON, **offer).status == 200
+    assert receivers.store.values == [1.0]
+
+
 def test_the_server_does_not_name_itself(receivers):
     assert "server" not in post(receivers, GOOD[PROTOBUF]).headers
 

@@ -33,6 +33,7 @@ from remote_write_messages import (
     series,
     snappy,
     varint,
+    whole,
 )
 
 NOW_MS = 1_763_800_000_123
@@ -201,8 +202,22 @@ def test_start_times_of_version_2():
     labels = labels_of("a_total")
     two = Request2().add(labels_of("b"), sample(NOW_MS, 9.0)).add(labels, sample(NOW_MS, 1.0), created=5000)
     two.add(labels, sample(NOW_MS + 1, 2.0, start=7000))
+    later = histogram(NOW_MS, 4, 2.5) + whole(17, 8000)  # as since draft rc.4 of the specification
+    two.add(labels_of("h"), histograms=[later]).add(
+        labels_of("i"), histograms=[histogram(NOW_MS, 1, 1.0)], created=6000
+    )
     found = [(point[0], point[4], point[5]) for point in stored(decoded(two.bytes(), decode_v2))]
-    assert found == [("a_total", 5000, 1.0), ("a_total", 7000, 2.0), ("b", 0, 9.0)]
+    assert found[:3] == [("a_total", 5000, 1.0), ("a_total", 7000, 2.0), ("b", 0, 9.0)]
+    assert [(name, start) for name, start, _ in found[3:]] == [
+        *(("h.count", 8000), ("h.sum", 8000)),
+        *(("i.count", 6000), ("i.sum", 6000)),
+    ]
+
+
+@pytest.mark.parametrize(("body", "decode"), [(GOOD2, decode_v1), (GOOD, decode_v2)])
+def test_a_message_of_the_other_version_is_no_success(body, decode):
+    with pytest.raises(MalformedRequest, match="another version"):
+        decoded(body, decode)
 
 
 @pytest.mark.parametrize("decode", [decode_v1, decode_v2])

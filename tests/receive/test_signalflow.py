@@ -33,7 +33,7 @@ def metadata(identity: str, metric: str, **dimensions: str) -> Event:
     return "metadata", {"tsId": identity, "properties": properties}
 
 
-def data(at: int, **values: float) -> Event:
+def data(at: int, **values: object) -> Event:
     points = [{"tsId": identity, "value": value} for identity, value in values.items()]
     return "data", {"logicalTimestampMs": at, "maxDelayMs": 0, "data": points}
 
@@ -152,7 +152,9 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 def test_a_stream_is_stored(pull: Pull) -> None:
-    cloud, store = pull(Answer([*START, data(NOW, A=1.0), data(NOW + 10_000, A=0.0, unknown=5.0)]))
+    cloud, store = pull(
+        Answer([*START, data(NOW, A=1.0), data(NOW + 10_000, A=0.0, unknown=5.0), data(NOW, A="x")])
+    )
     until(lambda: len(store.values) == 2)
     (one,) = {series for batch in store.batches for series in batch.series.values()}
     assert (one.metric, one.kind, one.attributes) == ("k8s.container.ready", Kind.GAUGE, (("pod", "p"),))

@@ -80,6 +80,14 @@ def from_network_explorer(store: Store) -> None:
     )
 
 
+def from_network_explorer_by_remote_write(store: Store) -> None:
+    """Its increases, added up by the collector, with the names and labels that its exporter makes."""
+    labels = {name.replace(".", "_"): value for name, value in EDGE.items() if isinstance(value, str)}
+    for aggregation in ("az_az", "id_id"):
+        prometheus(store, "tcp_bytes_total", **labels, aggregation=aggregation)
+    prometheus(store, "tcp_bytes_total", device="eth0")  # of somebody else
+
+
 def from_obi(store: Store) -> None:
     ends = {"k8s.src.owner.name": "web", "k8s.src.namespace": "shop"}
     ends |= {"k8s.dst.owner.name": "db", "k8s.dst.namespace": "data", "k8s.cluster.name": "prod"}
@@ -115,7 +123,10 @@ def assert_edge(store: Store) -> None:
     assert rows(store, EDGES.replace("tcp.bytes", "tcp.*").replace("AS bytes", "AS *")) == [EDGE]
 
 
-@pytest.mark.parametrize("send", [from_network_explorer, from_netobserv, from_retina, from_coroot])
+@pytest.mark.parametrize(
+    "send",
+    [from_network_explorer, from_network_explorer_by_remote_write, from_netobserv, from_retina, from_coroot],
+)
 def test_the_same_traffic_gives_the_same_edges(embedded: Store, send: Any) -> None:
     send(embedded)
     assert_edge(embedded)
@@ -172,6 +183,12 @@ CGROUPS = [
     ("containerd", f"0::/kubepods.slice/kubepods-besteffort-{POD}/cri-containerd-{ID}.scope", True),
     ("crio", f"0::/kubepods.slice/kubepods-burstable-{POD}/crio-{ID}.scope/container", True),
     ("containerd", f"/system.slice/containerd.service/kubepods-{POD}:cri-containerd:{ID}", True),
+    # A node that is a container itself, as those of kind are.
+    (
+        "containerd",
+        f"0::/docker/{'9' * 64}/kubelet.slice/kubelet-kubepods-{POD}/cri-containerd-{ID}.scope",
+        True,
+    ),
 ]
 NO_CONTAINERS = [
     f"/kubepods.slice/crio-conmon-{ID}.scope",  # what watches over it
@@ -228,6 +245,13 @@ def test_remote_write_gives_dots_and_units_back(embedded: Store) -> None:
     assert rows(embedded, text) == [
         {"process.executable.name": "curl", "host.name": "n1", "time": 3000, "utilization": 0.5}
     ]
+    # As the exporter of the Python SDK has them; and what ends in _count is a counter by its name alone.
+    other = {"process_executable_name": "wget"}
+    prometheus(embedded, "process_disk_io_By", **other)
+    prometheus(embedded, "process_thread_count", (7.0, 5.0), **other)
+    by = "process.executable.name"
+    text = f"| mstats sum(process.disk.io) AS io max(process.threads) AS threads WHERE index=* BY {by}"
+    assert rows(embedded, text) == [{"process.executable.name": "wget", "io": 3000, "threads": 7}]
 
 
 def test_pod_traffic_and_containers_from_their_substitutes(embedded: Store) -> None:

@@ -78,6 +78,10 @@ class Registry:
         """Return what sends a series; the last source takes what nothing else does."""
         return next((one for one in self.sources if one.sends(metric, attributes)), self.sources[-1])
 
+    def sender_of(self, metric: str) -> Source:
+        """Return what would send a metric of which nothing arrived."""
+        return next((one for one in self.sources if _any(one.metrics, metric)), self.sources[-1])
+
     def metrics_like(self, pattern: str) -> list[str]:
         """Return the metrics that settings bring by name and that a pattern means."""
         named = [name for one in self.settings for name in one.metrics if "*" not in name]
@@ -103,7 +107,8 @@ def _setting(entry: dict[str, Any]) -> Setting:
 
 
 def _texts(entry: dict[str, Any], key: str) -> tuple[str, ...]:
-    return tuple(map(str, entry.get(key) or ()))
+    value = entry.get(key) or ()
+    return (value,) if isinstance(value, str) else tuple(map(str, value))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -111,15 +116,25 @@ def _read(path: Path) -> dict[str, Any]:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{path} cannot be read: {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or set(found) - {*_KEYS, "remote_write"}:
         raise UsageError(f"{path}: expected the keys settings and sources")
     for key, known in _KEYS.items():
-        for entry in found.get(key) or ():
-            if not isinstance(entry, dict) or "name" not in entry or set(entry) - known:
-                raise UsageError(
-                    f"{path}: {key}: an entry has a name and may have {', '.join(sorted(known))}"
-                )
+        listed = found.get(key) or []
+        if not isinstance(listed, list):
+            raise UsageError(f"{path}: {key}: expected a list of entries")
+        for number, entry in enumerate(listed, 1):
+            _check(entry, known, f"{path}: {key}: entry {number}")
     return found
+
+
+def _check(entry: object, known: set[str], at: str) -> None:
+    """Raise UsageError for what is no entry; ``at`` says where it stands."""
+    if not isinstance(entry, dict) or "name" not in entry or set(entry) - known:
+        raise UsageError(f"{at}: it has a name and may have {', '.join(sorted(known))}")
+    for name, value in entry.items():
+        listed = name in ("metrics", "attributes", "of", "expects")
+        if not isinstance(value, str | list if listed else str):
+            raise UsageError(f"{at}: {name}: expected {'a list of texts' if listed else 'a text'}")
 
 
 def _any(patterns: Iterable[str], name: str) -> bool:

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import yaml
 
 from kubestray.model.errors import UsageError
@@ -140,12 +142,14 @@ class _File:
             raise UsageError(f"{path} cannot be read: {error}") from error
         known = {"attributes", "metrics", "only", "counters", "dotted_names"}
         if not isinstance(found, dict) or set(found) - known:
-            raise self._bad(f"expected the keys {', '.join(sorted(known))}")
+            raise self._bad(f"expected the keys {', '.join(sorted(known))}{_but(found, known)}")
         self._found: dict[str, Any] = found
 
     def attribute_rules(self) -> Iterable[AttributeRule]:
         for at, entry in self._entries("attributes"):
             lookup = entry.get("lookup")
+            if not (entry.get("from") or lookup):
+                raise self._bad(f"{at}: it needs from or lookup, which say where the value is taken from")
             yield AttributeRule(
                 entry["name"],
                 self._texts(at, entry, "from"),
@@ -164,23 +168,27 @@ class _File:
                 self._check(f"{at}: extract: {name}", how, "extract")
                 plain.append((name, self._texts(at, how, "from"), self._reading(at, how)))
             lookups = self._pairs(at, entry, "lookup")
+            if not entry.get("from"):
+                raise self._bad(f"{at}: it needs from: the names under which the metric arrives")
             for received in self._texts(at, entry, "from"):
                 yield MetricRule(
                     entry["name"],
                     received,
                     self._kind(at, entry.get("kind")),
-                    bool(entry.get("renamed")),
+                    self._flag(at, entry, "renamed"),
                     self._conditions(at, entry, "where"),
                     self._conditions(at, entry, "not_where"),
                     tuple(plain),
                     tuple((name, self._lookup(at, name, how)) for name, how in lookups),
                     tuple((name, str(value)) for name, value in self._pairs(at, entry, "set")),
-                    bool(entry.get("dotted")),
+                    self._flag(at, entry, "dotted"),
                 )
 
     def only_rules(self) -> Iterable[OnlyRule]:
         for at, entry in self._entries("only", needed="attribute"):
             metrics, values = self._texts(at, entry, "metrics"), self._texts(at, entry, "values")
+            if not (metrics and values):
+                raise self._bad(f"{at}: it needs metrics and values")
             yield OnlyRule(metrics, entry["attribute"], values)
 
     def counters(self) -> dict[str, Kind]:
@@ -197,7 +205,10 @@ class _File:
         return self._split(key, self._found.get(key))
 
     def _entries(self, key: str, needed: str = "name") -> Iterable[tuple[str, dict[str, Any]]]:
-        for number, entry in enumerate(self._found.get(key) or (), 1):
+        listed = self._found.get(key) or []
+        if not isinstance(listed, list):
+            raise self._bad(f"{key}: expected a list of entries")
+        for number, entry in enumerate(listed, 1):
             at = f"{key}: entry {number}"
             self._check(at, entry, key)
             if not isinstance(entry.get(needed), str):
@@ -206,7 +217,13 @@ class _File:
 
     def _check(self, at: str, entry: Any, key: str) -> None:
         if not isinstance(entry, dict) or set(entry) - _KEYS[key]:
-            raise self._bad(f"{at}: it may have {', '.join(sorted(_KEYS[key]))}")
+            raise self._bad(f"{at}: it may have {', '.join(sorted(_KEYS[key]))}{_but(entry, _KEYS[key])}")
+
+    def _flag(self, at: str, entry: dict[str, Any], key: str) -> bool:
+        value = entry.get(key, False)
+        if not isinstance(value, bool):
+            raise self._bad(f"{at}: {key}: expected true or false")
+        return value
 
     def _texts(self, at: str, entry: dict[str, Any], key: str) -> tuple[str, ...]:
         value = entry.get(key)
@@ -235,8 +252,9 @@ class _File:
         patterns = self._texts(at, entry, "match")
         for pattern in patterns:
             try:
+                pc.match_substring_regex(pa.array([""]), pattern)  # by RE2, which searches use too
                 groups = re.compile(pattern).groups
-            except re.error as error:
+            except (pa.ArrowInvalid, re.error) as error:
                 raise self._bad(f"{at}: match: {error}") from error
             if groups != 1:
                 raise self._bad(f"{at}: match: {pattern!r} needs one group, which holds the value")
@@ -266,6 +284,12 @@ class _File:
 
     def _bad(self, what: str) -> UsageError:
         return UsageError(f"{self._path}: {what}")
+
+
+def _but(found: object, known: set[str]) -> str:
+    """Return the end of a complaint: which keys are not known, if that is what is wrong."""
+    unknown = sorted(map(str, set(found) - known)) if isinstance(found, dict) else []
+    return f", but not {', '.join(unknown)}" if unknown else ""
 
 
 def matching(patterns: Sequence[str], name: str) -> bool:

@@ -137,6 +137,8 @@ def diagnose(search: Search, needs: Sequence[Need], sorts: Sequence[Sort], regis
     there = {sort.metric for sort in sorts}
     wanted = (name for pattern in patterns for name in registry.metrics_like(pattern))
     more = [name for name in dict.fromkeys(wanted) if name not in there and name not in metrics]
+    for name in more:
+        fixes.add(registry.for_metric(name), name)
     rows = all(any(_serves(sort, need) for sort in sorts) for need in needs)
     return Diagnosis(search, metrics, attributes, more, rows, _counted(needs, sorts), fixes)
 
@@ -181,10 +183,20 @@ def _look_for_attributes(
     for name in need.attributes:
         lacking = [p for p, found in present.items() if not any(name in sort.attributes for sort in found)]
         attributes[name] = attributes.get(name, True) and bool(present) and not lacking
-        if not present and not any(name in sort.attributes for sort in sorts):
-            lacking = list(need.metrics)[:1]  # nobody sends it: what brings the metric may not bring it
+        if not present and need.metrics and _nobody_sends(name, need.metrics[0], sorts, fixes.registry):
+            lacking = list(need.metrics)[:1]  # what brings the metric may not bring it
         for pattern in lacking:
             fixes.add(fixes.registry.for_attribute(name, pattern), name)
+
+
+def _nobody_sends(attribute: str, metric: str, sorts: Sequence[Sort], registry: Registry) -> bool:
+    """Return whether an attribute would be missing on a metric of which nothing arrived.
+
+    What else its sender sends tells that; where nothing did, what anybody sends.
+    """
+    sender = registry.sender_of(metric)
+    alike = [sort for sort in sorts if registry.source_of(sort.metric, sort.attributes) == sender] or sorts
+    return not any(attribute in sort.attributes for sort in alike)
 
 
 def _serves(sort: Sort, need: Need) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from sqlglot import exp
+
 from kubestray.config import Config
 from kubestray.detect.runner import macros_of
 from kubestray.model.content import Content, Search
@@ -15,6 +17,7 @@ from kubestray.search.plan import Measure
 from kubestray.search.sources import needs
 from kubestray.search.stand_in import ANY, as_pattern
 from kubestray.search.wildcards import parts
+from kubestray.store.trees import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,8 @@ class Need:
     metrics: tuple[str, ...]
     attributes: tuple[str, ...]
     replaced: frozenset[str] = frozenset()
-    """Attributes for which the search has a stand-in: a series without them is in its rows all the same."""
+    """Attributes that a series may lack and be in the rows all the same: the search has a stand-in for them,
+    or asks for them in a way that holds without them (``NOT a=1``)."""
 
     @property
     def required(self) -> frozenset[str]:
@@ -66,7 +70,26 @@ def _need(node: Measure, attributes: set[str]) -> Need:
     grouped = [attribute.name for attribute in node.by if attribute.name != METRIC]
     asked = sorted(needs(node) - set(grouped))
     replaced = {attribute.name for attribute in node.by if attribute.fallback is not None}
-    return Need(tuple(dict.fromkeys(metrics)), (*grouped, *asked), frozenset(replaced.difference(asked)))
+    spared = replaced.union(asked) - _demanded(node.series)
+    return Need(tuple(dict.fromkeys(metrics)), (*grouped, *asked), frozenset(spared))
+
+
+def _demanded(condition: Tree | None) -> set[str]:
+    """Return the attributes without which a condition on series cannot hold."""
+    if isinstance(condition, exp.Paren):
+        return _demanded(condition.this)
+    if isinstance(condition, exp.Anonymous) and condition.this == "mapContains":
+        return {condition.expressions[1].this}
+    parts = condition.expressions if isinstance(condition, exp.Anonymous) else []
+    if isinstance(condition, exp.And | exp.Or):
+        parts = [condition.this, condition.expression]
+    demanded = [_demanded(part) for part in parts]
+    joined_by = condition.this if isinstance(condition, exp.Anonymous) else ""
+    if isinstance(condition, exp.And) or joined_by == "and":
+        return set[str]().union(*demanded)
+    if isinstance(condition, exp.Or) or joined_by == "or":
+        return set[str].intersection(*demanded)
+    return set()
 
 
 def _means(name: str, pattern: str) -> bool:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import zstandard
 
 from kubestray.model.errors import MalformedRequest
+from kubestray.receive import snappy
 
 GZIP_MAGIC, ZSTD_MAGIC = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
@@ -96,14 +97,18 @@ _DECODERS: dict[str, Callable[[], _Decoder]] = {
     "gzip": lambda: _Zlib(16 + zlib.MAX_WBITS),
     "x-gzip": lambda: _Zlib(16 + zlib.MAX_WBITS),
     "deflate": lambda: _Zlib(zlib.MAX_WBITS),
+    "zlib": lambda: _Zlib(zlib.MAX_WBITS),
     "zstd": _Zstd,
 }
 
 SNAPPY_BLOCK = "snappy block"
 """The encoding, for `decompress`, that Prometheus means by ``snappy``: one block, without frames."""
 
-_LONGEST_SIZE = 5
-"""Bytes: a snappy block begins with its size decompressed, which has at most 32 bits."""
+_SNAPPY = {
+    SNAPPY_BLOCK: snappy.block,
+    "snappy": snappy.frames_or_block,
+    "x-snappy-framed": snappy.frames_or_block,
+}
 
 _PLAIN = frozenset({"", "identity", "none"})
 
@@ -119,7 +124,7 @@ def decompressed(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
         return
     if encoding not in _DECODERS:
         raise UnknownEncoding(
-            f"Content-Encoding {encoding[:40]!r} is not supported: use gzip, zstd or deflate"
+            f"Content-Encoding {encoding[:40]!r} is not supported: use gzip, zstd, deflate, snappy or lz4"
         )
     try:
         yield from _decompressed(chunks, _DECODERS[encoding])
@@ -142,11 +147,17 @@ def _decompressed(chunks: Iterable[bytes], make: Callable[[], _Decoder]) -> Iter
 
 
 def decompress(body: bytes, encoding: str, limit: int) -> bytes:
-    """Return a whole body decompressed; raises TooLarge beyond ``limit`` bytes."""
-    if encoding == SNAPPY_BLOCK:
-        return _snappy_block(body, limit)
+    """Return a whole body decompressed; raises TooLarge beyond ``limit`` bytes.
+
+    Of a whole body the collector's other compressions are known too: snappy, x-snappy-framed, lz4.
+    """
+    if encoding in _SNAPPY:
+        try:
+            return _SNAPPY[encoding](body, limit)
+        except snappy.BeyondLimit as error:
+            raise TooLarge(limit) from error
     parts, size = [], 0
-    for part in decompressed([body], encoding):
+    for part in _lz4(body) if encoding == "lz4" else decompressed([body], encoding):
         parts.append(part)
         size += len(part)
         if size > limit:
@@ -154,19 +165,11 @@ def decompress(body: bytes, encoding: str, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def _snappy_block(body: bytes, limit: int) -> bytes:
-    """Snappy says its size first, and the library writes no more than that."""
-    size = 0
-    for place, byte in enumerate(body[:_LONGEST_SIZE]):
-        size |= (byte & 0x7F) << 7 * place
-        if byte < 0x80:
-            break
-    else:
-        raise MalformedRequest("broken snappy data: it does not begin with a size")
-    if size > limit:
-        raise TooLarge(limit)
+def _lz4(body: bytes) -> Iterator[bytes]:
+    """Yield the decompressed bytes of frames of LZ4."""
+    stream = pa.CompressedInputStream(pa.BufferReader(body), "lz4")
     try:
-        plain: bytes = pa.Codec("snappy").decompress(body, decompressed_size=size, asbytes=True)
+        while part := stream.read(_OUTPUT_STEP):
+            yield part
     except OSError as error:
-        raise MalformedRequest(f"broken snappy data: {error}") from error
-    return plain
+        raise MalformedRequest(f"broken lz4 data: {error}") from error

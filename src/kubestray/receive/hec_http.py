@@ -14,6 +14,7 @@ too large                         400, code 6: after 413 it would come again
 token missing; of another form;   401, code 2; 401, code 3; 403, code 4
 wrong
 channel is no GUID                400, code 11 (10 if a question about acknowledgements has none)
+raw text (``/raw``)               400, code 6: it holds no metrics, and after 404 it would come again
 too slow                          408, code 9
 other compression                 415, code 6
 no room now, or the store failed  503, code 9; with Retry-After in the first case
@@ -85,6 +86,10 @@ def hec_routes(requests: HttpIntake) -> list[Route]:
     events = (_COLLECTOR, f"{_COLLECTOR}/event", f"{_COLLECTOR}/event/1.0")
     return [
         *(Route(path, endpoint.post, methods=["POST"]) for path in events),
+        *(
+            Route(path, endpoint.raw, methods=["POST"])
+            for path in (f"{_COLLECTOR}/raw", f"{_COLLECTOR}/raw/1.0")
+        ),
         Route(f"{_COLLECTOR}/ack", endpoint.acknowledged, methods=["POST"]),
         Route(f"{_COLLECTOR}/health", endpoint.health, methods=["GET"]),
         Route(f"{_COLLECTOR}/health/1.0", endpoint.health, methods=["GET"]),
@@ -149,6 +154,19 @@ class _CollectorEndpoint:
         if channel:
             return _answer(200, _SUCCESS, {"ackId": self._acknowledgements.next(channel)})
         return _answer(200, _SUCCESS)
+
+    async def raw(self, request: Request) -> Response:
+        """Turn text without structure away for good."""
+        try:
+            self._check_token(request)
+            refusal = _answer(400, _INVALID_FORMAT, {"detail": f"no metrics: send events to {_COLLECTOR}"})
+        except _Refused as refused:
+            refusal = _answer(refused.status, refused.code)
+        try:
+            await self._requests.turned_away(request, HTTPException(refusal.status_code))
+        except ClientDisconnect:
+            return nobody_left()
+        return refusal
 
     async def acknowledged(self, request: Request) -> Response:
         """Answer which requests of a channel are stored: those that have been answered with success."""

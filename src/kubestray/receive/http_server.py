@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import threading
 import time
@@ -21,6 +22,8 @@ _KEEP_ALIVE_SECONDS = 75
 _CONNECTIONS = 1000
 _STOP_SECONDS = 5
 _START_SECONDS = 10.0
+
+_UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 
 
 class _Protocol(HttpToolsProtocol):
@@ -43,10 +46,18 @@ class _Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._unread += len(data)
-        super().data_received(data)
+        super().data_received(self._without_upgrade(data))
         if self._unread > _HEADER_BYTES and not self.transport.is_closing():
             self.send_400_response("Invalid HTTP request received: too much before its end.")
         self._expect_headers()
+
+    def _without_upgrade(self, data: bytes) -> bytes:
+        """Return what came without an offer to go on in another protocol, which a server may pass over.
+
+        Java's own client offers HTTP/2 so with its first request. The parser would leave out the body.
+        """
+        end = data.find(b"\r\n\r\n", 0, _HEADER_BYTES) if self._waits() else -1
+        return data if end < 0 else _UPGRADE.sub(b"", data[:end]) + data[end:]
 
     def on_message_begin(self) -> None:
         self._headers = 0
@@ -80,11 +91,14 @@ class _Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _expect_headers(self) -> None:
-        waiting = self.cycle is None or self.cycle.response_complete
-        if not waiting:
+        if not self._waits():
             self._stop_waiting()
         elif self._deadline is None:
             self._deadline = self.loop.call_later(_HEADER_SECONDS, self.transport.close)
+
+    def _waits(self) -> bool:
+        """Tell whether the next thing to come is a request."""
+        return self.cycle is None or bool(self.cycle.response_complete)
 
     def _stop_waiting(self) -> None:
         if self._deadline is not None:

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 ENCODINGS = ("otlp_proto", "otlp_json")
 
 _AT_ONCE = 64  # messages that are read together
-_UNDER_WAY = 512  # messages that may wait for the store
+_UNDER_WAY = 512  # messages that may wait for the store; beyond, one more each time the group is told of
 _WAIT = 0.2  # seconds for messages, or for the store
 _COMMIT_EVERY = 1.0  # seconds
 _RETRY_MOST = 5.0  # seconds between two tries to store a message
@@ -70,6 +70,7 @@ class KafkaReceiver:
         takes = {"otlp_proto": intake.take_protobuf, "otlp_json": intake.take_json}
         self._take: Callable[[bytes, str], tuple[Decoded, Future[None]]] = takes[settings.encoding]
         self._pending: dict[Partition, deque[_Message]] = {}
+        self._reached: dict[Partition, int] = {}  # offsets up to which all is stored, to be committed
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kafka", daemon=True)
         self._consumer: Any = None
@@ -102,13 +103,21 @@ class KafkaReceiver:
             for message in self._consumer.consume(min(room, _AT_ONCE), _WAIT):
                 self._read(message)
         else:
-            # Full: nothing is read, but the group hears that this consumer is alive while it waits.
-            wait([waiting[0].stored for waiting in self._pending.values() if waiting], _WAIT)
-            self._consumer.poll(0)
+            self._wait_for_room()
         self._collect()
         if time.monotonic() >= self._next_commit:
             self._next_commit = time.monotonic() + _COMMIT_EVERY
             self._commit(list(self._pending), asynchronous=True)
+
+    def _wait_for_room(self) -> None:
+        """Read next to nothing for a moment, and let the group hear that this consumer is alive.
+
+        It hears of that by a poll, and a poll that gives a message has taken it: it would not come again.
+        """
+        wait([waiting[0].stored for waiting in self._pending.values() if waiting], _WAIT)
+        message = self._consumer.poll(0)
+        if message is not None:
+            self._read(message)
 
     def _read(self, message: Any) -> None:
         error = message.error()
@@ -144,8 +153,13 @@ class KafkaReceiver:
         return done, None
 
     def _collect(self) -> None:
-        """Try again what could not be stored."""
-        for waiting in self._pending.values():
+        """Forget what is stored, with all before it in its partition; try again what could not be."""
+        for partition, waiting in self._pending.items():
+            while waiting and waiting[0].stored.done() and waiting[0].stored.exception() is None:
+                message = waiting.popleft()
+                self._reached[partition] = message.offset + 1
+                if message.decoded is not None:
+                    self._intake.stored(message.decoded)
             for message in waiting:
                 if message.stored.done() and message.stored.exception() is not None:
                     self._try_again(message)
@@ -160,24 +174,13 @@ class KafkaReceiver:
         except QueueFull:
             return  # it keeps its error, and comes here again
 
-    def _stored(self, partition: Partition) -> int | None:
-        """Return the offset up to which a partition is stored, and forget what is; None if nothing new is."""
-        waiting, reached = self._pending[partition], None
-        while waiting and waiting[0].stored.done() and waiting[0].stored.exception() is None:
-            message = waiting.popleft()
-            reached = message.offset + 1
-            if message.decoded is not None:
-                self._intake.stored(message.decoded)
-        return reached
-
     def _commit(self, partitions: Sequence[Partition], *, asynchronous: bool) -> None:
         import confluent_kafka
 
-        reached = [(one, self._stored(one)) for one in partitions if one in self._pending]
         offsets = [
-            confluent_kafka.TopicPartition(topic, number, offset)
-            for (topic, number), offset in reached
-            if offset is not None
+            confluent_kafka.TopicPartition(*partition, self._reached.pop(partition))
+            for partition in partitions
+            if partition in self._reached
         ]
         if not offsets:
             return
@@ -191,6 +194,7 @@ class KafkaReceiver:
         """Wait for what is under way of some partitions, commit what is stored, and forget the rest."""
         mine = [partition for partition in partitions if partition in self._pending]
         wait([message.stored for partition in mine for message in self._pending[partition]], patience)
+        self._collect()
         self._commit(mine, asynchronous=False)
         for partition in mine:
             del self._pending[partition]
@@ -203,6 +207,7 @@ class KafkaReceiver:
         """Forget what another consumer has already: it reads again what was not committed."""
         for one in partitions:
             self._pending.pop((one.topic, one.partition), None)
+            self._reached.pop((one.topic, one.partition), None)
 
 
 def _consumer(settings: KafkaSettings) -> Any:

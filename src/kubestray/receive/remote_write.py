@@ -46,6 +46,9 @@ Key = bytes | tuple[object, ...]
 
 _NAME = "__name__"
 
+_NOTHING = "nothing in it is of remote write {}: its Content-Type (proto) names another version"
+"""The versions share no field, so that a message of the other one is read as an empty one."""
+
 _WITH_VALUE, _WITHOUT_VALUE = 2 + SAMPLE_BYTES, 2 + 7
 """Bytes of a sample in its field; the value 0 is left out by most senders."""
 
@@ -62,6 +65,8 @@ def decode_v1(body: bytes, bounds: Bounds, limits: Limits, cache: LabelCache) ->
     try:
         request = wire().request.FromString(body)
         _check_number(request.timeseries, limits)
+        if body and not (request.timeseries or request.metadata):
+            raise MalformedRequest(_NOTHING.format("1.0"))
         types = {each.metric_family_name: each.type for each in request.metadata}
         rest = request.timeseries if types else _take_known(request.timeseries, samples)
         for message in rest:
@@ -77,6 +82,8 @@ def decode_v2(body: bytes, bounds: Bounds, limits: Limits, cache: LabelCache) ->
     try:
         request = wire().request2.FromString(body)
         _check_number(request.timeseries, limits)
+        if body and not (request.timeseries or request.symbols):
+            raise MalformedRequest(_NOTHING.format("2.0"))
         symbols = list(request.symbols)
         if request.timeseries and symbols[:1] != [""]:
             raise MalformedRequest("remote write 2.0: the first symbol must be the empty text")

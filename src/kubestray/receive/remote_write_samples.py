@@ -155,7 +155,7 @@ class Samples:
             self.histograms += 1
             return
         try:
-            self._add_parts(key, base, histogram, start)
+            self._add_parts(key, base, histogram, histogram.start_timestamp or start)
         except Rejected as rejected:
             self.gathering.rejected[rejected.reason] += 1
 

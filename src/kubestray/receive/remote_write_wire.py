@@ -2,8 +2,8 @@
 
 The same bytes as `prometheus.WriteRequest` (1.0) and `io.prometheus.write.v2.Request` (2.0), read with
 declarations of our own: what is only used as a key, or turned into columns as it is, is ``bytes``.
-Exemplars are counted, and not read. Both versions have the same sample and histogram, but for a start
-time that 2.0 added later.
+Exemplars are not read. Both versions have the same sample and histogram, but for a start time, which 2.0 had
+in `TimeSeries` up to its draft rc.3 and has in each of them since rc.4; either is taken.
 
 Source: prometheus/prometheus, `prompb/types.proto` and `prompb/io/prometheus/write/v2/types.proto`.
 """
@@ -32,6 +32,7 @@ _MESSAGES = {
         double sum = 3
         int32 reset_hint = 14
         int64 timestamp = 15
+        int64 start_timestamp = 17
     """,
     "Request2": "repeated string symbols = 4\n repeated TimeSeries2 timeseries = 5",
     "TimeSeries2": """

@@ -38,7 +38,7 @@ import yaml
 from kubestray.model.errors import KubestrayError, UsageError
 from kubestray.model.metric import Kind
 from kubestray.receive.attributes import attribute_text
-from kubestray.receive.catalog import Catalog, Encoded, Limits
+from kubestray.receive.catalog import Catalog, Encoded, Limits, Reason
 from kubestray.receive.commit import QueueFull
 from kubestray.receive.intake import Intake
 from kubestray.receive.points import Bounds, Decoded, Gathering
@@ -276,6 +276,9 @@ class _Run:
                 continue
             metric, kind, attributes = series
             points.expect()
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                points.reject(Reason.NOT_A_NUMBER)
+                continue
             points.take(metric, kind, attributes, at * _MILLISECOND, float(value))
         return points.gathering.finish()
 
