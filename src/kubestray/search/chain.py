@@ -44,7 +44,7 @@ def shortened(
     made = _folded(made, wanted, filled)
     for rule in _RULES:
         made = rule(made, wanted)
-    return _levels(_folded(made, wanted, filled))
+    return _levels(_read_in_place(_folded(made, wanted, filled), wanted))
 
 
 def read(*trees: Tree) -> Names:
@@ -238,5 +238,5 @@ def _levels(made: Iterable[Assignment]) -> list[Chain]:
     return levels
 
 
-_RULES = (_guarded_once, _joined_at_once, _named_once, _read_in_place)
+_RULES = (_guarded_once, _joined_at_once, _named_once)
 """What is done to a chain, in this order; each rule leaves the values of the wanted columns as they are."""

@@ -37,6 +37,7 @@ FINE_NS = 30 * 10**9
 MOST_BINS = 1024
 """Bins that a range may have to be kept as arrays: a series with few points has as many as all others."""
 
+_OF_METRIC = "of_metric"
 _POINTS = "n"  # the state that says whether a bin holds points
 _NUMBERS = ("total", "least", "most", "spread", "squares", "first", "last")
 """States whose values are such numbers as a search has: others are counts and times."""
@@ -75,8 +76,12 @@ def series_states(node: Measure, points: exp.Query, bins: Bins) -> exp.Select:
         state = STATES[name]
         function, taken = f"{state.function}ResampleState", [*state.taken, number_of_bin.copy()]
         made.append(named(parametric(function, bins.parameters(), taken), name))
-    keys = [column("metric"), column("series_id")]
-    return reading(select(*keys, *made), points, "points").group_by(*(key.copy() for key in keys), copy=False)
+    # A series is of one metric, and so is its group, which is found sooner by a number alone.
+    metric = column("metric") if node.renamed else call("any", column("metric"))
+    keys = [column("metric"), column("series_id")] if node.renamed else [column("series_id")]
+    return reading(select(named(metric, _OF_METRIC), column("series_id"), *made), points, "points").group_by(
+        *(key.copy() for key in keys), copy=False
+    )
 
 
 def merged_columns(node: Measure, bins: Bins) -> list[Tree]:
@@ -132,7 +137,7 @@ def _merged(state: str, metric: str, bins: Bins, name: str) -> Tree:
     function = f"{STATES[state].function}ResampleMerge"
     if not metric:
         return named(parametric(function, bins.parameters(), [column(state)]), name)
-    is_it = call("equals", column("metric"), text(metric))
+    is_it = call("equals", column(_OF_METRIC), text(metric))
     return named(parametric(f"{function}If", bins.parameters(), [column(state), is_it]), name)
 
 
