@@ -100,6 +100,14 @@ def test_the_rows_are_the_same(engine: EmbeddedEngine, pipes: list[str]) -> None
     assert len(pipes) == 1
 
 
+def test_a_part_without_rows_is_no_failure(engine: EmbeddedEngine, pipes: list[str]) -> None:
+    statement = whole(part().where(exp.false()))
+    found = engine.query(ready(statement))
+    assert found.equals(engine.query(statement))
+    assert found.num_rows == ROWS + 2
+    assert len(pipes) == 1
+
+
 def test_a_statement_without_such_a_part_stays_whole() -> None:
     assert parted(part()) is None
     assert parted(apart(part(), COLUMNS)) is None  # there is nothing that it could run beside
