@@ -64,6 +64,30 @@ def test_all_protocols_together_are_bounded(receivers_with):
     assert len(receivers.store.values) == 1
 
 
+def test_bodies_that_are_not_whole_take_no_place(receivers_with):
+    """More than may be under way have sent a part of their body: others are served."""
+    receivers = receivers_with(concurrent=4, max_bytes=1000)
+    slow = [begun(receivers, path) for path in GOOD for _ in range(4)]
+    for path, body in GOOD.items():
+        assert send(receivers, path, body, Content_Type=PROTOBUF).status < 300
+    assert receivers.store.values == [1.0] * len(GOOD)
+    for connection in slow:
+        connection.close()
+
+
+def test_bodies_that_are_not_whole_have_a_limit_together(receivers_with):
+    receivers = receivers_with(concurrent=4, max_bytes=100)
+    slow = [begun(receivers, "/v1/metrics", b"x" * 90)]
+    answer = send(receivers, "/v1/metrics", b"x" * 90, Content_Type=PROTOBUF)
+    while answer.status == 400:  # until the first one has come
+        answer = send(receivers, "/v1/metrics", b"x" * 90, Content_Type=PROTOBUF)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    slow.pop().close()
+    while answer.status == 503:
+        answer = send(receivers, "/v1/metrics", b"", Content_Type=PROTOBUF)
+    assert answer.status == 200
+
+
 def test_all_protocols_together_are_stored(receivers):
     threads = [
         threading.Thread(target=send, args=(receivers, path, body), kwargs={"Content_Type": PROTOBUF})

@@ -214,6 +214,23 @@ def test_a_client_that_never_sends_its_request(receivers_with):
     assert_still_serving(receivers)
 
 
+def test_calls_whose_request_never_comes_do_not_keep_others_waiting(receivers_with):
+    receivers = receivers_with(concurrent=2)
+    never = threading.Event()
+
+    def nothing():
+        never.wait(20)
+        yield b""
+
+    with grpc.insecure_channel(f"127.0.0.1:{receivers.grpc_port}") as channel:
+        calls = [channel.stream_unary(METHOD).future(nothing(), timeout=20) for _ in range(4)]
+        for _ in range(3):
+            assert_still_serving(receivers)
+        for call in calls:
+            call.cancel()
+        never.set()
+
+
 @pytest.mark.parametrize(
     "metadata", [(), (("authorization", "Bearer wrong"),), (("authorization", "Basic right"),)]
 )

@@ -15,6 +15,7 @@ from kubestray.search.events import StoredEvents
 from kubestray.search.kept import Kept
 from kubestray.search.lookup_store import StoreLookups
 from kubestray.search.naming import Naming
+from kubestray.search.plan import Measure, nodes
 from kubestray.search.run import Request, compile_search, run_search
 from kubestray.search.source import Macro
 from kubestray.store.engine import render
@@ -193,3 +194,23 @@ def test_a_kept_plan_reads_what_the_mapping_says(embedded: Store, by: str) -> No
         found = [run_search(dataclasses.replace(one, naming=naming), embedded.query).rows for one in asked]
         assert found[0] == found[1] == found[2]
         assert len(found[0]) == (3 if "interface" in by else 1)
+
+
+def test_where_no_points_were_none_are_read_until_there_are(embedded: Store) -> None:
+    store = filled(embedded)
+    text = "| mstats count(tcp.bytes) AS n WHERE index=* earliest=-30d@d latest=@h BY host"
+    kept = Kept(store.changes)
+
+    def found() -> tuple[int, list[dict[str, object]]]:
+        own = request(store, text, NOW, kept)
+        rows = run_search(own, store.query).rows
+        assert rows == run_search(dataclasses.replace(own, kept=None), store.query).rows
+        plan = compile_search(own, store.query).relation.node
+        read = [span for node in nodes(plan) if isinstance(node, Measure) for span in node.sources.points]
+        return len(read), rows
+
+    ranges, before = found()
+    store.append(batch([(series("tcp.bytes", host="a"), NOW - 20 * DAY, 0, 5.0)]))
+    more, after = found()
+    assert (ranges, more) == (0, 1)
+    assert [row["n"] for row in after] == [before[0]["n"] + 1, before[1]["n"]]

@@ -39,6 +39,8 @@ WHOLE = (
     "append [ makeresults | eval a = 7 ]",
     'foreach n m [ eval a = if(<<FIELD>> > 0, a . "<<FIELD>>,", a) ]',
     "lookup known t OUTPUT v",
+    'join type=left t [ makeresults | eval t = "a", some = mvappend("p", "q"), c = if(1 > 0, 3, "w") ]',
+    'join max=0 n [ makeresults count=2 | eval n = 3, b = "j" ]',
 )
 FILTERS = ('x!=""', "isnull(x)", "NOT len(x) < 2", 'split(x, ",")!="w"', "x > 1 OR isnull(x)")
 ENDINGS = ("", "| stats count", "| stats sum(a) AS s values(b) AS v BY t", "| fields a t")

@@ -27,6 +27,9 @@ from kubestray.receive.points import Decoded
 
 log = logging.getLogger(__name__)
 
+_SHARE = 4
+"""Of what the bodies under way may take in memory, this part may be taken by those that are not whole."""
+
 D = TypeVar("D", bound=Decoded)
 
 Take = Callable[[bytes, str], tuple[D, Future[None]]]
@@ -36,12 +39,16 @@ Take = Callable[[bytes, str], tuple[D, Future[None]]]
 class HttpIntake:
     """The requests of one HTTP listener, of whatever protocols it speaks.
 
-    No more than ``intake.concurrent`` are under way at once, so that their bodies fit in memory.
+    No more than ``intake.concurrent`` are under way at once, so that their bodies fit in memory. One whose
+    body is not there yet is none of them: clients that send next to nothing would keep the others waiting. Of
+    such bodies the bytes are counted instead.
     """
 
     def __init__(self, intake: Intake) -> None:
         self.intake = intake
         self._under_way = 0
+        self._reading = 0  # bytes of bodies that are not whole
+        self._most = max(1, intake.concurrent // _SHARE) * intake.max_bytes
 
     async def turned_away(self, request: Request, refusal: HTTPException) -> HTTPException:
         """Return ``refusal`` once the body is read and forgotten, so that the sender reads the answer."""
@@ -54,18 +61,37 @@ class HttpIntake:
         Raises HTTPException: 400 malformed, 408 too slow, 413 too large, 415 unknown compression, 503 with
         Retry-After without room and 503 if the store failed.
         """
+        full = QueueFull("too many requests at once", retry_after=1.0)
         if self._under_way >= self.intake.concurrent:
-            full = QueueFull("too many requests at once", retry_after=1.0)
             raise await self.turned_away(request, _unavailable(full)) from full
+        body = await self._body(request)
+        if self._under_way >= self.intake.concurrent:
+            raise _unavailable(full) from full
         self._under_way += 1
         try:
-            body = await read_body(request, self.intake.max_bytes, self.intake.patience)
             decoded, stored = await _taken(take, body, encoding)
             await self._wait(stored)
         finally:
             self._under_way -= 1
         self.intake.stored(decoded)
         return decoded
+
+    async def _body(self, request: Request) -> bytes:
+        """Return the body; raises HTTPException 503 where too much of others has come that is not whole."""
+        mine = 0
+
+        def room(size: int) -> bool:
+            nonlocal mine
+            if self._reading + size > self._most:
+                return False
+            self._reading += size
+            mine += size
+            return True
+
+        try:
+            return await read_body(request, self.intake.max_bytes, self.intake.patience, room)
+        finally:
+            self._reading -= mine
 
     async def _wait(self, stored: Future[None]) -> None:
         waiting = asyncio.wrap_future(stored)

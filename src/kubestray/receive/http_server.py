@@ -57,7 +57,9 @@ class _Protocol(HttpToolsProtocol):
         Java's own client offers HTTP/2 so with its first request. The parser would leave out the body.
         """
         end = data.find(b"\r\n\r\n", 0, _HEADER_BYTES) if self._waits() else -1
-        return data if end < 0 else _UPGRADE.sub(b"", data[:end]) + data[end:]
+        if end < 0 or not _UPGRADE.search(data, 0, end):
+            return data
+        return _UPGRADE.sub(b"", data[:end]) + data[end:]
 
     def on_message_begin(self) -> None:
         self._headers = 0

@@ -20,6 +20,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import grpc
@@ -40,8 +41,12 @@ log = logging.getLogger(__name__)
 
 METHOD = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
 
+_RECEIVING = 4
+"""How many times as many calls may be waiting for their request as may be under way: a call whose request
+never comes takes a thread until it is cut off, and shall not keep others waiting."""
+
 _SPARE_WORKERS = 8
-"""Threads beyond the concurrent requests, to turn further ones away."""
+"""Threads beyond those, to turn further calls away."""
 
 _STOP_SECONDS = 5.0
 
@@ -60,7 +65,8 @@ class OtlpGrpcReceiver:
 
     def __init__(self, address: str, intake: Intake, tls: Tls | None = None) -> None:
         self._address, self._tls = address, tls
-        self._pool = ThreadPoolExecutor(intake.concurrent + _SPARE_WORKERS, thread_name_prefix="otlp-grpc")
+        workers = _RECEIVING * intake.concurrent + _SPARE_WORKERS
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="otlp-grpc")
         options = (
             # A second process on the same port must fail, not share its requests.
             ("grpc.so_reuseport", 0),
@@ -100,6 +106,7 @@ class _MetricsService(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
+        self._receiving = threading.Semaphore(_RECEIVING * intake.concurrent)
         self._free = threading.Semaphore(intake.concurrent)
 
     def service(self, handler_call_details: Any) -> Any:
@@ -111,12 +118,10 @@ class _MetricsService(grpc.GenericRpcHandler):  # type: ignore[misc]
         metadata = dict(context.invocation_metadata())
         if not self._intake.welcomes(metadata.get("authorization")):
             context.abort(grpc.StatusCode.UNAUTHENTICATED, "a valid bearer token is required")
-        if not self._free.acquire(blocking=False):
-            _come_again(context, QueueFull("too many requests at once", retry_after=1.0))
-        try:
-            return self._store(self._receive(messages, context), context)
-        finally:
-            self._free.release()
+        with _place(self._receiving, context):
+            message = self._receive(messages, context)
+        with _place(self._free, context):
+            return self._store(message, context)
 
     def _receive(self, messages: Iterator[bytes], context: Any) -> bytes:
         """Return the request as it came; a client that takes too long to send it is cut off."""
@@ -152,6 +157,17 @@ class _MetricsService(grpc.GenericRpcHandler):  # type: ignore[misc]
             self._intake.tally.refused()
             log.warning("points from %s could not be stored: %r", context.peer(), error)
             context.abort(grpc.StatusCode.UNAVAILABLE, "the points could not be stored, try again")
+
+
+@contextmanager
+def _place(places: threading.Semaphore, context: Any) -> Iterator[None]:
+    """Hold one of some places while the block runs; without a free one the call is asked to come again."""
+    if not places.acquire(blocking=False):
+        _come_again(context, QueueFull("too many requests at once", retry_after=1.0))
+    try:
+        yield
+    finally:
+        places.release()
 
 
 def _encoding(message: bytes) -> str:

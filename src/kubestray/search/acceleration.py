@@ -97,7 +97,7 @@ def _identity(parts: Decomposed, naming: Naming, query: Query) -> int | None:
     """Return the number of statistics; None where other series decide about the names of a series."""
 
     def change(node: Node) -> Node:
-        return dataclasses.replace(node, narrow=True) if isinstance(node, Measure) else node
+        return dataclasses.replace(node, narrow=True, renamed=True) if isinstance(node, Measure) else node
 
     alike = dataclasses.replace(parts, source=changed(parts.source, change))
     statement = compile_states(alike, [_HOUR])

@@ -145,16 +145,34 @@ class StoreCatalog:
 
         return self._answers.get(("series",), ("narrows", node.metrics, render(condition)), ask)
 
+    def renames(self, node: Measure) -> bool:
+        """Tell whether a series may be of two of a step's metrics, unless that is not known."""
+        return not self._answers.lasting(("series",)) or self._translates(node)
+
     def sources(self, node: Measure) -> Coverage | None:
         """Return how summaries and points share the work of a step; None where points do all of it."""
         if not self._summaries or self._translates(node):
             return None  # summaries are of metrics as received
         found = sources(node, self._query, self._answers)
-        if found is None or not self._adds_names(node):
+        if found is not None and self._adds_names(node):
+            # Groups have to have what the names are taken from as well.
+            further = self._naming.taken_from(needs(node), node.metrics)
+            found = sources(node, self._query, self._answers, further)
+        return found and self._since_the_first(node, found)
+
+    def _since_the_first(self, node: Measure, found: Coverage) -> Coverage:
+        """Leave out ranges of points that end before there were any of a step's metrics."""
+        if not found.points or not self._answers.lasting(("series",)):
             return found
-        # Groups have to have what the names are taken from as well.
-        further = self._naming.taken_from(needs(node), node.metrics)
-        return sources(node, self._query, self._answers, further)
+
+        def ask() -> int:
+            first = named(call("min", column("first_seen")), "first")
+            named_so = one_of(column("metric"), map(text, node.metrics))
+            return int(self._query(select(first).from_("series").where(named_so)).to_pylist()[0]["first"])
+
+        first = self._answers.get(("series",), ("first", node.metrics), ask)
+        there = tuple(span for span in found.points if span.latest is None or span.latest > first)
+        return Coverage(found.summaries, there)
 
     def _translates(self, node: Measure) -> bool:
         def ask() -> bool:

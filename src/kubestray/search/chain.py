@@ -26,6 +26,9 @@ _SMALL = 4
 _SEVERAL = 3
 """Questions about all rows from which on they are asked as one: each is a pass over the rows."""
 
+_DEEP = 24
+"""How deep a tree may be that is written within another one."""
+
 _OWN = 10**9
 """Columns that are made here are numbered from here on, above those of any search."""
 
@@ -41,7 +44,7 @@ def shortened(
     made = _folded(made, wanted, filled)
     for rule in _RULES:
         made = rule(made, wanted)
-    return _levels(_folded(made, wanted, filled))
+    return _levels(_read_in_place(_folded(made, wanted, filled), wanted))
 
 
 def read(*trees: Tree) -> Names:
@@ -165,6 +168,36 @@ def _named_once(made: Chain, wanted: Names) -> Chain:
             own = kept.pop(origin)[1]
         kept[one.name] = (one, own)
     return list(kept.values())
+
+
+def _read_in_place(made: Chain, wanted: Names) -> Chain:
+    """Write what a single other column reads, in one place, there: it needs no step of its own."""
+    uses = _uses(made)
+    kept: dict[str, Assignment] = {}
+    for one, tree in made:
+        theirs = {
+            found.name: kept[found.name][1]
+            for found in tree.find_all(exp.Column)
+            if found.name in kept
+            and uses[found.name] == 1
+            and found.name not in wanted
+            and not found.find_ancestor(exp.Lambda, exp.Window)
+            and _can_stand_inside(kept[found.name][1])
+        }
+        for name in theirs:
+            del kept[name]
+        kept[one.name] = (one, replaced(tree, theirs))
+    return list(kept.values())
+
+
+def _can_stand_inside(tree: Tree) -> bool:
+    """Tell whether a tree is the same if it is written within another one, and not too deep for that."""
+    alone = tree.find(exp.Window) or any(found.this == "rand" for found in tree.find_all(exp.Anonymous))
+    return not alone and _depth(tree) <= _DEEP
+
+
+def _depth(tree: Tree) -> int:
+    return 1 + max((_depth(child) for child in tree.iter_expressions()), default=0)
 
 
 def _name(tree: Tree) -> str:

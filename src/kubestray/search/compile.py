@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from kubestray.search.accelerated import edges, kept, long_rows, merged, states_of
-from kubestray.search.chain import read
+from kubestray.search.chain import read, replaced
 from kubestray.search.columns import TYPES, nothing, some
 from kubestray.search.events import chosen, field_of
 from kubestray.search.metric_points import catalogued, measure, received
@@ -28,10 +28,12 @@ from kubestray.search.plan import (
     Received,
     Rows,
     Stacked,
+    nodes,
 )
 from kubestray.search.relation import Relation
 from kubestray.search.rewrite import rewritten
 from kubestray.search.values import Shape
+from kubestray.store.beside import apart
 from kubestray.store.points import Span
 from kubestray.store.trees import (
     Tree,
@@ -114,6 +116,10 @@ class _Steps:
                 return _rows(node)
             case Extend(source=Measure() as source) if _of_keys(node, source):
                 return _with_columns(measure(source), node)
+            case Extend(source=Joined() as source):
+                return self._joined(source, node)
+            case Extend(source=Filter(source=Joined() as source, condition=condition)):
+                return self._joined(source, node).where(_of_join(condition, source), copy=False)
             case Extend():
                 made = [named(tree, column_.name) for column_, tree in node.assignments]
                 before = [exp.Star()] if node.kept is None else [column(name) for name in sorted(node.kept)]
@@ -174,19 +180,40 @@ class _Steps:
         ]
         return selects[0] if len(selects) == 1 else exp.union(*selects, distinct=False)
 
-    def _joined(self, node: Joined) -> exp.Query:
+    def _joined(self, node: Joined, more: Extend | None = None) -> exp.Select:
+        """Join, and make what ``more`` makes of the rows in the same step."""
         left, right = self.add(node.left), self.add(node.right)
-        keys = [column(key.name) for _, key in node.keys]
-        theirs = [part for c in node.carried for part in _parts(c)]
-        matching = select(*theirs, *keys, named(call("toNullable", number(1)), node.matched.name)).from_(
-            right
-        )
+        theirs = [*node.carried, node.matched]
+        if more is None or more.kept is None:
+            shown: list[Tree] = [exp.Column(this=exp.Star(), table=exp.to_identifier("ours"))]
+            shown += [_whole(made) for made in theirs]
+        else:
+            known = {made.name: made for made in theirs}
+            kept = sorted(more.kept)
+            shown = [_whole(known[name]) if name in known else column(name) for name in kept]
+        shown += [named(_of_join(tree, node), made.name) for made, tree in (more.assignments if more else ())]
         on = all_of([exp.EQ(this=column(a.name), expression=column(b.name)) for a, b in node.keys])
-        shown: list[Tree] = [exp.Column(this=exp.Star(), table=exp.to_identifier("ours"))]
-        shown += [_whole(c) for c in (*node.carried, node.matched)]
-        query = select(*shown).from_(exp.alias_(exp.to_table(left), "ours", table=True), copy=False)
+        query = some(shown).from_(exp.alias_(exp.to_table(left), "ours", table=True), copy=False)
         kind = "left" if node.outer else "inner"
-        return query.join(table(matching, "theirs"), on=on, join_type=kind, copy=False)
+        return query.join(table(_matching(node, right), "theirs"), on=on, join_type=kind, copy=False)
+
+
+def _matching(node: Joined, right: str) -> exp.Select:
+    """Select what a join reads of its right side."""
+    keys = [key for _, key in node.keys]
+    shown = [part for made in node.carried for part in _parts(made)]
+    matched = named(call("toNullable", number(1)), node.matched.name)
+    query = select(*shown, *(column(key.name) for key in keys), matched).from_(right)
+    if not _is_small_measure(node.right) or any(made.shape is Shape.DYNAMIC for made in node.carried):
+        return query
+    types = {made.name: TYPES[made.shape] for made in (*node.carried, *keys)}
+    return apart(query, types | {node.matched.name: "Nullable(UInt8)"})
+
+
+def _of_join(tree: Tree, node: Joined) -> Tree:
+    """Return a tree over the rows of a join as one over its two sides, where tuples are in parts."""
+    tuples = {made.name: _tuple(made) for made in node.carried if made.shape is Shape.DYNAMIC}
+    return replaced(tree, tuples)
 
 
 def _of_keys(node: Extend, source: Measure) -> bool:
@@ -202,6 +229,18 @@ def _with_columns(query: exp.Query, node: Extend) -> exp.Query:
     return query
 
 
+def _is_small_measure(node: Node) -> bool:
+    """Tell whether a step gives a row for each of some keys, out of points and summaries."""
+    match node:
+        case Extend() | Filter() | Limited():
+            return _is_small_measure(node.source)
+        case Grouped():
+            return bool(node.groups) and any(isinstance(found, Measure) for found in nodes(node))
+        case Measure():
+            return node.bin is None and bool(node.kinds)
+    return False
+
+
 def _parts(made: Column) -> list[Tree]:
     """Return a column on the right of a join; a tuple by its parts, as a row without a match has no tuple."""
     if made.shape is not Shape.DYNAMIC:
@@ -214,8 +253,11 @@ def _whole(made: Column) -> Tree:
     """Return a column of the right side of a join after it."""
     if made.shape is not Shape.DYNAMIC:
         return exp.column(made.name, table="theirs")
-    parts = [exp.column(f"{made.name}_{index}", table="theirs") for index in (1, 2)]
-    return named(call("tuple", *parts), made.name)
+    return named(_tuple(made), made.name)
+
+
+def _tuple(made: Column) -> Tree:
+    return call("tuple", *(exp.column(f"{made.name}_{index}", table="theirs") for index in (1, 2)))
 
 
 def _rows(node: Rows) -> exp.Query:

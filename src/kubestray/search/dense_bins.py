@@ -16,6 +16,7 @@ from kubestray.search.plan import Measure, MetricAggregate
 from kubestray.store.states import STATES
 from kubestray.store.trees import (
     Tree,
+    any_of,
     call,
     column,
     either,
@@ -23,6 +24,7 @@ from kubestray.store.trees import (
     null,
     number,
     parametric,
+    reading,
     select,
     table,
     text,
@@ -35,9 +37,10 @@ FINE_NS = 30 * 10**9
 MOST_BINS = 1024
 """Bins that a range may have to be kept as arrays: a series with few points has as many as all others."""
 
+_OF_METRIC = "of_metric"
 _POINTS = "n"  # the state that says whether a bin holds points
-_ANY = "points"
-"""How many points of any of the metrics there are in a bin."""
+_NUMBERS = ("total", "least", "most", "spread", "squares", "first", "last")
+"""States whose values are such numbers as a search has: others are counts and times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,37 +68,39 @@ def bins_of(node: Measure) -> Bins | None:
     return bins if 0 < bins.end - bins.first <= MOST_BINS else None
 
 
-def series_states(node: Measure, points: exp.Select, bins: Bins) -> exp.Select:
+def series_states(node: Measure, points: exp.Query, bins: Bins) -> exp.Select:
     """Select a row for each metric and series of the points, with the states of all bins."""
-    made = [
-        named(parametric(f"{STATES[name].function}ResampleState", bins.parameters(), _taken(name)), name)
-        for name in _states(node)
-    ]
-    keys = [column("metric"), column("series_id")]
-    return (
-        select(*keys, *made)
-        .from_(table(points, "points"), copy=False)
-        .group_by(*(key.copy() for key in keys), copy=False)
+    number_of_bin = call("intDiv", column("time"), _length(node))
+    made: list[Tree] = []
+    for name in _states(node):
+        state = STATES[name]
+        function, taken = f"{state.function}ResampleState", [*state.taken, number_of_bin.copy()]
+        made.append(named(parametric(function, bins.parameters(), taken), name))
+    # A series is of one metric, and so is its group, which is found sooner by a number alone.
+    metric = column("metric") if node.renamed else call("any", column("metric"))
+    keys = [column("metric"), column("series_id")] if node.renamed else [column("series_id")]
+    return reading(select(named(metric, _OF_METRIC), column("series_id"), *made), points, "points").group_by(
+        *(key.copy() for key in keys), copy=False
     )
 
 
 def merged_columns(node: Measure, bins: Bins) -> list[Tree]:
     """Return the columns that merge the states of series: an array of each state of each metric."""
-    of_metrics = [_merged(*pair, bins, _name(node, *pair)) for pair in _pairs(node)]
-    return [_merged(_POINTS, "", bins, _ANY), *of_metrics]
+    return [_merged(*pair, bins, _name(node, *pair)) for pair in _pairs(node)]
 
 
 def rows(node: Measure, merged: exp.Select, bins: Bins) -> exp.Select:
     """Select the aggregates of each bin that holds points, from rows that hold the arrays of all bins."""
     assert node.bin
     numbers = call("range", *(call("toUInt64", tree) for tree in bins.parameters()[:2]))
-    arrays = [_ANY, *(_name(node, *pair) for pair in _pairs(node))]
+    arrays = [_name(node, *pair) for pair in _pairs(node)]
     start = call("toNullable", call("divide", call("multiply", column("bin"), _length(node)), number(1e9)))
     values = [named(_finished(node, one), one.column.name) for one in node.aggregates]
     shown = [*(column(a.column.name) for a in node.by), named(start, node.bin.name), *values]
     query = select(*shown).from_(table(merged, "merged"), copy=False)
     query = unnested(query, [*map(column, arrays), named(numbers, "bin")])
-    return query.where(call("greater", column(_ANY), number(0)), copy=False)
+    counts = [column(_name(node, *pair)) for pair in _pairs(node) if pair[0] == _POINTS]
+    return query.where(any_of([call("greater", one, number(0)) for one in counts]), copy=False)
 
 
 def _length(node: Measure) -> Tree:
@@ -108,13 +113,18 @@ def _states(node: Measure) -> list[str]:
 
 
 def _pairs(node: Measure) -> list[tuple[str, str]]:
-    """Return each state that an aggregate needs with its metric, once."""
+    """Return each state that an aggregate needs with its metric, once; of each metric how many points.
+
+    A bin is a row if it holds points of any metric, also of one that is not asked for any more.
+    """
     needed = (
         (state, one.metric)
         for one in node.aggregates
         for state in (_POINTS, *function_of(one.function).states)
     )
-    return list(dict.fromkeys(needed))
+    asked = {one.metric for one in node.aggregates}
+    other = [] if "" in asked or asked.issuperset(node.metrics) else [(_POINTS, "")]
+    return list(dict.fromkeys([*needed, *other]))
 
 
 def _name(node: Measure, state: str, metric: str) -> str:
@@ -123,15 +133,11 @@ def _name(node: Measure, state: str, metric: str) -> str:
     return f"{state}_{asked.index(metric)}" if metric else f"{state}_all"
 
 
-def _taken(name: str) -> list[Tree]:
-    return [*STATES[name].taken, column("bin")]
-
-
 def _merged(state: str, metric: str, bins: Bins, name: str) -> Tree:
     function = f"{STATES[state].function}ResampleMerge"
     if not metric:
         return named(parametric(function, bins.parameters(), [column(state)]), name)
-    is_it = call("equals", column("metric"), text(metric))
+    is_it = call("equals", column(_OF_METRIC), text(metric))
     return named(parametric(f"{function}If", bins.parameters(), [column(state), is_it]), name)
 
 
@@ -139,7 +145,8 @@ def _finished(node: Measure, aggregate: MetricAggregate) -> Tree:
     """Return the value of an aggregate in a bin: null where that holds no point of the metric."""
 
     def state(name: str) -> Tree:
-        return call("toFloat64", column(_name(node, name, aggregate.metric)))
+        own = column(_name(node, name, aggregate.metric))
+        return own if name in _NUMBERS else call("toFloat64", own)
 
     none = call("equals", column(_name(node, _POINTS, aggregate.metric)), number(0))
     value = function_of(aggregate.function).finish(state, node.stdev_single)

@@ -122,7 +122,7 @@ class Plan:
                 return None
             node = dataclasses.replace(leaf.node, span=span)
             node = dataclasses.replace(node, sources=catalog.sources(node))
-            if catalog.narrows(node) != leaf.node.narrow:
+            if (catalog.narrows(node), catalog.renames(node)) != (leaf.node.narrow, leaf.node.renamed):
                 return None
             if _way(node) != way or catalog.expired(span, node.sources):
                 return None

@@ -65,10 +65,17 @@ def _plain(state: str) -> MeasureFunction:
     return MeasureFunction((state,), lambda merge, single: merge(state))
 
 
+_ROUNDING = 2.0**-51
+"""How far a sum and a quotient may be from what they are without rounding, as a share: each half of 2^-52,
+with as much to spare."""
+
+
 def _mean(merge: Merge, single: float | None) -> Tree:
-    """Return the mean, kept between the least and the most: sums round, and equal values are their mean."""
-    ratio = call("divide", merge("total"), merge("n"))
-    return call("least", call("greatest", ratio, merge("least")), merge("most"))
+    """Return the mean; sums round, and equal values are their mean: what is as near to the least is it."""
+    ratio, least = call("divide", merge("total"), merge("n")), merge("least")
+    near = call("multiply", call("abs", least.copy()), number(_ROUNDING))
+    equal = call("lessOrEquals", call("minus", ratio, least.copy()), near)
+    return either(equal, least, ratio.copy())
 
 
 def _deviation(*, root: bool, sample: bool) -> MeasureFunction:
@@ -126,7 +133,7 @@ def _of_series(name: str) -> MeasureFunction:
 _RANGE = MeasureFunction(
     ("least", "most"), lambda merge, single: call("minus", merge("most"), merge("least"))
 )
-_AVERAGE = MeasureFunction(("total", "n", "least", "most"), _mean)
+_AVERAGE = MeasureFunction(("total", "n", "least"), _mean)
 
 MEASURES: dict[str, MeasureFunction] = {
     "avg": _AVERAGE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlglot import exp
 
@@ -20,6 +20,7 @@ from kubestray.store.states import STATES
 from kubestray.store.trees import (
     Tree,
     all_of,
+    any_of,
     call,
     column,
     either,
@@ -28,6 +29,7 @@ from kubestray.store.trees import (
     null,
     number,
     one_of,
+    reading,
     select,
     table,
     text,
@@ -71,7 +73,7 @@ def chosen_series(node: Measure) -> Tree | None:
 
 def _densely(node: Measure, chosen: Selection, read: Selection, bins: Bins) -> exp.Query:
     """Aggregate by series to arrays of all bins, merge these by attributes, then make rows of them."""
-    states = series_states(node, _points(node, read), bins)
+    states = series_states(node, measured(read), bins)
     by = [column(a.column.name) for a in node.by]
     merging = select(*by, *merged_columns(node, bins)).from_(table(states, "states"), copy=False)
     merging = _with_names(merging, node, chosen)
@@ -99,7 +101,7 @@ def _is_fine(node: Measure) -> bool:
 def _points(node: Measure, chosen: Selection) -> exp.Select:
     """Select the points with the number of their bin."""
     shown = [column(name) for name in ("metric", "series_id", "time", "value")]
-    return select(*shown, named(_bin(node), "bin")).from_(table(measured(chosen), "points"), copy=False)
+    return reading(select(*shown, named(_bin(node), "bin")), measured(chosen), "points")
 
 
 def _keys(node: Measure) -> list[Column]:
@@ -110,7 +112,9 @@ def _all_states(node: Measure, chosen: Selection) -> exp.Query:
     """Select one row a series or group, metric and bin: from summaries as far as they serve, and points."""
     if node.sources is None:
         return _states(node, chosen)
-    parts: list[exp.Query] = [_summarised(node, chosen, stretch) for stretch in node.sources.summaries]
+    parts: list[exp.Query] = (
+        [_summarised(node, chosen, node.sources.summaries)] if node.sources.summaries else []
+    )
     parts += [
         _states(node, Selection(chosen.metrics, chosen.kinds, chosen.series, span))
         for span in node.sources.points
@@ -118,14 +122,19 @@ def _all_states(node: Measure, chosen: Selection) -> exp.Query:
     return parts[0] if len(parts) == 1 else exp.union(*parts, distinct=False)
 
 
-def _summarised(node: Measure, chosen: Selection, stretch: Stretch) -> exp.Select:
-    """Select the merged states of a stretch of summaries by group, metric and bin."""
-    wanted = [
-        call("equals", column("hours"), number(stretch.hours)),
-        call("greaterOrEquals", column("hour"), number(stretch.first)),
-        call("less", column("hour"), number(stretch.end)),
-        one_of(column("metric"), [text(name) for name in chosen.metrics]),
+def _summarised(node: Measure, chosen: Selection, stretches: Sequence[Stretch]) -> exp.Select:
+    """Select the merged states of stretches of summaries by group, metric and bin."""
+    units = [
+        all_of(
+            [
+                call("equals", column("hours"), number(stretch.hours)),
+                call("greaterOrEquals", column("hour"), number(stretch.first)),
+                call("less", column("hour"), number(stretch.end)),
+            ]
+        )
+        for stretch in stretches
     ]
+    wanted = [any_of(units), one_of(column("metric"), [text(name) for name in chosen.metrics])]
     if chosen.series is not None:
         groups = select(column("group_id")).from_("groups").where(chosen.catalog())
         wanted.append(in_query(column("group_id"), groups))
@@ -183,10 +192,8 @@ def _by_series(node: Measure, points: exp.Query, values: list[Tree]) -> exp.Sele
     if node.bin:
         shown.append(named(_bin(node), "bin"))
         keys.append(column("bin"))
-    return (
-        select(*shown, *values)
-        .from_(table(points, "points"), copy=False)
-        .group_by(*(key.copy() for key in keys), copy=False)
+    return reading(select(*shown, *values), points, "points").group_by(
+        *(key.copy() for key in keys), copy=False
     )
 
 

@@ -103,6 +103,8 @@ class Measure(Node):
     """What of the range is answered from summaries; None: all of it from points."""
     narrow: bool = True
     """Whether it is about few of the series of its metrics: then it pays to look for their points only."""
+    renamed: bool = True
+    """Whether a series may be of two of its metrics: the mapping may have points of one be another's."""
 
     def describe(self) -> str:
         """Say in one line what the step does."""

@@ -99,6 +99,10 @@ class Catalog(Protocol):
         """Tell whether a step is about few of the series of its metrics."""
         ...
 
+    def renames(self, node: Measure) -> bool:
+        """Tell whether a series may be of two of a step's metrics."""
+        ...
+
     def sources(self, node: Measure) -> Coverage | None:
         """Return how summaries and points share the work of a step; None where points do all of it."""
         ...

@@ -145,7 +145,7 @@ def _asked(rows: Node) -> Node | None:
     def timeless(node: Node) -> Node:
         if not isinstance(node, Catalogued):
             return node
-        bare = dataclasses.replace(node.measure, span=Span(), sources=None, narrow=True)
+        bare = dataclasses.replace(node.measure, span=Span(), sources=None, narrow=True, renamed=True)
         return dataclasses.replace(node, measure=bare)
 
     return changed(rows, timeless)

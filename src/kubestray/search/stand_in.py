@@ -83,6 +83,10 @@ class AnyCatalog:
         """Say that there are others."""
         return True
 
+    def renames(self, node: Measure) -> bool:  # noqa: ARG002 (there are none)
+        """Say that it may be."""
+        return True
+
     def sources(self, node: Measure) -> Coverage | None:
         """Take note of what the search asks of metrics; there are no summaries of what is made up."""
         self.measures.append(node)

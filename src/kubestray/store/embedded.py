@@ -6,6 +6,7 @@ Several connections to it run side by side, one statement each, so each caller b
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import queue
 import threading
@@ -20,11 +21,14 @@ import pyarrow as pa
 
 from kubestray.model.errors import KubestrayError, StoreError
 from kubestray.store import directory as directory_lock
+from kubestray.store.beside import fill, with_path
 from kubestray.store.engine import (
     IN_ORDER_SETTINGS,
     READ_SETTINGS,
     UNLIMITED,
+    Beside,
     Limits,
+    Ready,
     Statement,
     kill,
     new_tag,
@@ -73,6 +77,7 @@ class EmbeddedEngine:
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._open: list[Any] = []
         self._closed = False
+        self._apart = len(os.sched_getaffinity(0)) > 1
         self._changes = _Changes.of(directory, database)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="query")
         self.before_reading: Callable[[str], None] = lambda _statement: None
@@ -94,7 +99,33 @@ class EmbeddedEngine:
 
     def query(self, tree: Statement, limits: Limits = UNLIMITED) -> pa.Table:
         """Run a SELECT and return its Arrow table."""
-        return pa.ipc.open_stream(pa.BufferReader(self.query_text(render(tree), limits))).read_all()
+        beside = tree.beside if isinstance(tree, Ready) and self._apart else None
+        answer = self._together(beside, limits) if beside else self.query_text(render(tree), limits)
+        return pa.ipc.open_stream(pa.BufferReader(answer)).read_all()
+
+    def _together(self, parts: Beside, limits: Limits) -> bytes:
+        """Run a statement and the part of it that may run beside it, which gives it rows through a pipe."""
+        own = dataclasses.replace(limits, rows=0)
+        tag, failed = new_tag(), None
+        rows_out, rows_in = os.pipe()
+        with ThreadPoolExecutor(1, thread_name_prefix="beside") as other:
+            filled = other.submit(fill, rows_in, lambda: self.query_text(parts.part, own, tag))
+            try:
+                answer = self.query_text(with_path(parts.main, f"/proc/self/fd/{rows_out}"), limits)
+            except KubestrayError as error:
+                failed = error
+            finally:
+                os.close(rows_out)
+                wait([filled], CANCEL_AGAIN)
+                in_vain = not filled.done()
+                while not filled.done():
+                    self.cancel(tag)
+                    wait([filled], CANCEL_AGAIN)
+        if not in_vain and (wrong := filled.exception()):
+            raise wrong from failed  # without its rows, what the statement said means nothing
+        if failed:
+            raise failed
+        return answer
 
     def query_text(self, sql: str, limits: Limits = UNLIMITED, tag: str | None = None) -> bytes:
         """Run a SELECT that is text already (what comes over the socket); return an Arrow stream."""

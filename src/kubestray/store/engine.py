@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import re
 import secrets
@@ -12,6 +13,7 @@ from typing import Protocol
 import pyarrow as pa
 from sqlglot import exp
 
+from kubestray.store.beside import parted
 from kubestray.store.moments import Make, Moment
 from kubestray.store.stream import Stream
 
@@ -101,10 +103,20 @@ def is_scratch(statement: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """A statement without its part that may run beside it, and that part: see `store.beside`."""
+
+    main: str
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """A statement whose text is known."""
 
     text: str
+    beside: Beside | None = None
+    """The same in two texts, for an engine that can run these side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,20 +125,33 @@ class Prepared:
 
     pieces: tuple[str, ...]
     makes: tuple[Make, ...]
+    beside: tuple[Prepared, Prepared] | None = None
+    """The same in two parts, if one may run beside the other."""
 
     def at(self, values: Sequence[int]) -> Ready:
         """Return the statement for these values, see `store.moments`."""
+        beside = Beside(*(part.text(values) for part in self.beside)) if self.beside else None
+        return Ready(self.text(values), beside)
+
+    def text(self, values: Sequence[int]) -> str:
+        """Return its text for these values."""
         parts = [self.pieces[0]]
         for make, piece in zip(self.makes, self.pieces[1:], strict=True):
             parts += (str(make(values)), piece)
-        return Ready("".join(parts))
+        return "".join(parts)
 
 
 Statement = exp.Expr | Ready
 
 
 def prepared(tree: exp.Expr) -> Prepared:
-    """Render a tree with its moments left open."""
+    """Render a tree with its moments left open, whole and in parts."""
+    parts = parted(tree)
+    beside = (_prepared(parts[0]), _prepared(parts[1])) if parts else None
+    return dataclasses.replace(_prepared(tree), beside=beside)
+
+
+def _prepared(tree: exp.Expr) -> Prepared:
     mark = f"moment_{secrets.token_hex(12)}_"  # in no text of a user, as nobody knows it before
     found: list[Moment] = []
     tree = tree.copy()
@@ -157,16 +182,27 @@ READ_SETTINGS: dict[str, int | float] = {
     "max_query_size": 64 << 20,
     "max_ast_elements": 1_000_000,
     "max_expanded_ast_elements": 10_000_000,
+    # A condition on the key of a table may be asked before rows are collapsed: equal ones have equal keys.
+    "optimize_move_to_prewhere_if_final": 1,
     # A series' points share their partition (the day), so FINAL need not look across partitions.
     "do_not_merge_across_partitions_select_final": 1,
     # NULLs from an outer join, not default values.
     "join_use_nulls": 1,
+    # What these look for is not in our statements, and looking takes a tenth of the planning.
+    "optimize_redundant_functions_in_order_by": 0,
+    "optimize_group_by_function_keys": 0,
+    "optimize_aggregators_of_group_by_keys": 0,
 }
 
 NEWER_SETTINGS: dict[str, int | float] = {
     # Joins are made in the order that the search has them in: to reorder them the engine takes the second of
     # two apart, and refuses if the key of it is null in every row.
     "query_plan_optimize_join_order_limit": 0,
+    # The same as above: columns that nothing reads are left out before (`search.rewrite`), a filter stands
+    # where it belongs, and series are chosen before points are read.
+    "query_plan_remove_unused_columns": 0,
+    "query_plan_split_filter": 0,
+    "enable_join_runtime_filters": 0,
 }
 """Settings for reading that older servers do not know, and do not need."""
 

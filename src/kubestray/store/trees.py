@@ -153,6 +153,22 @@ def table(query: exp.Query, name: str) -> Tree:
     return exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier(name)))
 
 
+def reading(query: exp.Select, source: exp.Query, name: str) -> exp.Select:
+    """Let a query read another one; if that only chooses rows and columns of a table, the table itself.
+
+    For the engine each query within another one is a step to plan.
+    """
+    known = {"kind", "expressions", "from_", "where"}
+    plain = isinstance(source, exp.Select) and all(
+        not made or part in known for part, made in source.args.items()
+    )
+    if not plain or not all(isinstance(one, exp.Column) for one in source.selects):
+        return query.from_(table(source, name), copy=False)
+    query.set("from_", source.args["from_"])
+    where = source.args.get("where")
+    return query.where(where.this, copy=False) if where else query
+
+
 def ordered(value: Tree, *, descending: bool = False) -> Tree:
     """One ORDER BY term; NULLs last."""
     return exp.Ordered(this=value, desc=descending, nulls_first=False)

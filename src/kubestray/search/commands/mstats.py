@@ -179,9 +179,10 @@ def _node(
         single,
         calendar=None if fixed else span,
     )
-    measure = dataclasses.replace(measure, narrow=context.catalog.narrows(measure))
+    catalog = context.catalog
+    measure = dataclasses.replace(measure, narrow=catalog.narrows(measure), renamed=catalog.renames(measure))
     context.trace.leaves.append(Leaf(selected.ranged, wanted, selected.series, known, measure))
-    sources = context.catalog.sources(measure)
+    sources = catalog.sources(measure)
     context.note_expired(measure.span, sources)
     return dataclasses.replace(measure, sources=sources)
 
