@@ -37,7 +37,7 @@ def test_who_is_known_and_how_well(learned):
     assert client.get(PATH, params={"state": "learning"}).json()["found"][0]["key"] == NEW
     assert client.get("/api/v1/learned/Data to a new destination").status_code == 404
     page = client.get(f"/api/v1/detections/{DETECTION}").json()
-    assert page["alarms"]["allowed_per_day"] == pytest.approx(2 / 365, rel=1e-6)
+    assert page["alarms"]["allowed_per_day"] == pytest.approx(2 / 30, rel=1e-6)
     assert page["alarms"]["day"] == 3 + len(HOSTILE)
 
 
