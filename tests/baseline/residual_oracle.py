@@ -8,8 +8,8 @@ from math import exp, log, sqrt
 DAY = 86400.0
 
 
-def _clip(d: float, s: float, count: int, reach: float = 5.0) -> float:
-    return max(-reach * s, min(reach * s, d)) if count > 20 else d
+def _clip(d: float, s: float, count: int) -> float:
+    return max(-5 * s, min(5 * s, d)) if count > 20 else d
 
 
 class Oracle:
@@ -51,7 +51,7 @@ class Oracle:
         s = sqrt(self.vh + f * f)
         d = v - self.mh
         z.append(d / s)
-        d = _clip(d, s, c, 3.0)
+        d = _clip(d, s, c)
         a = max(self.ad, 1 / c)
         self.vh = (1 - a) * self.vh + a * d * d
         self.mh += max(self.ah, 1 / c) * d
@@ -60,13 +60,13 @@ class Oracle:
         s = sqrt(self.vq + f * f / 4)
         d = v - self.mq
         z.append(d / s)
-        self.vq = (1 - a) * self.vq + a * _clip(d, s, c, 3.0) ** 2
+        self.vq = (1 - a) * self.vq + a * _clip(d, s, c) ** 2
         self.mq += max(self.aq, 1 / c) * (v - self.mq)
 
         s = sqrt(self.vd + f * f / 4)
         d = v - self.x
         z.append(d / s)
-        self.vd = (1 - a) * self.vd + a * _clip(d, s, c, 3.0) ** 2
+        self.vd = (1 - a) * self.vd + a * _clip(d, s, c) ** 2
         self.x = v
         if c <= 5:
             z = [0.0] * 4
@@ -119,7 +119,7 @@ class Oracle:
         s = sqrt(self.ve + f * f)
         d -= self.lev
         z = d / s
-        d = _clip(d, s, c, 3.0)
+        d = _clip(d, s, c)
         a = max(self.ad, 1 / c)
         self.ve = (1 - a) * self.ve + a * d * d
         self.lev += max(self.ah, 1 / c) * d

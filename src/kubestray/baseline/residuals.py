@@ -1,7 +1,7 @@
 """Five views of how far a value is from what was expected: global, ewma, short mean, difference, seasonal.
 
 Each view has a location, where it expects the value, and a variance of what it missed by. What is learned
-from one point is clipped at a few standard deviations of its view, so an attack does not teach that it is
+from one point is clipped at five standard deviations of its view, so an attack does not teach that it is
 normal. The formulas and the choice of views: section 1a of the method in docs/decisions/0011-stray.md.
 """
 
@@ -24,11 +24,7 @@ KINDS = 2
 """Kinds of days, each with bins of its own: Monday to Friday, and the weekend (in UTC)."""
 
 DAY = 86400.0
-CLIP, NEAR_CLIP = 5.0, 3.0
-"""In standard deviations. The views that are near to the last values, which soon see for themselves what has
-changed, learn less of a single one: so a spike hardly moves limits. The global view and the bins of the day
-would take too long to get used to a metric that rests mostly.
-"""
+CLIP = 5.0
 _CLIP_FROM = 20
 """A value is clipped once this many points were seen: before, the variance is hardly known."""
 _SCORE_FROM = 5
@@ -51,7 +47,6 @@ least deviation that is believed. Where moves are rarer, a move is what is rare.
 _GLOBAL, _EWMA, _SHORT, _DIFFERENCE = range(4)
 _VARIANCE_HALF_LIFE = np.array([[7 * DAY], [DAY], [7 * DAY], [7 * DAY]])
 _FLOOR_SHARE = np.array([[0.0], [1.0], [0.25], [0.25]])
-_CLIPS = np.array([[CLIP], [NEAR_CLIP], [NEAR_CLIP], [NEAR_CLIP]])
 
 
 def rate(half_life: float | Floats, step: Floats) -> Floats:
@@ -169,7 +164,7 @@ class Residuals(Arrays):
         missed = values - location
         scale = np.sqrt(variance + _FLOOR_SHARE * (floor * floor))
         np.maximum(scale[_GLOBAL], floor, out=scale[_GLOBAL])
-        reach = np.where(known, _CLIPS * scale, np.inf)
+        reach = np.where(known, CLIP * scale, np.inf)
         clipped = np.clip(missed, -reach, reach)
         warm = 1.0 / count
         share = np.maximum(self._variance_rate[:, rows], warm)
@@ -220,7 +215,7 @@ class Residuals(Arrays):
         variance = self.level_variance[rows]
         scale = np.sqrt(variance + square)
         off = clipped - level
-        reach = np.where(known, NEAR_CLIP * scale, np.inf)
+        reach = np.where(known, CLIP * scale, np.inf)
         moved = np.clip(off, -reach, reach)
         share = np.maximum(self._rate_day[rows], warm)
         self.level_variance[rows] = np.where(seen, (1.0 - share) * variance + share * moved * moved, variance)
