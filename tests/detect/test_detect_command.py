@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from network_oracle import verdict
 from product import run
 from spl_oracle import assert_same_rows
 from test_outbound_process import hits, process, usual
 
-from helpers import NOW, SECOND, Point, shared
+from helpers import NOW, SECOND, Point, series, shared
 from kubestray.model.metric import Kind
 
 
@@ -100,3 +101,40 @@ def test_what_was_held_back_is_listed_for_each_detection_with_a_budget_of_alarms
     assert found.code == 0, found.err
     (told,) = json.loads(found.out)
     assert (told["detection"], told["held"], told["error"]) == (names[0], [], None)
+
+
+BURSTY = """
+name: Bursty
+id: 00000000-0000-4000-8000-0000000000b1
+version: 1
+type: Anomaly
+search: '| mstats avg(io) AS io WHERE index=* BY pod span=5m
+  | stray io BY pod budget="2/1d" history=1d alerts="0.01/1d" | stats count BY pod'
+"""
+
+
+def test_what_a_budget_held_back_is_what_would_have_been_told_without_it(tmp_path: Path) -> None:
+    """Amounts with a heavy tail: each alarm is about as likely to be false."""
+    chance, start = np.random.default_rng(2), NOW - 36 * 3600 * SECOND
+    points = [
+        (series("io", pod=pod), start + step * 300 * SECOND, 0, float(1000 * chance.lognormal()))
+        for pod in "ab"
+        for step in range(36 * 12)
+    ]
+    (tmp_path / "points.jsonl").write_text("\n".join(map(otlp_line, points)))
+    (tmp_path / "bursty.yml").write_text(BURSTY)
+    store = ("--store", tmp_path / "store")
+    assert run("ingest", tmp_path / "points.jsonl", *store).code == 0
+    window = ("--now", str(NOW // SECOND), "--earliest", "-12h", "--format", "json")
+    found = run("detect", tmp_path / "bursty.yml", "--held", *store, *window)
+    assert found.code == 0, found.err
+    (told,) = json.loads(found.out)
+    stray = '| mstats avg(io) AS io WHERE index=* BY pod span=5m | stray io BY pod budget="2/1d" history=1d'
+    unbudgeted = json.loads(run("search", stray, *store, *window).out)
+    assert len(unbudgeted) == 4
+
+    def alarms(rows: list[dict[str, Any]]) -> list[tuple[object, ...]]:
+        return [(row["_time"], row["pod"], row["score"], row["threshold"]) for row in rows]
+
+    assert alarms(told["held"]) == alarms(unbudgeted)
+    assert {row["stray_reason"] for row in told["held"]} == {"held"}

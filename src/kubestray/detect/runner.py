@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from kubestray.model.content import Content, Schedule, Search
 from kubestray.model.errors import KubestrayError, Position, SearchError
@@ -16,6 +16,7 @@ from kubestray.search.times import BadTime, parse_time
 from kubestray.store.points import Span
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +67,15 @@ def held_once(
     search: Search, content: Content, times: Times, query: Query, make: MakeRequest
 ) -> Outcome | None:
     """Return the alarms that a search has held back, as rows; None if it has no budget of alarms."""
-    budgeted = True
 
-    def asked(request: Request, outcome: Outcome) -> Outcome:
-        nonlocal budgeted
+    def asked(request: Request, outcome: Outcome) -> Outcome | None:
         rows = held_back(request, query)
-        budgeted = rows is not None
-        fields = list(dict.fromkeys(name for row in rows or [] for name in row))
-        return dataclasses.replace(outcome, rows=rows or [], fields=fields)
+        if rows is None:
+            return None
+        fields = list(dict.fromkeys(name for row in rows for name in row))
+        return dataclasses.replace(outcome, rows=rows, fields=fields)
 
-    outcome = _outcome(search, content, times, make, asked)
-    return outcome if budgeted else None
+    return _outcome(search, content, times, make, asked)
 
 
 def _outcome(
@@ -84,8 +83,8 @@ def _outcome(
     content: Content,
     times: Times,
     make: MakeRequest,
-    asked: Callable[[Request, Outcome], Outcome],
-) -> Outcome:
+    asked: Callable[[Request, Outcome], T],
+) -> T | Outcome:
     """Return what was ``asked`` of the request of a search, or what went wrong."""
     window = (0, times.now)
     try:

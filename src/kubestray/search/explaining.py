@@ -12,7 +12,7 @@ from kubestray.baseline.explain import Explanation, explain
 from kubestray.baseline.profile import Key, Profile
 from kubestray.model.errors import SearchError
 from kubestray.search import parser
-from kubestray.search.commands.stray import Stray
+from kubestray.search.commands.stray import first_stray
 from kubestray.search.history import bin_seconds, extends, pieces
 from kubestray.search.plan import Filter
 from kubestray.search.relation import Context, Relation
@@ -43,11 +43,10 @@ def explain_result(request: Request, query: Query, row: Mapping[str, Any]) -> Ex
     """
     context = context_of(request, query)
     pipeline = parser.parse(context.source)
-    place = next((n for n, one in enumerate(pipeline.commands) if isinstance(one, Stray)), None)
-    if place is None:
+    found = first_stray(pipeline)
+    if found is None:
         return None
-    command = pipeline.commands[place]
-    assert isinstance(command, Stray)
+    place, command = found
     relation = plan_pipeline(Pipeline(pipeline.at, pipeline.commands[: place + 1]), context, None)
     told = {str(value) for value in row.values()}
     fitting = [
@@ -71,11 +70,10 @@ def explain_row(request: Request, query: Query, row: Mapping[str, Any]) -> Expla
     """
     context = context_of(request, query)
     pipeline = parser.parse(context.source)
-    place = next((n for n, one in enumerate(pipeline.commands) if isinstance(one, Stray)), None)
-    if place is None or "_time" not in row:
+    found = first_stray(pipeline)
+    if found is None or "_time" not in row:
         return None
-    command = pipeline.commands[place]
-    assert isinstance(command, Stray)
+    place, command = found
     wish, time = command.wish, float(row["_time"])
     key = tuple(str(row[name]) for name in wish.keys)
     relation = plan_pipeline(Pipeline(pipeline.at, pipeline.commands[:place]), context, None)

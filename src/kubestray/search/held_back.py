@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from kubestray.search import parser
-from kubestray.search.commands.stray import Stray
+from kubestray.search.commands.stray import first_stray
 from kubestray.search.run import Query, Request, context_of, plan_pipeline
 from kubestray.search.syntax import Pipeline
 
@@ -19,14 +19,11 @@ def held_back(request: Request, query: Query) -> list[dict[str, Any]] | None:
     """
     context = context_of(request, query)
     pipeline = parser.parse(context.source)
-    place = next((n for n, one in enumerate(pipeline.commands) if isinstance(one, Stray)), None)
-    if place is None:
+    found = first_stray(pipeline)
+    if found is None or found[1].wish.alerts is None:
         return None
-    command = pipeline.commands[place]
-    assert isinstance(command, Stray)
+    place, command = found
     wish = command.wish
-    if wish.alerts is None:
-        return None
     question = dataclasses.replace(wish.question, annotate=False, held=True)
     asked = dataclasses.replace(command, wish=dataclasses.replace(wish, question=question))
     commands = (*pipeline.commands[:place], asked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubestray.search import parser
-from kubestray.search.commands.stray import Stray
+from kubestray.search.commands.stray import first_stray
 from kubestray.search.run import Query, Request, before_of, context_of
 from kubestray.search.straying import Wish, identity, subject
 
@@ -25,9 +25,10 @@ def learning(request: Request, query: Query) -> Learning | None:
     """Return what a search learns; None if it has no `stray`. Nothing of the search is run."""
     context = context_of(request, query)
     pipeline = parser.parse(context.source)
-    for place, command in enumerate(pipeline.commands):
-        if isinstance(command, Stray):
-            context.before = before_of(pipeline, place, None, context)
-            wish = command.wish
-            return Learning(identity(wish, context), subject(wish, context), wish)
-    return None
+    found = first_stray(pipeline)
+    if found is None:
+        return None
+    place, command = found
+    context.before = before_of(pipeline, place, None, context)
+    wish = command.wish
+    return Learning(identity(wish, context), subject(wish, context), wish)

@@ -56,7 +56,7 @@ from kubestray.search.options import amount, length, one_of, read_names
 from kubestray.search.plan import Column, Rows
 from kubestray.search.relation import Context, Relation
 from kubestray.search.straying import Wish, found
-from kubestray.search.syntax import Command
+from kubestray.search.syntax import Command, Pipeline
 from kubestray.search.times import per_day
 from kubestray.search.values import Shape, nothing
 from kubestray.store.trees import Tree
@@ -84,6 +84,12 @@ class Stray(Command):
     rereads: ClassVar = True
 
     wish: Wish
+
+
+def first_stray(pipeline: Pipeline) -> tuple[int, Stray] | None:
+    """Return the place of the first `stray` of a pipeline, and the command; None if it has none."""
+    places = enumerate(pipeline.commands)
+    return next(((place, one) for place, one in places if isinstance(one, Stray)), None)
 
 
 def parse(cursor: Cursor, at: int) -> Stray:
