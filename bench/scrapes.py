@@ -23,6 +23,8 @@ from bench.wire import _time_series as time_series
 PROCESSES = 300  # of a node
 POINTS = 14  # of a process
 STEP = 10**8  # ns between the times of two scrapes
+_PROGRAMS = 97
+_NEXT_PID = 4 * _PROGRAMS  # more than there are processes, and the same program again
 
 _SOME_TIME = 1_700_000_000 * 10**9
 _METRICS = (
@@ -38,7 +40,7 @@ _METRICS = (
 
 
 def _attributes(node: int, pid: int) -> dict[str, str | int]:
-    name = f"app{pid % 97}"
+    name = f"app{pid % _PROGRAMS}"
     return {
         "cloud.availability_zone": "eu-west-1a",
         "cloud.provider": "aws",
@@ -106,23 +108,30 @@ class OtlpNode:
     points = PROCESSES * POINTS
 
     def __init__(self, node: int) -> None:
-        self._node, self._next = node, 1000 + PROCESSES
+        self._node, self._replaced = node, 0
         self._parts = [_Part.of(node, 1000 + number) for number in range(PROCESSES)]
         self._random = np.random.default_rng(node)
         self._join()
 
     def _join(self) -> None:
-        self._body = np.frombuffer(b"".join(part.body for part in self._parts), np.uint8)
-        starts = np.cumsum([0, *(len(part.body) for part in self._parts[:-1])])
-        places = (np.stack([part.times for part in self._parts]) + starts[:, None]).reshape(-1)
+        self._body = np.frombuffer(b"".join(part.body for part in self._parts), np.uint8).copy()
+        self._starts = np.cumsum([0, *(len(part.body) for part in self._parts[:-1])])
+        places = (np.stack([part.times for part in self._parts]) + self._starts[:, None]).reshape(-1)
         self._times = places[:, None] + np.arange(8)
 
     def replace(self, processes: int) -> None:
-        """End some processes and begin others."""
-        for number in range(processes):
-            self._parts[(self._next + number) % PROCESSES] = _Part.of(self._node, self._next + number)
-        self._next += processes
-        if processes:
+        """End some processes and begin others of the same programs."""
+        for _ in range(processes):
+            turn, place = divmod(self._replaced, PROCESSES)
+            self._put(place, _Part.of(self._node, 1000 + place + (turn + 1) * _NEXT_PID))
+            self._replaced += 1
+
+    def _put(self, place: int, part: _Part) -> None:
+        before, self._parts[place] = self._parts[place], part
+        if len(part.body) == len(before.body) and (part.times == before.times).all():
+            start = self._starts[place]
+            self._body[start : start + len(part.body)] = np.frombuffer(part.body, np.uint8)
+        else:  # its number has a digit more
             self._join()
 
     def body(self, time: int) -> bytes:

@@ -14,6 +14,7 @@ from bench.estate import NOW, SECOND
 from bench.peers import Absent, victoria_metrics
 from bench.slices import Series
 from bench.thirty_days import bytes_per_point, load
+from kubestray.model.metric import Kind
 from kubestray.store.open import open_store
 
 _SERIES, _POINTS, _STEP = 24, 86_400, 10
@@ -25,24 +26,35 @@ KINDS: dict[str, Callable[[np.random.Generator], Values]] = {
     "integer_valued": lambda dice: dice.poisson(200, _POINTS).astype(np.float64),
     "slowly_changing": lambda dice: np.floor(100 + np.cumsum(dice.random(_POINTS) < 0.01)),
     "noisy": lambda dice: dice.lognormal(0.0, 1.0, _POINTS),
+    "counter_of_bytes": lambda dice: np.cumsum(np.floor(dice.lognormal(8.0, 1.5, _POINTS))),
+    "counter_of_packets": lambda dice: np.cumsum(dice.poisson(200, _POINTS)).astype(np.float64),
+    "counter_of_seconds": lambda dice: np.cumsum(dice.poisson(30, _POINTS)) / 100,
 }
+_METRICS = {
+    "counter_of_bytes": "process.disk.io",
+    "counter_of_packets": "k8s.pod.network.io",
+    "counter_of_seconds": "process.cpu.time",
+}
+_OF_ALL = ("integer_valued", "slowly_changing", "noisy")
+"""The kinds that the figure of all is made of; of counters each has its own."""
 
 
 def sizes(folder: Path, budget: float) -> dict[str, Any]:
-    """Return the bytes a sample takes here and in VictoriaMetrics, by kind, and of all kinds together."""
+    """Return the bytes a sample takes here and in VictoriaMetrics, by kind, and of three kinds together."""
     figures: dict[str, Any] = {}
     both: list[tuple[float, float]] = []
     for kind in KINDS:
         data = partial(_series, kind)
         store = open_store(str(folder / f"ours-{kind}"))
-        load(store, data())
+        load(store, data(), Kind.CUMULATIVE if kind in _METRICS else Kind.GAUGE)
         ours = bytes_per_point(store)
         store.close()
         theirs = victoria_metrics(data, folder / f"theirs-{kind}", budget)
         if isinstance(theirs, Absent):
             figures[kind] = {"kubestray": round(ours, 3), "absent": theirs.reason}
             continue
-        both.append((ours, theirs.bytes_per_sample))
+        if kind in _OF_ALL:
+            both.append((ours, theirs.bytes_per_sample))
         figures[kind] = {
             "kubestray": round(ours, 3),
             "victoriametrics": round(theirs.bytes_per_sample, 3),
@@ -58,4 +70,5 @@ def _series(kind: str) -> Iterator[Series]:
     times = np.arange(NOW - _POINTS * _STEP * SECOND, NOW, _STEP * SECOND, dtype=np.uint64)
     for place in range(_SERIES):
         dice = np.random.default_rng([place, list(KINDS).index(kind)])
-        yield "tcp.bytes", {"source.workload.name": f"workload-{place}"}, times, KINDS[kind](dice)
+        labels = {"source.workload.name": f"workload-{place}"}
+        yield _METRICS.get(kind, "tcp.bytes"), labels, times, KINDS[kind](dice)

@@ -252,12 +252,12 @@ _AT_ONCE = 2_000_000
 """Points of an append: each day that one touches is a part on disk."""
 
 
-def load(store: Store, series: Iterable[Series]) -> int:
-    """Append the points of series, several at a time; return how many."""
+def load(store: Store, series: Iterable[Series], kind: Kind = Kind.GAUGE) -> int:
+    """Append the points of series, several at a time; return how many. Counters began a day before them."""
     points = 0
     waiting: list[tuple[StoredSeries, Any, Any]] = []
     for name, labels, times, measured in series:
-        waiting.append((StoredSeries.of(name, Kind.GAUGE, "", labels), times, measured))
+        waiting.append((StoredSeries.of(name, kind, "", labels), times, measured))
         points += len(times)
         if sum(len(times) for _, times, _ in waiting) >= _AT_ONCE:
             _append(store, waiting)
@@ -274,7 +274,9 @@ def _append(store: Store, waiting: list[tuple[StoredSeries, Any, Any]]) -> None:
     )
     times = np.concatenate([times for _, times, _ in waiting])
     values = np.concatenate([measured for _, _, measured in waiting])
-    store.append(Batch({made.id: made for made, _, _ in waiting}, ids, times, np.zeros_like(times), values))
+    began = [0 if made.kind is Kind.GAUGE else int(at[0]) - DAY_NS for made, at, _ in waiting]
+    starts = np.repeat(np.array(began, dtype=np.uint64), [len(at) for _, at, _ in waiting])
+    store.append(Batch({made.id: made for made, _, _ in waiting}, ids, times, starts, values))
 
 
 def bytes_per_point(store: Store) -> float:

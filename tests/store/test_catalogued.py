@@ -14,8 +14,9 @@ from kubestray.model.metric import Batch, Series
 from kubestray.model.unread import SeriesOfBatch, Unread, series_of
 from kubestray.store.catalogued import Catalogued
 from kubestray.store.ordering import MOST_DAYS, in_order
-from kubestray.store.schema import BITS, BLOCK_NS, WHOLE
+from kubestray.store.schema import BLOCK_NS
 from kubestray.store.store import Store
+from kubestray.store.values import BITS, COUNTED, WHOLE
 
 # Ids that meet in one slot, and the one that a free slot has.
 IDS = [0, 1, 2, 4096, 4097, 2 * 4096, 3 * 4096, 2**64 - 1]
@@ -86,17 +87,22 @@ some_points = st.lists(
 
 
 @settings(max_examples=25, deadline=None)
-@given(some_points, st.sampled_from([["value"], [BITS], [WHOLE, BITS]]))
+@given(some_points, st.sampled_from([["value"], [BITS], [WHOLE, BITS], [WHOLE, COUNTED, BITS]]))
 def test_rows_are_in_the_order_of_the_table_and_each_once(drawn, columns):
     made = batch(drawn)
     names = sorted({one.metric for one in made.series.values()}, reverse=True)
     metric = np.array([names.index(made.series[int(key)].metric) for key in made.series_id], np.int32)
 
-    def kept(value: float) -> tuple[float, ...]:
-        value, bits = value + 0.0, int(np.float64(value + 0.0).view(np.uint64))
-        if columns == [WHOLE, BITS]:
-            return (int(value), 0) if value.is_integer() else (0, bits)
-        return (bits,) if columns == [BITS] else (value,)
+    def bits(value: float) -> int:
+        return int(np.float64(value).view(np.uint64))
+
+    def kept(start: int, value: float) -> tuple[float, ...]:
+        if WHOLE not in columns:
+            return (bits(value + 0.0),) if columns == [BITS] else (value + 0.0,)
+        if COUNTED in columns and start:
+            return (0, int(value), 0) if value.is_integer() else (0, int(100 * value), bits(100.0))
+        whole = (int(value), 0) if value.is_integer() else (0, bits(value))
+        return whole if COUNTED not in columns else (whole[0], 0, whole[1])
 
     def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
         value = tuple(row[column] for column in columns)
@@ -105,7 +111,7 @@ def test_rows_are_in_the_order_of_the_table_and_each_once(drawn, columns):
     tables = [table.to_pylist() for table in in_order(made, metric, names, columns)]
     expected = {}
     for one, time, start, value in drawn:  # of the same points the last stays
-        expected[one.metric.encode(), time // BLOCK_NS, one.id, time, kept(value)] = start
+        expected[one.metric.encode(), time // BLOCK_NS, one.id, time, kept(start, value)] = start
     rows = [row for table in tables for row in table]
     assert {key_of(row): row["start"] for row in rows} == expected
     assert len(rows) == len(expected)

@@ -14,19 +14,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kubestray.model.metric import Batch
-from kubestray.store.schema import BITS, BLOCK_NS, DAY_NS, WHOLE
+from kubestray.store.schema import BLOCK_NS, DAY_NS
+from kubestray.store.values import I32, value_columns
 
 MOST_DAYS = 90
 """The engine refuses an INSERT that touches more than 100 partitions."""
 
-_LARGEST = 2.0**63
-"""Whole numbers below it can be held as such, without loss."""
-
 _BITS = 64
 
 _COUNTED = 2**15  # numbers of 16 bits are sorted by counting them
-
-I32 = npt.NDArray[np.int32]
 
 
 def in_order(batch: Batch, metric: I32, names: Sequence[str], values: Sequence[str]) -> Iterator[pa.Table]:
@@ -38,14 +34,15 @@ def in_order(batch: Batch, metric: I32, names: Sequence[str], values: Sequence[s
     for part in _by_days(batch.time):
         time = batch.time[part]
         numbers, present = _by_name(metric[part], names)
-        held = value_columns(batch.value[part], values)
-        order = _order(numbers, batch.series_id[part], time, list(held.values()))
+        points = Batch({}, batch.series_id[part], time, batch.start[part], batch.value[part])
+        held = value_columns(points, numbers, present, values)
+        order = _order(numbers, points.series_id, time, list(held.values()))
         yield pa.table(
             {
                 "metric": pa.DictionaryArray.from_arrays(pa.array(numbers[order]), pa.array(present)),
-                "series_id": pa.array(batch.series_id[part][order]),
+                "series_id": pa.array(points.series_id[order]),
                 "time": pa.array(time[order]),
-                "start": pa.array(batch.start[part][order]),
+                "start": pa.array(points.start[order]),
                 **{name: pa.array(column[order]) for name, column in held.items()},
             }
         )
@@ -71,22 +68,6 @@ def joined(tables: Sequence[pa.Table]) -> tuple[Batch, I32, list[str]]:
     columns = [table.column(name).to_numpy() for name in ("series_id", "time", "start", "value")]
     metric = table.column("metric").chunk(0)
     return Batch({}, *columns), metric.indices.to_numpy(), metric.dictionary.to_pylist()
-
-
-def value_columns(values: npt.NDArray[np.float64], columns: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
-    """Return values as a table holds them: whole numbers and bits, or in older ones bits, or as they are.
-
-    Minus zero is held as zero, as the two are equal.
-    """
-    if BITS not in columns:
-        return {"value": values}
-    values = values + 0.0
-    bits = values.view(np.uint64)
-    if WHOLE not in columns:
-        return {BITS: bits}
-    are_whole = (np.abs(values) < _LARGEST) & (np.trunc(values) == values)
-    whole = np.where(are_whole, values, 0.0).astype(np.int64)
-    return {WHOLE: whole, BITS: np.where(are_whole, np.uint64(0), bits)}
 
 
 def _by_days(time: npt.NDArray[np.uint64]) -> Iterator[slice | npt.NDArray[np.bool_]]:

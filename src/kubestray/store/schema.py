@@ -38,6 +38,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from kubestray.store.states import STATES
+from kubestray.store.values import COLUMNS, KEY
 
 HOUR_NS = 3600 * 10**9
 DAY_NS = 86_400 * 10**9
@@ -47,13 +48,6 @@ BLOCK_NS = 2 * HOUR_NS
 
 A search over the last hour then reads two hours, not the day of every series; shorter blocks make points
 larger on disk (`docs/decisions/0008-summaries.md` has the figures).
-"""
-
-WHOLE, BITS = "whole", "bits"
-"""The columns that hold a value: the whole number that it is, or else (then that is 0) its 64 bits.
-
-As numbers, whole ones compress better than as doubles. Of other values the engine can put the first bits of
-many together, then their second ones, and so on; half of these are alike.
 """
 
 _DURABLE = "fsync_after_insert = 1, fsync_part_directory = 1"
@@ -73,13 +67,11 @@ CREATE TABLE IF NOT EXISTS samples_local{{on}} (
     series_id UInt64 CODEC(ZSTD(1)) {_LONG_BLOCKS},
     time UInt64 CODEC(Delta, ZSTD(1)) {_LONG_BLOCKS},
     start UInt64 CODEC(ZSTD(1)),
-    {WHOLE} Int64 CODEC(ZSTD(3)),
-    {BITS} UInt64 CODEC(Delta(8), T64('bit'), ZSTD(1)),
-    value Float64 ALIAS if({BITS} = 0, toFloat64({WHOLE}), reinterpretAsFloat64({BITS}))
+    {COLUMNS}
 ) ENGINE = ReplacingMergeTree
 PARTITION BY intDiv(time, {DAY_NS})
 PRIMARY KEY (metric, intDiv(time, {BLOCK_NS}), series_id, time)
-ORDER BY (metric, intDiv(time, {BLOCK_NS}), series_id, time, {WHOLE}, {BITS})
+ORDER BY (metric, intDiv(time, {BLOCK_NS}), series_id, time, {KEY})
 SETTINGS {{settings}}, min_compress_block_size = 262144, min_bytes_for_wide_part = 8388608
 """
 
