@@ -18,7 +18,7 @@ from bench.estate import ESTATE, Shape, estate
 from bench.latency import latency
 from bench.receiving import receiving
 from bench.sizes import sizes
-from bench.thirty_days import PUBLISHED, compiling, history, peers
+from bench.thirty_days import PUBLISHED, history, passes, peers
 from kubestray.store.store import Store
 
 _RECEIVING = 60.0  # seconds of OTLP; of each further way a fifth
@@ -55,7 +55,11 @@ def _peers(folder: Path) -> dict[str, Any]:
 
 
 def _history(_: Path) -> dict[str, Any]:
-    return _over_estate(lambda store: compiling(store) | history(store) | _resident())
+    return _over_estate(lambda store: history(store) | _resident())
+
+
+def _passes(_: Path) -> dict[str, Any]:
+    return _over_estate(passes)
 
 
 def _resident() -> dict[str, int]:
@@ -67,8 +71,9 @@ PARTS = (
     Part("receiving", lambda folder: receiving(folder, _RECEIVING), 230),
     Part("latency", lambda folder: latency(folder, 110.0), 120),
     Part("sizes", lambda folder: sizes(folder, 30.0), 60),
+    Part("passes", _passes, 60),
+    Part("history", _history, 160),
     Part("peers", _peers, 200),
-    Part("history", _history, 130),
 )
 
 
