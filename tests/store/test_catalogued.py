@@ -99,8 +99,8 @@ def test_rows_are_in_the_order_of_the_table_and_each_once(drawn, columns):
     def kept(start: int, value: float) -> tuple[float, ...]:
         if WHOLE not in columns:
             return (bits(value + 0.0),) if columns == [BITS] else (value + 0.0,)
-        if COUNTED in columns and start:
-            return (0, int(value), 0) if value.is_integer() else (0, int(100 * value), bits(100.0))
+        if COUNTED in columns and start and value.is_integer():
+            return (0, int(value), 0)
         whole = (int(value), 0) if value.is_integer() else (0, bits(value))
         return whole if COUNTED not in columns else (whole[0], 0, whole[1])
 

@@ -129,7 +129,8 @@ class ResourceAttributes:
             len({*names, *own}) > limits.max_attributes  # they may have names in common
         ):
             raise Rejected(Reason.TOO_MANY_ATTRIBUTES)
-        if max(self.longest, _longest(own)) > limits.max_attribute_length:
+        longest = self.longest if not own else max(self.longest, _longest(own))
+        if longest > limits.max_attribute_length:
             raise Rejected(Reason.ATTRIBUTE_TOO_LONG)
 
 

@@ -104,7 +104,7 @@ def _counted(
     ones = are_whole & counters & ~seconds
     steps = np.where(ones, 1.0, 0.0)
     counted = _number(values, ones)
-    left = np.flatnonzero(counters & ~ones)
+    left = np.flatnonzero(counters & seconds)
     for size in _STEPS:
         with np.errstate(over="ignore"):  # what becomes infinite is not held so
             number = np.rint(values[left] * size)
