@@ -6,6 +6,7 @@ import gzip
 import json
 import socket
 import threading
+import time
 import zlib
 from contextlib import suppress
 from http.client import HTTPConnection
@@ -367,6 +368,25 @@ def test_an_offer_of_another_protocol_is_passed_over(receivers):
     """Java's own client offers HTTP/2 with its first request, whose body would be left out."""
     offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2_Settings": "AAEAAEAA"}
     assert post(receivers, GOOD[JSON], JSON, **offer).status == 200
+    assert receivers.store.values == [1.0]
+
+
+@pytest.mark.parametrize(
+    "first", ["Connection: Upg", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c\r\nHTTP2"]
+)
+def test_an_offer_of_another_protocol_may_come_in_pieces(receivers, first):
+    body = GOOD[JSON]
+    sent = (
+        b"POST /v1/metrics HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(body)
+    ) + body
+    cut = sent.index(first.encode()) + len(first)
+    with socket.create_connection(("127.0.0.1", receivers.http_port), timeout=30) as connection:
+        for piece in (sent[:cut], sent[cut : cut + 30], sent[cut + 30 :]):
+            connection.sendall(piece)
+            time.sleep(0.05)
+        assert connection.makefile("rb").readline() == b"HTTP/1.1 200 OK\r\n"
     assert receivers.store.values == [1.0]
 
 

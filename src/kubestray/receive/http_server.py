@@ -23,6 +23,8 @@ _CONNECTIONS = 1000
 _STOP_SECONDS = 5
 _START_SECONDS = 10.0
 
+_OFFER = re.compile(rb"\r\n(?:connection:[^\r\n]*\bupgrade\b|upgrade:)", re.IGNORECASE)
+"""What tells in headers that another protocol is offered: both are there, in any order."""
 _UPGRADE = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 
 
@@ -39,6 +41,8 @@ class _Protocol(HttpToolsProtocol):
     """Bytes of headers and trailers of the request."""
     _unread = 0
     """Bytes that came since the parser last told of headers or body."""
+    _offered = b""
+    """Headers with an offer of another protocol that have not all come yet."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -56,9 +60,17 @@ class _Protocol(HttpToolsProtocol):
 
         Java's own client offers HTTP/2 so with its first request. The parser would leave out the body.
         """
-        end = data.find(b"\r\n\r\n", 0, _HEADER_BYTES) if self._waits() else -1
-        if end < 0 or not _UPGRADE.search(data, 0, end):
+        if not self._waits():
             return data
+        data, self._offered = self._offered + data, b""
+        end = data.find(b"\r\n\r\n", 0, _HEADER_BYTES)
+        if not _OFFER.search(data, 0, _HEADER_BYTES if end < 0 else end):
+            return data
+        if end < 0:
+            if len(data) > _HEADER_BYTES:
+                return data  # it is refused
+            self._offered = data
+            return b""
         return _UPGRADE.sub(b"", data[:end]) + data[end:]
 
     def on_message_begin(self) -> None:
