@@ -1,9 +1,10 @@
 """Starts the command in new processes that need not import it: that is most of the work of a short command.
 
 One process imports the product and does nothing else. For each command it is asked for it forks: the child
-has arguments, environment, folder and files of its own, and runs to its end as the installed script does. It
-is not forked from the test, whose process has an engine and threads. The engine is not imported before the
-fork: it starts threads. ``python starter.py`` is the process that forks, `start` asks it.
+has arguments, environment, folder and files of its own, and runs to its end as the installed script does, but
+for the last step of Python (`_run_to_the_end`). It is not forked from the test, whose process has an engine
+and threads. The engine is not imported before the fork: it starts threads. ``python starter.py`` is the
+process that forks, `start` asks it.
 """
 
 from __future__ import annotations
