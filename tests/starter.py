@@ -1,9 +1,10 @@
 """Starts the command in new processes that need not import it: that is most of the work of a short command.
 
 One process imports the product and does nothing else. For each command it is asked for it forks: the child
-has arguments, environment, folder and files of its own, and runs to its end as the installed script does. It
-is not forked from the test, whose process has an engine and threads. The engine is not imported before the
-fork: it starts threads. ``python starter.py`` is the process that forks, `start` asks it.
+has arguments, environment, folder and files of its own, and runs to its end as the installed script does, but
+for the last step of Python (`_run_to_the_end`). It is not forked from the test, whose process has an engine
+and threads. The engine is not imported before the fork: it starts threads. ``python starter.py`` is the
+process that forks, `start` asks it.
 """
 
 from __future__ import annotations
@@ -177,12 +178,32 @@ def _become(told: dict[str, Any]) -> None:
     sys.argv = ["kubestray", *told["arguments"]]
 
 
+def _run_to_the_end() -> None:
+    """Run the command and end as Python does, but for its last step: to take all modules apart.
+
+    They are those of this process as well, so the child would copy their memory first, and that is half the
+    work of a short command. What fails otherwise than by an exit code ends as in any process.
+    """
+    from kubestray.cli import main
+
+    code: object = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code or 0
+    if not isinstance(code, int):
+        sys.exit(code)
+    threading._shutdown()  # waits for the threads that are left
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code & 0xFF)
+
+
 if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as asked:
         _import_all()
         told = _serve(asked)
     if told is not None:
         _become(told)
-        from kubestray.cli import main
-
-        main()
+        _run_to_the_end()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +72,14 @@ class YamlFile:
         entry = self._entries.get(key)
         if entry is None or not isinstance(entry.node, yaml.ScalarNode):
             return partial(_always, self.place(key))
-        offsets = text_offsets(self._source, entry.node, entry.column)
-        last = len(str(entry.node.value).rstrip())
+        node, last = entry.node, len(str(entry.node.value).rstrip())
+
+        @cache  # read when it is first asked for: nobody does of most texts, and it takes as long as the YAML
+        def offsets() -> list[int]:
+            return text_offsets(self._source, node, entry.column)
 
         def find(offset: int) -> Position:
-            return self._position(offsets[offset] if offset < last else offsets[-1])
+            return self._position(offsets()[offset] if offset < last else offsets()[-1])
 
         return find
 

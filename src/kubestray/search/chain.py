@@ -15,7 +15,7 @@ from kubestray.search.fold import folded, is_joined, is_null
 from kubestray.search.never_null import Names, is_filled
 from kubestray.search.plan import Assignment, Column
 from kubestray.search.values import Shape
-from kubestray.store.trees import Tree, array, call, column, is_somewhere, number, over
+from kubestray.store.trees import Tree, array, call, column, is_somewhere, number, over, walked
 
 Chain = list[Assignment]
 """Columns in the order in which they are computed; each may read those before it."""
@@ -51,12 +51,11 @@ def read(*trees: Tree) -> Names:
     """Return the names of the columns that trees read; no parameter of a lambda is called as a column is."""
     names: set[str] = set()
     parameters: set[str] = set()
-    for tree in trees:
-        for node in tree.walk():
-            if isinstance(node, exp.Column):
-                names.add(node.name)
-            elif isinstance(node, exp.Lambda):
-                parameters.update(parameter.name for parameter in node.expressions)
+    for node in walked(*trees):
+        if isinstance(node, exp.Column):
+            names.add(node.name)
+        elif isinstance(node, exp.Lambda):
+            parameters.update(parameter.name for parameter in node.expressions)
     return frozenset(names - parameters)
 
 
@@ -78,6 +77,8 @@ def _read_later(made: Chain, wanted: Names) -> Chain:
 def _asked_at_once(step: Chain) -> Chain:
     """Ask once what holds in some row of the whole result, where a step asks for each of its columns."""
     if not step:
+        return step
+    if not any(map(is_somewhere, walked(*(tree for _, tree in step)))):
         return step
     asked: list[Tree] = []
     answers = Column(_OWN + step[0][0].number, Shape.MULTI)
@@ -138,7 +139,8 @@ def _joined(pieces: Iterable[Tree]) -> Tree:
 
 
 def _uses(made: Chain) -> Counter[str]:
-    return Counter(found.name for _, tree in made for found in tree.find_all(exp.Column))
+    nodes = walked(*(tree for _, tree in made))
+    return Counter(found.name for found in nodes if isinstance(found, exp.Column))
 
 
 def _joined_at_once(made: Chain, wanted: Names) -> Chain:
@@ -177,8 +179,9 @@ def _read_in_place(made: Chain, wanted: Names) -> Chain:
     for one, tree in made:
         theirs = {
             found.name: kept[found.name][1]
-            for found in tree.find_all(exp.Column)
-            if found.name in kept
+            for found in walked(tree)
+            if isinstance(found, exp.Column)
+            and found.name in kept
             and uses[found.name] == 1
             and found.name not in wanted
             and not found.find_ancestor(exp.Lambda, exp.Window)
@@ -192,8 +195,12 @@ def _read_in_place(made: Chain, wanted: Names) -> Chain:
 
 def _can_stand_inside(tree: Tree) -> bool:
     """Tell whether a tree is the same if it is written within another one, and not too deep for that."""
-    alone = tree.find(exp.Window) or any(found.this == "rand" for found in tree.find_all(exp.Anonymous))
+    alone = any(isinstance(node, exp.Window) or _is_random(node) for node in walked(tree))
     return not alone and _depth(tree) <= _DEEP
+
+
+def _is_random(node: Tree) -> bool:
+    return isinstance(node, exp.Anonymous) and node.this == "rand"
 
 
 def _depth(tree: Tree) -> int:
@@ -205,7 +212,7 @@ def _name(tree: Tree) -> str:
 
 
 def _is_small(tree: Tree) -> bool:
-    nodes = list(tree.walk())
+    nodes = walked(tree)
     return len(nodes) <= _SMALL and not any(isinstance(node, exp.Column | exp.Window) for node in nodes)
 
 
@@ -222,7 +229,7 @@ def replaced(tree: Tree, known: Mapping[str, Tree]) -> Tree:
 
 def multiplies(tree: Tree) -> bool:
     """Tell whether a tree makes several rows of one."""
-    return any(found.this == "arrayJoin" for found in tree.find_all(exp.Anonymous))
+    return any(isinstance(node, exp.Anonymous) and node.this == "arrayJoin" for node in walked(tree))
 
 
 def _levels(made: Iterable[Assignment]) -> list[Chain]:

@@ -11,6 +11,26 @@ from kubestray.store.moments import Moment
 Tree = exp.Expr
 
 
+def walked(*trees: Tree) -> list[Tree]:
+    """Return the nodes of trees, each before those within it; a column is one node, without its name.
+
+    The walk that trees have themselves takes several times as long.
+    """
+    found: list[Tree] = []
+    left = list(trees)
+    while left:
+        node = left.pop()
+        found.append(node)
+        if isinstance(node, exp.Column):
+            continue
+        for value in node.args.values():
+            if isinstance(value, Tree):
+                left.append(value)
+            elif type(value) is list:
+                left += [one for one in value if isinstance(one, Tree)]
+    return found
+
+
 def column(name: str) -> exp.Column:
     """Refer to a column by a name of ours."""
     return exp.column(exp.to_identifier(name))
@@ -213,4 +233,4 @@ def somewhere(condition: Tree) -> Tree:
 
 def is_somewhere(tree: Tree) -> bool:
     """Tell whether a tree was made by `somewhere`."""
-    return bool(tree.meta.get("somewhere"))
+    return isinstance(tree, exp.Window) and bool(tree.meta.get("somewhere"))
