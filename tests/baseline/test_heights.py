@@ -1,4 +1,4 @@
-"""What a height says of restlessness: a line of least squares, learned point by point, and what comes of it."""
+"""What a height says of restlessness: a line of least squares, learned point by point, and what it is for."""
 
 from __future__ import annotations
 
