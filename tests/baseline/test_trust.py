@@ -31,7 +31,7 @@ def _heaviest(values) -> str:
 
 def test_the_view_that_knows_a_metric_best_weighs_most():
     chance = np.random.default_rng(0)
-    steps = 6 * 288
+    steps = 4 * 288
     assert _heaviest(1000 + chance.normal(0, 1, steps).cumsum()) == "difference"
     wave = 100 * np.sin(2 * np.pi * np.arange(steps) / 288)
     assert _heaviest(500 + wave + chance.normal(0, 9, steps)) == "seasonal"
