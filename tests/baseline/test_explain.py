@@ -59,7 +59,8 @@ def test_it_says_what_the_fleet_said(told):
 def test_the_parts_add_up(told):
     found = explained(told)
     for metric in found.metrics:
-        assert metric.score == pytest.approx(np.mean([view.score for view in metric.views]))
+        assert metric.score == pytest.approx(sum(view.weight * view.score for view in metric.views))
+        assert sum(view.weight for view in metric.views) == pytest.approx(1.0)
         for view in metric.views:
             # The Pareto survival through one block in ten at `usual_high`, less beyond the cap.
             away = abs(view.deviations) / view.usual_high

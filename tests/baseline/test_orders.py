@@ -65,6 +65,8 @@ def test_what_a_lock_holds_is_what_was_known_when_it_was_given():
     assert mine.location[0, 0] == theirs.location[0, 0]
     assert (mine.profile[0] == theirs.profile[0]).all()
     assert held.fleet.views.xi[0] == then.fleet.views.xi[0]
+    assert held.fleet.heights.points[0] == then.fleet.heights.points[0] < held.fleet.heights.points[1]
+    assert held.fleet.heights.together[0] == then.fleet.heights.together[0]
     # What follows the last hour goes on.
     assert mine.location[2, 0] > 2 * theirs.location[2, 0]
 

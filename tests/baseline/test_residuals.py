@@ -20,7 +20,7 @@ def test_all_rows_at_once_equal_each_row_by_itself(step):
     views = Residuals(np.full(3, step))
     oracles = [Oracle(step) for _ in range(3)]
     for t, row in zip(times, values, strict=True):
-        got = views.advance(ALL, np.full(3, t), row)
+        got = views.advance(ALL, np.full(3, t), row).z
         want = np.array([o.point(t, v) for o, v in zip(oracles, row, strict=True)]).T
         np.testing.assert_allclose(got, want, rtol=1e-7, atol=1e-9)
 
@@ -32,7 +32,7 @@ def test_rows_that_are_missing_are_left_alone():
     chance = np.random.default_rng(1)
     for t, row in zip(times, values, strict=True):
         rows = np.flatnonzero(chance.random(4) < 0.6)
-        got = views.advance(rows, np.full(len(rows), t), row[rows])
+        got = views.advance(rows, np.full(len(rows), t), row[rows]).z
         want = np.array([oracles[r].point(t, row[r]) for r in rows]).reshape(-1, DISTANCES).T
         np.testing.assert_allclose(got, want, rtol=1e-7, atol=1e-9)
 
@@ -58,14 +58,14 @@ def test_a_metric_that_rests_between_pulses_equals_the_formulas():
     values = _pulses(0.12, 72)
     views, oracle = Residuals(np.array([60.0])), Oracle(60.0)
     for n, value in enumerate(values):
-        got = views.advance(ALL, np.array([60.0 * n]), np.array([value]))[:, 0]
+        got = views.advance(ALL, np.array([60.0 * n]), np.array([value])).z[:, 0]
         np.testing.assert_allclose(got, oracle.point(60.0 * n, value), rtol=1e-7, atol=1e-9)
 
 
 def _distance_of(values, attack: float) -> float:
     views = Residuals(np.array([60.0]))
     for n, value in enumerate([*values, attack]):
-        got = views.advance(ALL, np.array([60.0 * n]), np.array([value]))
+        got = views.advance(ALL, np.array([60.0 * n]), np.array([value])).z
     return float(np.abs(got[0, 0]))
 
 
@@ -97,7 +97,7 @@ def test_what_lasts_stays_far_from_usual_where_single_points_are_lost_in_noise()
     values = chance.normal(0.0, 1.0, 24 * 360)
     values[-60:] += 1.5
     views = Residuals(np.array([10.0]))
-    found = [views.advance(ALL, np.array([10.0 * n]), np.array([v]))[:, 0] for n, v in enumerate(values)]
+    found = [views.advance(ALL, np.array([10.0 * n]), np.array([v])).z[:, 0] for n, v in enumerate(values)]
     last = np.abs(np.array(found))[-20:]
     assert last[:, SUSTAINED].min() > 2 * np.median(last[:, 0])
 
@@ -108,8 +108,29 @@ def test_weekends_are_known_by_weekends():
     values = np.where(weekend, 10.0, 100.0) + np.random.default_rng(0).normal(0, 1, len(times))
     views = Residuals(np.array([900.0]))
     found = [
-        views.advance(ALL, np.array([t]), np.array([v]))[4, 0] for t, v in zip(times, values, strict=True)
+        views.advance(ALL, np.array([t]), np.array([v])).z[4, 0] for t, v in zip(times, values, strict=True)
     ]
     first, last = np.abs(found[96 * 5 : 96 * 7]), np.abs(found[96 * 19 :])
     assert last.max() < 0.3 * first.max()
     assert views.season(ALL, views.bin_at(ALL, times[-1:]))[0][0] == pytest.approx(10.0, abs=1.0)
+
+
+def test_what_is_missed_is_told_in_the_unit_of_the_metric_and_how_high_it_was_expected():
+    steps = 5 * 288
+    times = 86400.0 * 4 + 300.0 * np.arange(steps)
+    values = 100 + 30 * np.sin(2 * np.pi * times / 86400) + np.random.default_rng(0).normal(0, 3, steps)
+    views = Residuals(np.array([300.0]))
+    height = []
+    for t, value in zip(times, values, strict=True):
+        expected = views.location[:, 0].copy()
+        missed = views.advance(ALL, np.array([t]), np.array([value]))
+        height.append(missed.height[0])
+        if t > times[0]:
+            np.testing.assert_allclose(
+                missed.z[:4, 0] * missed.width[:4, 0], (value - expected) * (t - times[0] >= 1500.0)
+            )
+    # A wave is the root of two of its deviations high, and a bin of a day is known once it was seen twice.
+    assert np.isnan(height[: 2 * 288]).all()
+    assert max(height[-288:]) == pytest.approx(2**0.5, abs=0.25)
+    assert min(height[-288:]) == pytest.approx(-(2**0.5), abs=0.25)
+    assert missed.width[4, 0] == pytest.approx(3.0, rel=0.3)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from baseline.fleets import feed, fleet_of, rhythm
 from kubestray.baseline.arrays import ALL
 from kubestray.baseline.bands import bands
+from kubestray.baseline.heights import Heights
 from kubestray.baseline.residuals import VIEWS
 from kubestray.baseline.snapshot import dump, load, merge
 from kubestray.baseline.stray import LEARNING, READY, STALE
@@ -54,6 +55,7 @@ def test_a_state_from_before_usual_moves_and_own_bounds_is_read():
     feed(fleet, times, values)
     arrays = dict(np.load(io.BytesIO(dump(fleet))))
     new = [f"residuals.{name}" for name in ("moves", "move", "move_hour", "move_hours")]
+    new += [f"heights.{name}" for name in Heights.fields]
     for name in (*new, "budget.own", "budget.own_bound"):
         del arrays[name]
     written = io.BytesIO()
@@ -172,7 +174,7 @@ def test_the_parts_of_a_score_add_up():
     fleet = fleet_of(6, 3)
     feed(fleet, times, values)
     scores = fleet.advance(ALL, np.full(6, times[-1] + 300), values[-1] * 3)
-    np.testing.assert_allclose(scores.metrics, scores.parts[: len(VIEWS)].mean(axis=0))
+    np.testing.assert_allclose(scores.metrics, (scores.trust * scores.parts[: len(VIEWS)]).sum(axis=0))
     mean = scores.metrics.reshape(3, 2).mean(axis=1)
     power_mean = np.sqrt((scores.metrics.reshape(3, 2) ** 2).mean(axis=1))
     level = 3 * np.log((mean + power_mean) / 2 + 0.5)

@@ -27,7 +27,7 @@ from kubestray.store.store import Store
 
 STEP = 5 * MINUTE
 START = NOW // DAY * DAY - 2 * DAY
-TEXT = "| mstats sum(io) AS io BY pod span=5m | stray io BY pod budget=1/7d history=1d"
+TEXT = "| mstats sum(io) AS io BY pod span=5m | stray io BY pod budget=1/1d history=1d"
 ALL = TEXT + " action=annotate"
 
 Row = dict[str, Any]

@@ -2,7 +2,8 @@
 
 The limits are where the views that an attack cannot move fast (global, ewma, seasonal) would by themselves
 make the alarm of an entity with this metric alone. The short mean and the difference follow the last
-values, so they say nothing about what is normal.
+values, so they say nothing about what is normal. Here views count alike, however they are trusted: the one
+that knows a metric best follows it soonest, and one spike is to move no limit.
 """
 
 from __future__ import annotations
@@ -96,6 +97,8 @@ def steady(fleet: Stray, rows: Ints, times: Floats) -> Steady:
             np.sqrt(state.level_variance[rows] + floor * floor),
         ]
     )
+    height = np.where(seen, (expected - state.location[0, rows]) / scale[0], np.nan)
+    scale[1:] *= fleet.heights.breadth(rows, height, state.moving(rows))
     lived = state.count[rows] > 5
     season = seen & (state.seasonal_count[rows] > 20)
     return Steady(location, scale, np.stack([lived, lived, season]))

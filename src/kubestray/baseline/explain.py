@@ -31,8 +31,9 @@ _ROUNDS = 24
 @dataclass(frozen=True, slots=True)
 class View:
     """One of the five residuals of a metric: what it expected, how many of its deviations the value was
-    off, the tail by which that is judged (one block of ten minutes in ten exceeds ``usual_high``), and its
-    score, -log10 of how probable a block with as much is. None where the view does not know enough yet.
+    off, the tail by which that is judged (one block of ten minutes in ten exceeds ``usual_high``), its
+    score, -log10 of how probable a block with as much is, and its ``weight`` among the views of the metric,
+    which come to 1. None where the view does not know enough yet.
     """
 
     name: str
@@ -41,6 +42,7 @@ class View:
     usual_high: float
     tail_index: float
     score: float
+    weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Metric:
     fired.
 
     ``quiet`` is the nearest value with which, all else the same, there would have been no alarm: None if
-    there is none, or was no alarm. ``score`` is the mean of the scores of its ``views``.
+    there is none, or was no alarm. ``score`` is the mean of the scores of its ``views``, as they weigh.
     """
 
     name: str
@@ -244,6 +246,7 @@ def _metric(
             math.exp(float(fleet.views.ln_u[view * rows + place])),
             float(fleet.views.xi[view * rows + place]),
             float(found.scores.parts[view, row]),
+            float(found.scores.trust[view, row]),
         )
         for view, name in enumerate(VIEWS)
     )

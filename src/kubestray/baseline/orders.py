@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 
 from kubestray.baseline.arrays import Arrays, Ints
+from kubestray.baseline.heights import Heights
 from kubestray.baseline.stray import Stray
 
 What = Literal["lock", "unlock", "reset"]
@@ -72,6 +73,7 @@ def locked(fleet: Stray, entities: Ints) -> Iterator[None]:
     assert not isinstance(streams, slice)
     held: list[tuple[Arrays, str, int | None, Ints]] = [
         *((fleet.residuals, name, view, rows) for name, view in _RESIDUALS),
+        *((fleet.heights, name, None, rows) for name in Heights.fields),
         *((fleet.views, name, None, streams) for name in _TAILS),
         *((fleet.whole, name, None, entities) for name in _TAILS),
         *((fleet.budget, name, None, entities) for name in _OWN),

@@ -7,6 +7,8 @@ normal. The formulas and the choice of views: section 1a of the method in docs/d
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from kubestray.baseline.arrays import Arrays, Flags, Floats, Ints, Rows
@@ -54,6 +56,21 @@ def rate(half_life: float | Floats, step: Floats) -> Floats:
     return np.asarray(1.0 - np.exp2(-step / half_life), dtype=np.float64)
 
 
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """How far the values of a step were from what was expected.
+
+    ``z`` (`DISTANCES`, rows) is in standard deviations of each view, signed; a view that does not know
+    enough yet gives 0. ``width`` (`VIEWS`, rows) is that deviation in the unit of the metric; the global one
+    stands in for a bin of the day that is not known. ``height`` (rows) is how far what that bin lets expect
+    is above the mean of all hours, in global deviations; NaN if it is not known.
+    """
+
+    z: Floats
+    width: Floats
+    height: Floats
+
+
 class Residuals(Arrays):
     """The views of ``n`` metrics, each with its step in seconds."""
 
@@ -94,11 +111,10 @@ class Residuals(Arrays):
         self._hours_each = np.minimum(1.0, step / 3600.0)
         self._bin_length = np.maximum(DAY / BINS, step)
 
-    def advance(self, rows: Rows, times: Floats, values: Floats) -> Floats:
+    def advance(self, rows: Rows, times: Floats, values: Floats) -> Missed:
         """Take the next point of each row, and return how far it was from each view's expectation.
 
-        ``times`` are seconds since 1970, ``values`` finite. The result has shape (`DISTANCES`, rows), in
-        standard deviations of the view, signed; a view that does not know enough yet gives 0.
+        ``times`` are seconds since 1970, ``values`` finite.
         """
         count = self.count[rows] + 1.0
         self.count[rows] = count
@@ -107,15 +123,21 @@ class Residuals(Arrays):
             at = first if isinstance(rows, slice) else rows[first]
             self.location[:, at] = values[first]
         usual = self.location[_GLOBAL, rows].copy()
-        z = np.empty((DISTANCES, len(values)))
+        z, width = np.empty((DISTANCES, len(values))), np.empty((len(VIEWS), len(values)))
         floor = self.floor(rows)
         known = count > _CLIP_FROM
         self._learn_move(rows, times, values)
-        z[:4] = self._steady(rows, values, floor, count, known)
+        z[:4], width[:4] = self._steady(rows, values, floor, count, known)
         z[:4, count <= _SCORE_FROM] = 0.0
-        z[4], season, seen = self._seasonal(rows, times, values, floor)
+        z[4], width[4], season, seen = self._seasonal(rows, times, values, floor)
+        width[4] = np.where(width[4] > 0, width[4], width[_GLOBAL])
+        height = np.where(seen, (season - usual) / width[_GLOBAL], np.nan)
         z[SUSTAINED] = self._sustain(rows, values - np.where(seen, season, usual), floor, count)
-        return z
+        return Missed(z, width, height)
+
+    def moving(self, rows: Rows) -> Floats:
+        """Return the share of its points at which each row moved."""
+        return np.asarray(self.moves[rows] / np.maximum(self.count[rows], 1.0))
 
     def floor(self, rows: Rows) -> Floats:
         """Return the least standard deviation that is believed: a constant that moves a little is no news."""
@@ -159,7 +181,9 @@ class Residuals(Arrays):
         now = np.where(known, now, (now + BINS) % (KINDS * BINS))
         return self.profile[number, now], self.profile_count[number, now] >= _SEEN
 
-    def _steady(self, rows: Rows, values: Floats, floor: Floats, count: Floats, known: Flags) -> Floats:
+    def _steady(
+        self, rows: Rows, values: Floats, floor: Floats, count: Floats, known: Flags
+    ) -> tuple[Floats, Floats]:
         location, variance = self.location[:, rows], self.variance[:, rows]
         missed = values - location
         scale = np.sqrt(variance + _FLOOR_SHARE * (floor * floor))
@@ -174,7 +198,7 @@ class Residuals(Arrays):
         # The short mean and the last value follow the data as it is: they are what "just now" means.
         clipped[_SHORT:] = missed[_SHORT:]
         self.location[:, rows] = location + np.maximum(self._location_rate[:, rows], warm) * clipped
-        return np.asarray(missed / scale)
+        return missed / scale, scale
 
     def _sustain(self, rows: Rows, missed: Floats, floor: Floats, count: Floats) -> Floats:
         """Learn how far off the last minutes were on average, and return it."""
@@ -191,8 +215,10 @@ class Residuals(Arrays):
 
     def _seasonal(
         self, rows: Rows, times: Floats, values: Floats, floor: Floats
-    ) -> tuple[Floats, Floats, Flags]:
-        """Return how far values are off their bin of the day, what that let expect, and if it is known."""
+    ) -> tuple[Floats, Floats, Floats, Flags]:
+        """Return how far values are off their bin of the day, the deviation that this is told in (0 if there
+        is none yet), what the bin let expect, and if it is known.
+        """
         now = self.bin_at(rows, times)
         changed = now != self.bin[rows]
         if changed.any():
@@ -201,7 +227,7 @@ class Residuals(Arrays):
         if not seen.any():
             self.bin_sum[rows] += values
             self.bin_count[rows] += 1.0
-            return np.zeros(len(values)), expected, seen
+            return np.zeros(len(values)), np.zeros(len(values)), expected, seen
         level, around = self.level[rows], self.seasonal_variance[rows]
         count = self.seasonal_count[rows] + seen
         self.seasonal_count[rows] = count
@@ -226,7 +252,8 @@ class Residuals(Arrays):
         own = self.profile_count[np.arange(len(self.step))[rows], now] >= _SEEN
         self.bin_sum[rows] += np.where(own, expected + np.clip(missed, -reach, reach), values)
         self.bin_count[rows] += 1.0
-        return np.where(seen & known, off / scale, 0.0), expected, seen
+        lived = seen & known
+        return np.where(lived, off / scale, 0.0), np.where(lived, scale, 0.0), expected, seen
 
     def _change_bin(self, rows: Rows, now: Ints, changed: Flags) -> None:
         """Put the average of the bin that ends into the profile, and begin the next."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from kubestray.baseline.arrays import Arrays, Ints
 from kubestray.baseline.stray import Stray
 
-_OF_METRICS = ("residuals", "views", "ramps")
+_OF_METRICS = ("residuals", "heights", "views", "ramps")
 """Parts whose rows are metrics; those of the others are entities."""
 
 Chosen = tuple[Ints, int]

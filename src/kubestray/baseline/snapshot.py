@@ -13,6 +13,7 @@ from typing import cast
 import numpy as np
 
 from kubestray.baseline.arrays import Flags
+from kubestray.baseline.heights import Heights
 from kubestray.baseline.ramps import Ramps
 from kubestray.baseline.residuals import Residuals
 from kubestray.baseline.resize import of_first
@@ -22,8 +23,8 @@ from kubestray.model.errors import KubestrayError
 
 VERSION = 3
 """1 had no phases, no direction and no head, 2 neither a view of what lasts nor weekends. What else was added
-since then (the usual moves of a metric, the hours of each entity) is blank where a state lacks it, as for a
-metric and an entity that are new.
+since then (the usual moves of a metric, how restless it is at each height, the hours of each entity) is
+blank where a state lacks it, as for a metric and an entity that are new.
 """
 
 
@@ -85,6 +86,7 @@ def merge(one: Stray, other: Stray) -> Stray:
     merged = load(dump(one))
     newer = (other.seen.last > one.seen.last)[one.entity]
     _merge_residuals(merged.residuals, other.residuals, newer)
+    _merge_heights(merged.heights, other.heights)
     _merge_tails(merged.views, load(dump(other)).views)
     _merge_tails(merged.whole, load(dump(other)).whole)
     merged.budget.merge(other.budget)
@@ -124,6 +126,19 @@ def _merge_residuals(into: Residuals, other: Residuals, newer: Flags) -> None:
     into.profile_count = total
     into.count = into.count + other.count
     into.seasonal_count = into.seasonal_count + other.seasonal_count
+
+
+def _merge_heights(into: Heights, other: Heights) -> None:
+    """Put the points of both lines on one: what is between their means counts as well."""
+    points = into.points + other.points
+    share = other.points / np.maximum(points, 1.0)
+    higher, more = other.height - into.height, other.usual - into.usual
+    between = share * (1.0 - share) * higher
+    into.spread += share * (other.spread - into.spread) + between * higher
+    into.together += share * (other.together - into.together) + between * more
+    into.height += share * higher
+    into.usual += share * more
+    into.points = points
 
 
 def _take_ramps(into: Ramps, other: Ramps, take: Flags) -> None:

@@ -9,9 +9,11 @@ import numpy as np
 
 from kubestray.baseline.arrays import ALL, Arrays, Flags, Floats, Ints, Rows
 from kubestray.baseline.decision import FleetBudget
+from kubestray.baseline.heights import Heights
 from kubestray.baseline.ramps import Ramps
-from kubestray.baseline.residuals import DISTANCES, VIEWS, Residuals, rate
+from kubestray.baseline.residuals import DISTANCES, SUSTAINED, VIEWS, Residuals, rate
 from kubestray.baseline.tails import Prior, Tails
+from kubestray.baseline.trust import trust
 
 VIEW_PRIOR = Prior(ln_u=float(np.log(4.0)), ln_u_blocks=100, xi=0.5, xi_blocks=20, decades=1.7)
 ENTITY_PRIOR = Prior(ln_u=0.0, ln_u_blocks=150, xi=0.75, xi_blocks=30, decades=3.0)
@@ -24,8 +26,8 @@ LEARNING_SECONDS = 3600.0
 """An entity raises no alarm on its own account before it was seen for this long."""
 STALE_SECONDS = 86400.0
 _LINGER_SECONDS = 900.0
-_LASTING = np.array([1.0] * len(VIEWS) + [2.0])
-"""What each view weighs where scores are to last: the means of minutes twice."""
+_LASTING = 2.0 / (len(VIEWS) + 2.0)
+"""What the means of minutes weigh where scores are to last: twice as much as a view does on average."""
 _HIGHEST = 100.0
 _NEAR = 2.0**-5
 """A distance the other way is learned as hardly any: it is known, and not rare."""
@@ -37,8 +39,9 @@ class Scores:
     an alarm. ``score`` lingers (`Lingering`), ``moment`` is that of the step alone, which decides.
 
     ``metrics`` (rows of the step) is the rarity of each metric, the mean of those of its ``parts`` that are
-    of `VIEWS`. Parts (`DISTANCES`, rows) are -log10 of a probability each; ``z`` of the same shape is how
-    many deviations off each view was, signed.
+    of `VIEWS`, weighed by ``trust`` (`VIEWS`, rows). Parts (`DISTANCES`, rows) are -log10 of a probability
+    each; ``z`` of the same shape is how many deviations off each view was, signed, where the deviation is
+    that of the height at which the metric was expected.
     ``level`` is what an entity's metrics come to together, of which the score is a distance in its own
     tail. ``rising`` are the entities found to be on a slow ramp, which is an alarm whatever the score.
     """
@@ -50,6 +53,7 @@ class Scores:
     metrics: Floats
     parts: Floats
     z: Floats
+    trust: Floats
     level: Floats
     rising: Ints
 
@@ -77,6 +81,7 @@ class Stray:
         entity_step = np.ones(self.entities)
         np.maximum.at(entity_step, self.entity, self.step)
         self.residuals = Residuals(self.step)
+        self.heights = Heights(self.step)
         of_metrics = None if phase is None else phase[self.entity]
         self.views = Tails(self.step, VIEW_PRIOR, copies=DISTANCES, phase=of_metrics)
         self.whole = Tails(entity_step, ENTITY_PRIOR, phase=phase)
@@ -88,7 +93,7 @@ class Stray:
     def parts(self) -> dict[str, Arrays]:
         """Return the parts of the state by name."""
         return {
-            "residuals": self.residuals, "views": self.views, "whole": self.whole,
+            "residuals": self.residuals, "heights": self.heights, "views": self.views, "whole": self.whole,
             "budget": self.budget, "seen": self.seen, "ramps": self.ramps, "lingering": self.lingering,
         }  # fmt: skip
 
@@ -98,7 +103,9 @@ class Stray:
         ``rows`` ascend and name a row once; ``times`` are seconds since 1970 and never fall; values are
         finite. A score depends on no later point. The cost does not depend on how much was seen before.
         """
-        z = self.residuals.advance(rows, times, values)
+        missed = self.residuals.advance(rows, times, values)
+        moving = self.residuals.moving(rows)
+        z = self.heights.advance(rows, missed.height, missed.z, moving)
         away = self._away(z)
         self.views.close(rows, times)
         streams = self.views.streams(rows)
@@ -106,11 +113,12 @@ class Stray:
         parts = self.views.score(streams, flat).reshape(away.shape)
         with np.errstate(divide="ignore"):
             self.views.observe(streams, np.log(flat))
-        metrics = parts[: len(VIEWS)].mean(axis=0)
+        weight = trust(missed.width, moving)
+        metrics = (weight * parts[: len(VIEWS)]).sum(axis=0)
         rising = self.ramps.advance(rows, times, values)
         if self.direction == "down":
             rising = rising[:0]
-        return self._fused(self.entity[rows], times, metrics, (parts, z), rising)
+        return self._fused(self.entity[rows], times, metrics, (parts, z, weight), rising)
 
     def _away(self, z: Floats) -> Floats:
         """Return how far values are from what each view expected, in the direction that counts."""
@@ -120,7 +128,7 @@ class Stray:
         return np.where(z == 0.0, 0.0, np.maximum(far, _NEAR))
 
     def _fused(
-        self, whose: Ints, times: Floats, metrics: Floats, views: tuple[Floats, Floats], rising: Ints
+        self, whose: Ints, times: Floats, metrics: Floats, views: tuple[Floats, Floats, Floats], rising: Ints
     ) -> Scores:
         """Put the metrics of each entity together, measure the result against the entity's own past,
         decide.
@@ -129,7 +137,8 @@ class Stray:
         present = np.flatnonzero(count)
         at: Rows = ALL if len(present) == self.entities else present
         level = _level(together(whose, metrics, count)[present])
-        lasting = _level(together(whose, np.average(views[0], axis=0, weights=_LASTING), count)[present])
+        minutes = metrics + _LASTING * (views[0][SUSTAINED] - metrics)
+        lasting = _level(together(whose, minutes, count)[present])
         moment = np.zeros(self.entities)
         np.maximum.at(moment, whose, times)
         moment = moment[present]
