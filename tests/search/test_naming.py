@@ -158,21 +158,6 @@ def test_either_name_finds_the_points_and_a_wildcard_counts_them_once(store: Sto
     assert rows(store, "| mcatalog values(metric_name) AS n WHERE index=*") == [{"n": "process.threads"}]
 
 
-def test_a_host_is_a_node_and_a_node_is_no_host(store: Store) -> None:
-    put(store, "m", Kind.GAUGE, (1.0,), **{"host.name": "plain"})
-    put(store, "m", Kind.GAUGE, (2.0,), **{"host.name": "ip-10-0-0-1", "k8s.node.name": "both"})
-    put(store, "m", Kind.GAUGE, (4.0,), **{"k8s.node.name": "cluster"})
-    assert rows(store, "| mstats sum(m) AS n WHERE index=* BY k8s.node.name") == [
-        {"k8s.node.name": "both", "n": 2},
-        {"k8s.node.name": "cluster", "n": 4},
-        {"k8s.node.name": "plain", "n": 1},
-    ]
-    assert rows(store, "| mstats sum(m) AS n WHERE index=* BY host.name") == [
-        {"host.name": "ip-10-0-0-1", "n": 2},
-        {"host.name": "plain", "n": 1},
-    ]
-
-
 def test_attributes_have_both_names_in_rows_and_in_clauses(store: Store) -> None:
     put(store, "process.cpu.utilization", Kind.GAUGE, (0.5,), **{"cpu.mode": "user", "k8s.node.name": "n1"})
     put(store, "process.cpu.utilization", Kind.GAUGE, (0.25,), state="user", **{"node": "n1"})
