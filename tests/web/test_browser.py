@@ -204,6 +204,18 @@ def test_a_search_is_completed_and_run(page):
     assert page.locator("table.dense td").count() == 1
 
 
+def test_a_word_is_taken_while_the_next_answer_is_on_its_way(page):
+    page.goto("/search")
+    page.fill("#text", "")
+    page.type("#text", "| mstats avg(tcp.")
+    page.locator("#completions .word", has_text="tcp.bytes").first.wait_for()
+    page.route("**/api/v1/search/complete*", lambda route: None)  # it never answers
+    page.type("#text", "by")
+    page.keyboard.press("Tab")
+    assert page.input_value("#text") == "| mstats avg(tcp.bytes"
+    page.unroute("**/api/v1/search/complete*")
+
+
 def test_the_caret_goes_to_the_error(page):
     page.goto("/search?" + urlencode({"text": "| makeresults\n| evl a=1"}))
     assert page.evaluate("document.getElementById('text').selectionStart") == len("| makeresults\n| ")

@@ -32,8 +32,8 @@
     area.style.height = `${Math.min(480, Math.max(120, area.scrollHeight + 2))}px`;
   };
 
-  let words = [], chosen = -1, asked = 0, timer = 0;
-  const close = () => { list.hidden = true; words = []; chosen = -1; area.setAttribute("aria-expanded", "false"); area.removeAttribute("aria-activedescendant"); };
+  let words = [], told = "", chosen = -1, asked = 0, timer = 0;
+  const close = () => { clearTimeout(timer); asked++; list.hidden = true; words = []; chosen = -1; area.setAttribute("aria-expanded", "false"); area.removeAttribute("aria-activedescendant"); };
   const choose = (to) => {
     chosen = (to + words.length) % words.length;
     [...list.children].forEach((item, place) => item.setAttribute("aria-selected", String(place === chosen)));
@@ -41,8 +41,11 @@
     area.setAttribute("aria-activedescendant", list.children[chosen].id);
   };
   const take = (place) => {
-    const one = words[place];
-    area.setRangeText(one.word, one.start, one.end, "end");
+    // What was typed since the words came goes on with one of them, or has nothing to do with them any more.
+    const one = words[place], typed = area.value.length - told.length;
+    const meant = area.value.slice(one.start, one.end + typed), asTold = told.slice(one.start, one.end);
+    if (typed === 0 || (typed > 0 && meant.startsWith(asTold) && one.word.toLowerCase().startsWith(meant.toLowerCase())))
+      area.setRangeText(one.word, one.start, one.end + typed, "end");
     close();
     area.focus();
     colour();
@@ -60,11 +63,13 @@
     return place;
   };
   const complete = async () => {
-    const mine = ++asked, caret = area.selectionStart, from = Math.max(0, caret - 3000);
-    const query = new URLSearchParams({ text: area.value.slice(from, caret + 200), caret: String(caret - from) });
+    const mine = ++asked, text = area.value, caret = area.selectionStart, from = Math.max(0, caret - 3000);
+    const query = new URLSearchParams({ text: text.slice(from, caret + 200), caret: String(caret - from) });
     const answer = await fetch(`/api/v1/search/complete?${query}`);
+    const found = answer.ok ? await answer.json() : [];
     if (mine !== asked || !answer.ok || document.activeElement !== area) return;
-    words = (await answer.json()).map((one) => ({ ...one, start: one.start + from, end: one.end + from }));
+    told = text;
+    words = found.map((one) => ({ ...one, start: one.start + from, end: one.end + from }));
     if (!words.length) return close();
     list.replaceChildren(...words.map((one, place) => {
       const item = document.createElement("li");
