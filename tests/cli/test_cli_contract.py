@@ -46,6 +46,17 @@ def test_help_imports_nothing_heavy(words):
     assert told.stderr.strip() == ""
 
 
+def test_a_command_runs_without_loading_pandas(tmp_path):
+    script = (
+        "import sys\nfrom kubestray.cli import main\ntry:\n    main()\n"
+        "finally:\n    print('pandas' in sys.modules, 'pyarrow' in sys.modules, file=sys.stderr)"
+    )
+    words = ["search", "--store", str(tmp_path / "store"), "--format", "json", "| makeresults | eval a=1"]
+    told = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=True)
+    assert [row["a"] for row in json.loads(told.stdout)] == [1]
+    assert told.stderr.splitlines()[-1] == "False True"
+
+
 def test_version():
     told = run("--version")
     assert (told.code, told.out.split()[0], told.err) == (0, "kubestray", "")

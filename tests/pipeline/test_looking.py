@@ -16,6 +16,7 @@ from kubestray.pipeline.looking import Looking
 from kubestray.pipeline.replaying import replay
 from kubestray.pipeline.schedule import LOOKED, Scheduler
 from kubestray.pipeline.setting_up import searching
+from kubestray.search.kept import Kept
 from kubestray.store.ledger import Ledger
 from kubestray.store.store import Store
 from kubestray.store.trees import column, select
@@ -141,10 +142,11 @@ def clock_of(time: int) -> str:
     return f"{time // MINUTE % 60:02}:{time // SECOND % 60:02}"
 
 
-def test_a_series_that_arrives_late_is_looked_at_when_it_does(embedded, content):
+@pytest.mark.parametrize("keeps", [False, True])
+def test_a_series_that_arrives_late_is_looked_at_when_it_does(embedded, content, keeps):
     place = {"k8s.cluster.name": "c", "k8s.namespace.name": "shop", "k8s.pod.name": "db-0"}
     odd = content.detections["Odd program"]
-    looking = Looking(embedded, content, MAKE)
+    looking = Looking(embedded, content, MAKE, Kept(embedded.changes) if keeps else None)
 
     def due(after: int, until: int) -> list[int]:
         found = looking.due(START + after * SECOND, START + until * SECOND)
@@ -213,3 +215,19 @@ def test_event_time_comes_as_far_as_points_settle_and_the_clock_is_a_while_behin
     assert min(delays) >= spread.delay
     assert max(delays) < spread.delay + 60 * SECOND
     assert len(delays) > 40
+
+
+def test_what_began_before_a_server_did_is_new_for_as_long_as_each_search_says(embedded, tmp_path):
+    for number, long in enumerate(("5s", "1m", "1m", "5m")):
+        text = ODD.replace("new_for: 5s", f"new_for: {long}").replace("Odd program", f"Odd {number}")
+        (tmp_path / f"{number}.yml").write_text(
+            text.replace("-8000-000000000001", f"-8000-00000000001{number}")
+        )
+    content = load_content([tmp_path])
+    place = {"k8s.cluster.name": "c", "k8s.namespace.name": "shop", "k8s.pod.name": "db-0"}
+    odd = series("memory", **place, path="/odd/a")
+    embedded.append(batch([(odd, START + second * SECOND, 0, 1.0) for second in (-32, 2)]))
+    found = Looking(embedded, content, MAKE).due(START, START + 5 * SECOND)
+    assert sorted((search.name, when) for search, when in found) == [
+        (f"Odd {number}", START + 5 * SECOND) for number in (1, 2, 3)
+    ]

@@ -106,3 +106,28 @@ def test_what_is_written_is_written_though_it_is_nothing(filled):
         request = Request(text, NOW, Span(NOW - HOUR, NOW), kept=Kept(filled.changes), lookups=Lookups())
         run_search(request, filled.query)
     assert written == [("made", []), ("made", [])]
+
+
+EMPTY = (
+    NOTHING[3],
+    *list(SOMETHING)[:2],
+    "| mstats max(*) AS m.* WHERE index=* host=a BY host span=1m",
+    "| mcatalog values(host) AS h WHERE index=* | append [ | mcatalog values(_dims) AS d WHERE index=* ]",
+    "| mstats max(load) AS load WHERE index=* BY host span=1m | stray load by host",
+)
+
+
+def test_a_store_without_series_says_the_same_and_its_first_points_are_seen_at_once(embedded):
+    kept = {text: Kept(embedded.changes) for text in EMPTY}
+    for text in EMPTY:
+        assert run(embedded, text, kept[text])[0] == run(embedded, text, None)[0], text
+    embedded.append(batch((series("load", host="a"), NOW - n * MINUTE, 0, 1.0) for n in range(1, 50)))
+    for text in EMPTY:
+        assert run(embedded, text, kept[text])[0] == run(embedded, text, None)[0], text
+
+
+def test_where_others_may_write_the_first_points_are_seen_at_once(embedded):
+    kept = Kept(lambda _: None)  # as on a server: nobody can know of changes
+    assert run(embedded, KNOWN, kept)[0] == []
+    embedded.append(batch([(series("load", host="a"), NOW - MINUTE, 0, 1.0)]))
+    assert run(embedded, KNOWN, kept)[0] == [{"host": "a", "n": 1}]

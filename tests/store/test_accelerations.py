@@ -316,3 +316,17 @@ def test_the_settings_name_what_is_kept(embedded: Store) -> None:
     for names, count in (("auto", 2), ("b1,other", 1), ("", 0)):
         config = load_config({"accelerated_searches": names}, {}, None)
         assert len(Accelerator(fresh, config, content).accelerations()) == count
+
+
+def test_what_was_idle_on_an_empty_store_keeps_statistics_once_there_are_hours(embedded: Store) -> None:
+    clock = Clock(START + 10 * MINUTE)
+    fresh = Store(embedded.engine, embedded.layout, clock)
+    accelerator = keeping(fresh, RATIOS)
+    summariser = Summariser(fresh, ("pod.uid",))
+    assert [summariser.pass_once(), accelerator.pass_once(), accelerator.pass_once()] == [0, 0, 0]
+    dice = random.Random(7)
+    fresh.append(batch(sent(dice, fleet_series(dice), 100)))
+    clock.time = START + 27 * HOUR
+    assert accelerator.pass_once() == 0  # no hour is summarised yet
+    assert kept(fresh, accelerator) > 0
+    assert_same(fresh, RATIOS, WHOLE)

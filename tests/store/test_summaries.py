@@ -224,3 +224,47 @@ def test_days_on_which_the_clocks_change(embedded: Store) -> None:
         told = compile_search(whole, fresh.query).explain(fresh.query)
         assert "summaries of hours" in told
         assert run_search(whole, fresh.query).rows == [{"n": hours * 2}]
+
+
+def test_who_has_nothing_to_do_asks_nothing_until_there_is_something(
+    embedded: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(START + 10 * MINUTE)
+    fresh = Store(embedded.engine, embedded.layout, clock)
+    asked: list[str] = []
+
+    def without() -> tuple[str, ...]:
+        asked.append("without")
+        return WITHOUT
+
+    summariser = Summariser(fresh, without)
+    query = Store.query
+
+    def counted(self: Store, *given: Any) -> Any:
+        asked.append("query")
+        return query(self, *given)
+
+    monkeypatch.setattr(Store, "query", counted)
+    assert summariser.pass_once() == 0
+    assert "without" not in asked
+    asked.clear()
+    assert summariser.pass_once() == 0
+    assert not asked
+    of = series("cpu", Kind.GAUGE, host="a", **{"process.pid": "1"})
+    fresh.append(batch([(of, START + MINUTE, 0, 1.0)]))
+    clock.time += HOUR
+    assert summariser.pass_once() == 1  # an hour has ended
+    assert asked.count("without") == 1
+    (groups,) = query(fresh, parse_one("SELECT attributes FROM groups", dialect="clickhouse")).to_pylist()
+    assert dict(groups["attributes"]) == {"host": "a"}
+    assert summariser.pass_once() == 0
+    fresh.append(batch([(of, START + 2 * MINUTE, 0, 1.0)]))
+    assert summariser.pass_once() == 1  # a point came late
+    assert summariser.pass_once() == 0
+    asked.clear()
+    assert summariser.pass_once() == 0
+    assert not asked
+    with fresh.writing.to(batch([(of, START + 3 * MINUTE, 0, 1.0)])):
+        fresh.append(batch([(of, START + 3 * MINUTE, 0, 1.0)]))
+        assert summariser.pass_once() == 0  # the hour is being written to
+    assert summariser.pass_once() == 1

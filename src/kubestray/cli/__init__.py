@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from kubestray import __version__
+from kubestray.cli.without_pandas import WithoutPandas
 from kubestray.model.errors import KubestrayError
 
 COMMANDS = {
@@ -38,6 +39,8 @@ _TIME_FLAGS = ("--earliest", "--latest", "--now", "--from", "--to")
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command line and exit."""
+    if argv is None:
+        sys.meta_path.insert(0, WithoutPandas())
     arguments = _joined(list(sys.argv[1:] if argv is None else argv))
     try:
         code = _run(arguments)

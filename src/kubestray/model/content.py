@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -206,6 +207,10 @@ class Content:
         if key in shelf and shelf[key].path != item.path:
             self.warnings.append(f"{item.path} replaces {shelf[key].path}: both define {item_name(item)!r}")
         shelf[key] = item
+
+    def copy(self) -> Content:
+        """Return the same content; what is put into this one later is not in it."""
+        return Content(**{one.name: getattr(self, one.name).copy() for one in dataclasses.fields(self)})
 
     def schedule_of(self, search: Search) -> Schedule | None:
         """Return a search's own schedule, or its type's."""

@@ -80,7 +80,7 @@ class Accelerator:
     def pass_once(self) -> int:
         """Do what is due for a day of a search; return how many hours it was, a merged day counts as 1."""
         now = self._store.changes(_TABLES)
-        if now is not None and now == self._rested and not self._is_time_to_plan():
+        if now is not None and now == self._rested and not self._is_time_to_plan_again():
             return 0
         failed: set[int] = set()
         for due in self._due():
@@ -111,14 +111,14 @@ class Accelerator:
 
     def accelerations(self) -> list[Acceleration]:
         """Return the statistics that are kept, each once."""
-        if self._is_time_to_plan():
+        if self._planned is None or self._is_time_to_plan_again():
             self._planned = time.monotonic()
             found = (one for search in self._searches() for one in self._of(search))
             self._known = list({one.search: one for one in found}.values())
         return self._known
 
-    def _is_time_to_plan(self) -> bool:
-        return self._planned is None or time.monotonic() - self._planned >= _PLAN_EVERY
+    def _is_time_to_plan_again(self) -> bool:
+        return self._planned is not None and time.monotonic() - self._planned >= _PLAN_EVERY
 
     def _searches(self) -> Iterable[Search]:
         names = self._config["accelerated_searches"]
@@ -159,10 +159,13 @@ class Accelerator:
     # --- what is due ------------------------------------------------------------------------------------
 
     def _due(self) -> Iterable[Due]:
+        summarised = summarised_hours(self._store)
+        if not summarised:
+            return  # statistics are kept of such hours only, and planning all searches takes a while
         known = self.accelerations()
         if not known:
             return
-        ready = summarised_hours(self._store) - self._store.writing.hours()
+        ready = summarised - self._store.writing.hours()
         gone = expired_days(self._store.query)
         for one in known:
             yield from self._of_one(one, ready, gone)

@@ -68,7 +68,7 @@ class Detector:
     def __init__(self, store: Store, content: Content, make: Callable[..., Request]) -> None:
         self._store, self._content, self.make = store, content, make
         # A plan that is kept is text: it names the tables of the store itself, not those of a trial.
-        self._kept = Kept(store.changes, LEDGERS if isinstance(store, Scratch) else ())
+        self.kept = Kept(store.changes, LEDGERS if isinstance(store, Scratch) else ())
         self._ledger, self._surroundings = Ledger(store), Surroundings(store, content)
         self._profiles = profiles_of(store, keep=True)
 
@@ -134,7 +134,7 @@ class Detector:
     def _making(self) -> Callable[..., Request]:
         """Return what makes requests, with what is in the store now."""
         lookups, events = lookups_of(self._store, self._content), events_of(self._store)
-        kept = {"profiles": self._profiles, "kept": self._kept}
+        kept = {"profiles": self._profiles, "kept": self.kept}
         return partial(self.make, lookups=lookups, events=events, **kept)
 
 

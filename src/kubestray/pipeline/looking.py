@@ -9,6 +9,8 @@ replay looks when a server did.
 
 from __future__ import annotations
 
+import dataclasses
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -19,6 +21,7 @@ from kubestray.model.errors import KubestrayError
 from kubestray.pipeline.agenda import scheduled
 from kubestray.pipeline.hearing import LATE_NS, Hearing, new_for
 from kubestray.search.births import Birth, Reading, births, grouped, reading, youngest
+from kubestray.search.kept import Kept
 from kubestray.search.run import Request, source_of
 from kubestray.store.points import Span
 from kubestray.store.store import Store
@@ -34,10 +37,15 @@ class _Known:
 
 
 class Looking:
-    """Tells at which times searches of a content are looked at."""
+    """Tells at which times searches of a content are looked at.
 
-    def __init__(self, store: Store, content: Content, make: Callable[..., Request]) -> None:
-        self._store, self._content, self._make = store, content, make
+    ``kept`` has answers of the catalog, which whoever runs the searches wants as well.
+    """
+
+    def __init__(
+        self, store: Store, content: Content, make: Callable[..., Request], kept: Kept | None = None
+    ) -> None:
+        self._store, self._content, self._make, self._kept = store, content, make, kept
         self._known: dict[str, _Known] = {}
         self._changes: object = None
         self._youngest: tuple[int, ...] = ()
@@ -72,8 +80,7 @@ class Looking:
         """Find out what has begun: of a search that is not known, also what is still new."""
         fresh = [(search, looks) for search, looks in wanted if self._is_other(search, after)]
         known = [search for search, _ in wanted if all(search is not other for other, _ in fresh)]
-        for search, looks in fresh:
-            self._take([search], after - new_for(looks), 0)
+        self._take_fresh(fresh, after)
         if known and self._changed(after - LATE_NS):
             self._take(known, after - LATE_NS, after)
         for search, looks in wanted:
@@ -88,7 +95,7 @@ class Looking:
         if search.id in self._known and self._known[search.id].text == text:
             return False
         try:
-            found = reading(request, self._store.query)
+            found = reading(dataclasses.replace(request, kept=self._kept), self._store.query)
         except KubestrayError:
             found = None  # whoever runs it hears what is wrong with it
         self._known[search.id] = _Known(text, found)
@@ -102,6 +109,16 @@ class Looking:
         found = youngest(since, self._store.query)
         before, self._youngest, self._changes = self._youngest, found, changes
         return found != before and found[0] > 0
+
+    def _take_fresh(self, fresh: list[tuple[Search, Looks]], after: int) -> None:
+        """Learn of the series that are still new to searches that were not known."""
+        since: dict[int, list[Search]] = defaultdict(list)
+        for search, looks in fresh:
+            since[after - new_for(looks)].append(search)
+        # Where nothing has begun at all, which is most of the time, one question answers for all of them.
+        if since and youngest(min(since), self._store.query)[0]:
+            for begin, searches in since.items():
+                self._take(searches, begin, 0)
 
     def _take(self, searches: list[Search], since: int, new_from: int) -> None:
         """Take down what has begun since a time (ns); what is not known yet counts from ``new_from`` on."""

@@ -58,7 +58,7 @@ class Scheduler:
         self._runs = Runs(detector, content)
         self._assessing = ThreadPoolExecutor(1, thread_name_prefix="assessing")
         self._reached: dict[str, int] = {}
-        self._looking = Looking(store, content, detector.make)
+        self._looking = Looking(store, content, detector.make, detector.kept)
         self._looked: int | None = None
         self._assessment: Assessment | None = None
 

@@ -207,7 +207,8 @@ class Server:
 
     def _maintain(self, store: Store) -> None:
         config, content = self._config, self._content
-        summariser = Summariser(store, churning(config, content))
+        # Which attributes churn is settled by the content as it is now, and worked out when it is wanted.
+        summariser = Summariser(store, partial(churning, config, content.copy()))
         upkeep = Upkeep(store, summariser, Accelerator(store, config, content), config)
         upkeep.start()
         self._health = upkeep.health

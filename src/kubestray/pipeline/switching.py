@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import time
+from collections.abc import Hashable
 
 from kubestray.config import Config
 from kubestray.model.content import Content, MacroDefinition, Parameter, Search
@@ -31,6 +32,7 @@ class Switches:
         names = [one.name for search in searches for one in search.parameters]
         self._macros = {name: content.macros.get((name, 0)) for name in names}
         self._next = 0.0
+        self._applied: Hashable | None = None
 
     def switch(self, name: str, *, enabled: bool) -> None:
         """Switch a detection on or off, from the next pass of the schedule on."""
@@ -70,10 +72,14 @@ class Switches:
         """Take over what other servers have written, now and then."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _LOOK_EVERY
-            self.apply()
+            now = self._documents.changes()
+            if now is None or now != self._applied:
+                self.apply()
 
     def apply(self) -> None:
         """Take over what the store says."""
+        # Looked at before reading: what is written meanwhile makes the next value another one.
+        self._applied = self._documents.changes()
         said = self._documents.all(_KIND)
         for name, written in self._written.items():
             enabled = bool(said.get(name, {}).get("enabled", written))

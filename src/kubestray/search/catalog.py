@@ -68,9 +68,22 @@ class StoreCatalog:
         """Ask the store for names, which answers the same until series are added."""
         return self._answers.get(("series",), ("names", render(tree)), lambda: self._received(tree))
 
+    def _is_empty(self) -> bool:
+        """Tell whether it is known that there are no series at all: then nothing more has to be asked."""
+        if not self._answers.lasting(("series",)):
+            return False
+
+        def ask() -> bool:
+            one = select(named(call("toUInt8", exp.Literal.number(1)), "one")).from_("series_rows")
+            return not self._received(one.limit(1)).num_rows
+
+        return self._answers.get(("series",), "empty", ask)
+
     def metrics(self, patterns: Iterable[str], series: Tree | None, span: Span) -> dict[str, frozenset[Kind]]:
         """Return the metrics that match, with the kinds of their series; at most `MOST_METRICS`."""
         patterns = tuple(patterns)
+        if self._is_empty():
+            return {}
         if self._answers.lasting(("series",)):
             found = self._extents(patterns, series).during(span)
             if found is None:
@@ -136,6 +149,8 @@ class StoreCatalog:
         condition = chosen_series(node)
         if condition is None or not self._answers.lasting(("series",)) or self._translates(node):
             return True  # which names a statement asks for decides what the mapping gives it
+        if self._is_empty():
+            return False
 
         def ask() -> bool:
             counts = [named(call("countIf", condition), "chosen"), named(call("count"), "every")]
@@ -175,6 +190,9 @@ class StoreCatalog:
         return Coverage(found.summaries, there)
 
     def _translates(self, node: Measure) -> bool:
+        if self._is_empty():
+            return False
+
         def ask() -> bool:
             return self._naming.translates(node.metrics, self._received)
 
@@ -201,6 +219,8 @@ class StoreCatalog:
     def first_seen(self) -> int | None:
         """Return when the first point of all was seen, in nanoseconds; None without any."""
         self._trace.own = True
+        if self._is_empty():
+            return None
         tree = select(named(call("min", column("first_seen")), "first"), named(call("count"), "n"))
         found = self._query(tree.from_("series")).to_pylist()[0]
         return int(found["first"]) if found["n"] else None
@@ -238,6 +258,8 @@ class StoreCatalog:
     def dimensions(self, names: Sequence[str], series: Tree | None, span: Span) -> list[Dimensions]:
         """Return what there is of metrics with values of these attributes, each once; at most `MOST_ROWS`."""
         self._trace.own = True
+        if self._is_empty():
+            return []
         values = [
             either(
                 call("mapContains", column("attributes"), text(name)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,10 @@ class Documents:
         with self._lock:
             self._last = max(self._store.clock(), self._last + 1)
             return self._last
+
+    def changes(self) -> Hashable | None:
+        """Return a value that differs once a document was written; None where nobody can know."""
+        return self._store.changes(("documents",))
 
     def all(self, kind: str) -> dict[str, Fields]:
         """Return the documents of a kind by name, in the order of their names."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -45,6 +46,9 @@ KEPT = [name for name, state in STATES.items() if state.kept]
 ALL = ""
 """What stands for all metrics, in the table ``summarised``."""
 
+_TABLES = ("summarised", "touched", "expired")
+"""What has to change for something to become due, if no hour has ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Due:
@@ -59,16 +63,23 @@ class Due:
 
 
 class Summariser:
-    """Brings the summaries of a store up to date; ``without`` are the attributes that groups do without.
+    """Brings the summaries of a store up to date; ``without`` gives the attributes that groups do without.
 
+    It is asked when there is something to summarise, as finding out can take longer than all the rest.
     One at a time for a store: two would do the same work twice, but not wrongly.
     """
 
-    def __init__(self, store: Store, without: Collection[str]) -> None:
+    def __init__(self, store: Store, without: Collection[str] | Callable[[], Collection[str]]) -> None:
         self._store = store
-        self._without = tuple(sorted(without))
+        self._asked_without = without
         self._started = store.reached() // HOUR_NS
         self._filled: set[int] | None = None
+        self._rested: Hashable | None = None
+
+    @cached_property
+    def _without(self) -> tuple[str, ...]:
+        found = self._asked_without
+        return tuple(sorted(found() if callable(found) else found))
 
     def backlog(self) -> list[Due]:
         """Return what is due, the newest day first."""
@@ -101,7 +112,18 @@ class Summariser:
 
     def pass_once(self) -> int:
         """Do what is due for the newest day that has something due; return how many hours it was."""
-        return self._do(self.backlog(), most=1)
+        now = self._state()
+        if now is not None and now == self._rested:
+            return 0
+        done = self._do(self.backlog(), most=1)
+        self._rested = None if done else now
+        return done
+
+    def _state(self) -> Hashable | None:
+        """Return a value that differs once something may have become due; None where nobody can know."""
+        # Looked at before the work: what is written meanwhile makes the next value another one.
+        changes = self._store.changes(_TABLES)
+        return None if changes is None else (changes, self._settled(), self._store.writing.hours())
 
     def catch_up(self) -> int:
         """Do all that is due; return how many hours it was."""
