@@ -57,6 +57,18 @@ def test_a_command_runs_without_loading_pandas(tmp_path):
     assert told.stderr.splitlines()[-1] == "False True"
 
 
+def test_libraries_that_detectors_are_compared_with_find_pandas():
+    pytest.importorskip("river")
+    script = (
+        "import sys\nfrom kubestray.cli import main\ntry:\n    main()\n"
+        "finally:\n    from river import anomaly\n    print(anomaly.__name__, file=sys.stderr)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script, "evaluate", "--help"], capture_output=True, text=True, check=True
+    )
+    assert told.stderr.splitlines()[-1] == "river.anomaly"
+
+
 def test_version():
     told = run("--version")
     assert (told.code, told.out.split()[0], told.err) == (0, "kubestray", "")

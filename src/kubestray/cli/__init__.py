@@ -36,10 +36,13 @@ COMMANDS = {
 # Values of these may start with a minus (-30d), which argparse would take for a flag.
 _TIME_FLAGS = ("--earliest", "--latest", "--now", "--from", "--to")
 
+_COMPARES = frozenset({"evaluate"})
+"""Commands that run detectors of other libraries, some of which are made with pandas."""
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command line and exit."""
-    if argv is None:
+    if argv is None and not _COMPARES.intersection(sys.argv):
         sys.meta_path.insert(0, WithoutPandas())
     arguments = _joined(list(sys.argv[1:] if argv is None else argv))
     try:

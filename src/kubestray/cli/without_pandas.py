@@ -1,4 +1,4 @@
-"""A process without pandas, which the engine brings along and nothing here uses.
+"""A process without pandas, which the engine brings along and nothing of ours uses.
 
 Arrow would load it to find out whether a list is an array of pandas: that is half a second of a command, and
 some memory of a server.
