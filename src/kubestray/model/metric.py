@@ -21,6 +21,9 @@ from kubestray.model.unread import SeriesOfBatch
 Attributes = tuple[tuple[str, str], ...]
 """Attribute names and values, sorted by name; values are text, see `receive.otlp.attribute_text`."""
 
+CLIMBING = ("_total", "_bucket", "_count", "_sum")
+"""Ends of the names that Prometheus and its exporters give to counters and to parts of histograms."""
+
 
 class Kind(StrEnum):
     """How a series' values add up over time (OpenTelemetry metric kind and temporality)."""

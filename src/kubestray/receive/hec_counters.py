@@ -11,13 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kubestray.model.metric import Kind
+from kubestray.model.metric import CLIMBING, Kind
 
 Counters = Mapping[str, Kind]
 """Metrics that count, by name; all others are gauges."""
-
-_CLIMBING = ("_total", "_bucket", "_count", "_sum")
-"""Ends of the names that Prometheus and the exporter give to counters and to parts of histograms."""
 
 
 def kind_of(metric: str, metric_type: str, counters: Counters) -> Kind:
@@ -30,6 +27,6 @@ def kind_of(metric: str, metric_type: str, counters: Counters) -> Kind:
     if metric_type == "Gauge":
         return Kind.GAUGE
     known = counters.get(metric, Kind.GAUGE)
-    if known is Kind.CUMULATIVE or metric.endswith(_CLIMBING):
+    if known is Kind.CUMULATIVE or metric.endswith(CLIMBING):
         return Kind.CUMULATIVE
     return known if metric_type == "Sum" else Kind.GAUGE

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kubestray.model.metric import Kind
+from kubestray.model.metric import CLIMBING, Kind
 
 
 class MetricType:
@@ -46,8 +46,6 @@ _FAMILIES = (
 )
 """Types whose series add a suffix to the name of the metric."""
 
-_CLIMBING = ("_total", "_bucket", "_count", "_sum")
-
 _CREATED = "_created"
 """OpenMetrics: when a counter began, as a time."""
 
@@ -60,7 +58,7 @@ def kind_of(name: str, metric_type: int) -> Kind:
     """
     if metric_type in _GAUGES or name.endswith(_CREATED):
         return Kind.GAUGE
-    if metric_type == MetricType.COUNTER or name.endswith(_CLIMBING):
+    if metric_type == MetricType.COUNTER or name.endswith(CLIMBING):
         return Kind.CUMULATIVE
     return Kind.GAUGE
 
@@ -69,7 +67,7 @@ def type_of(name: str, types: Mapping[str, int]) -> int:
     """Return the type of a series' metric; ``types`` are by metric, whose name may lack the suffix."""
     if name in types:
         return types[name]
-    family = next((name.removesuffix(each) for each in _CLIMBING if name.endswith(each)), name)
+    family = next((name.removesuffix(each) for each in CLIMBING if name.endswith(each)), name)
     found = types.get(family, MetricType.UNKNOWN)
     # A gauge x says nothing of x_sum, which then is a metric of its own.
     return found if found in _FAMILIES else MetricType.UNKNOWN

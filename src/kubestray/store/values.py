@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kubestray.model.metric import Batch
+from kubestray.model.metric import CLIMBING, Batch
 
 WHOLE, COUNTED, BITS = "whole", "counted", "bits"
 
@@ -45,7 +45,6 @@ _STEPS = (100.0, 1e9)
 _GROWN = 300 * 10**9
 """A point that tells of more nanoseconds than this is a counter's: one of a difference tells of less."""
 
-_CLIMBING = ("_total", "_bucket", "_count", "_sum")
 _SECONDS = frozenset({"time", "seconds", "duration", "uptime"})
 
 _LARGEST = 2.0**63
@@ -90,7 +89,7 @@ def value_columns(batch: Batch, metric: I32, names: Sequence[str], columns: Sequ
 
 def _likely(batch: Batch, metric: I32, names: Sequence[str]) -> tuple[Flags, Flags]:
     """Return which points are likely counters', and which tell of seconds: bool[n] each."""
-    climbing = np.array([name.endswith(_CLIMBING) for name in names], np.bool_)
+    climbing = np.array([name.endswith(CLIMBING) for name in names], np.bool_)
     seconds = np.array([not _SECONDS.isdisjoint(re.split(r"[._]", name)) for name in names], np.bool_)
     # Where the start is later than the point, the difference is very large: a counter's all the same.
     grown = (batch.start > 0) & (batch.time - batch.start > np.uint64(_GROWN))
