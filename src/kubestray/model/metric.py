@@ -52,9 +52,6 @@ class Series:
         return Shared.of(attributes).series(metric, kind, unit, {})
 
 
-_FEW = 64
-
-
 @dataclass(frozen=True, slots=True)
 class Shared:
     """Attributes that several series have, those of a resource: sorted and written for hashing, once."""
@@ -62,10 +59,6 @@ class Shared:
     names: list[str]
     pairs: list[tuple[str, str]]
     written: list[bytes]
-    joined: dict[tuple[tuple[str, str], ...], tuple[Attributes, bytes]] = field(
-        default_factory=dict, compare=False, repr=False
-    )
-    """With further attributes: most series of a resource have one of a few sets of them."""
 
     @classmethod
     def of(cls, attributes: Mapping[str, str]) -> Shared:
@@ -79,25 +72,17 @@ class Shared:
         The id is a cryptographic hash, because attribute values (a command line, say) are chosen by whoever
         runs the process: nobody must be able to craft a value that hides in another series.
         """
-        further = tuple(own.items())
-        both = self.joined.get(further)
-        if both is None:
-            if len(self.joined) >= _FEW:  # they are each another, as those of remote write
-                self.joined.clear()
-            both = self.joined[further] = self._with(further)
-        attributes, written = both
-        digest = hashlib.blake2b(_written(metric, kind.value) + written, digest_size=8)
-        return Series(int.from_bytes(digest.digest(), "little"), metric, kind, unit, attributes)
-
-    def _with(self, further: Iterable[tuple[str, str]]) -> tuple[Attributes, bytes]:
-        names, pairs, written = self.names.copy(), self.pairs.copy(), self.written.copy()
-        for name, value in further:
-            at = bisect_left(names, name)
-            end = at + (at < len(names) and names[at] == name)
-            names[at:end] = (name,)
-            pairs[at:end] = ((name, value),)
-            written[at:end] = (_written(name, value),)
-        return tuple(pairs), b"".join(written)
+        pairs, written = self.pairs, self.written
+        if own:
+            names, pairs, written = self.names.copy(), pairs.copy(), written.copy()
+            for name, value in own.items():
+                at = bisect_left(names, name)
+                end = at + (at < len(names) and names[at] == name)
+                names[at:end] = (name,)
+                pairs[at:end] = ((name, value),)
+                written[at:end] = (_written(name, value),)
+        digest = hashlib.blake2b(_written(metric, kind.value) + b"".join(written), digest_size=8)
+        return Series(int.from_bytes(digest.digest(), "little"), metric, kind, unit, tuple(pairs))
 
 
 def _written(name: str, value: str) -> bytes:

@@ -129,8 +129,7 @@ class ResourceAttributes:
             len({*names, *own}) > limits.max_attributes  # they may have names in common
         ):
             raise Rejected(Reason.TOO_MANY_ATTRIBUTES)
-        longest = self.longest if not own else max(self.longest, _longest(own))
-        if longest > limits.max_attribute_length:
+        if max(self.longest, _longest(own)) > limits.max_attribute_length:
             raise Rejected(Reason.ATTRIBUTE_TOO_LONG)
 
 

@@ -77,14 +77,7 @@ def value_columns(batch: Batch, metric: I32, names: Sequence[str], columns: Sequ
     are_whole = (np.abs(values) < _LARGEST) & (np.trunc(values) == values)
     if COUNTED not in columns:
         return {WHOLE: _number(values, are_whole), BITS: np.where(are_whole, np.uint64(0), bits)}
-    counted, steps = _counted(values, are_whole, *_likely(batch, metric, names))
-    held = steps > 0
-    bits = np.where(held, np.where(steps == 1.0, 0.0, steps).view(np.uint64), bits)
-    return {
-        WHOLE: _number(values, are_whole & ~held),
-        COUNTED: counted,
-        BITS: np.where(are_whole & ~held, np.uint64(0), bits),
-    }
+    return _in_steps(values, are_whole, *_likely(batch, metric, names))
 
 
 def _likely(batch: Batch, metric: I32, names: Sequence[str]) -> tuple[Flags, Flags]:
@@ -96,22 +89,20 @@ def _likely(batch: Batch, metric: I32, names: Sequence[str]) -> tuple[Flags, Fla
     return grown | climbing[metric], seconds[metric]
 
 
-def _counted(
-    values: F64, are_whole: Flags, counters: Flags, seconds: Flags
-) -> tuple[npt.NDArray[np.int64], F64]:
-    """Return how many steps values are, i64[n], and how many make one, f64[n]; 0 and 0 if not held so."""
+def _in_steps(values: F64, are_whole: Flags, counters: Flags, seconds: Flags) -> Columns:
+    """Return values f64[n] in the columns of a new table, counters in steps where these are exact."""
     ones = are_whole & counters & ~seconds
-    steps = np.where(ones, 1.0, 0.0)
-    counted = _number(values, ones)
+    whole, counted = _number(values, are_whole & ~ones), _number(values, ones)
+    bits = np.where(are_whole, np.uint64(0), values.view(np.uint64))
     left = np.flatnonzero(counters & seconds)
     for size in _STEPS:
         with np.errstate(over="ignore"):  # what becomes infinite is not held so
             number = np.rint(values[left] * size)
         exact = (np.abs(number) < _EXACT) & (number / size == values[left]) & (number != 0)
-        steps[left[exact]] = size
-        counted[left[exact]] = number[exact].astype(np.int64)
-        left = left[~exact]
-    return counted, steps
+        held, left = left[exact], left[~exact]
+        whole[held], counted[held] = 0, number[exact].astype(np.int64)
+        bits[held] = np.float64(size).view(np.uint64)
+    return {WHOLE: whole, COUNTED: counted, BITS: bits}
 
 
 def _number(values: F64, chosen: Flags) -> npt.NDArray[np.int64]:
