@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -109,6 +110,7 @@ class OtlpNode:
 
     def __init__(self, node: int) -> None:
         self._node, self._replaced = node, 0
+        self._next: deque[_Part] = deque()
         self._parts = [_Part.of(node, 1000 + number) for number in range(PROCESSES)]
         self._random = np.random.default_rng(node)
         self._join()
@@ -119,12 +121,21 @@ class OtlpNode:
         places = (np.stack([part.times for part in self._parts]) + self._starts[:, None]).reshape(-1)
         self._times = places[:, None] + np.arange(8)
 
+    def prepare(self) -> None:
+        """Make the next processes to begin, as many as there are: not while it is measured what they cost."""
+        first = self._replaced + len(self._next)
+        self._next += map(self._beginning, range(first, self._replaced + PROCESSES))
+
     def replace(self, processes: int) -> None:
         """End some processes and begin others of the same programs."""
         for _ in range(processes):
-            turn, place = divmod(self._replaced, PROCESSES)
-            self._put(place, _Part.of(self._node, 1000 + place + (turn + 1) * _NEXT_PID))
+            part = self._next.popleft() if self._next else self._beginning(self._replaced)
+            self._put(self._replaced % PROCESSES, part)
             self._replaced += 1
+
+    def _beginning(self, number: int) -> _Part:
+        turn, place = divmod(number, PROCESSES)
+        return _Part.of(self._node, 1000 + place + (turn + 1) * _NEXT_PID)
 
     def _put(self, place: int, part: _Part) -> None:
         before, self._parts[place] = self._parts[place], part
@@ -155,6 +166,9 @@ class RemoteWriteNode:
         parts = [time_series(labels, *some) for labels in _labels(node)]
         self._body = np.frombuffer(b"".join(parts), np.uint8)
         self._ends = np.cumsum([len(part) for part in parts])[:, None] - 15 + np.arange(15)
+
+    def prepare(self) -> None:
+        """Make none: churn is measured by OTLP."""
 
     def replace(self, processes: int) -> None:
         """Keep all processes: churn is measured by OTLP."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -74,6 +75,8 @@ class Upkeep:
         self._summariser, self._accelerator = summariser, accelerator
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="upkeep", daemon=True)
+        # The executor keeps whatever a pass raises, so that none ends the thread that tries again.
+        self._passing = ThreadPoolExecutor(1, thread_name_prefix="upkeep")
         self._next_expiry = 0.0
         self._health = Health()
 
@@ -89,21 +92,29 @@ class Upkeep:
         """Stop after the statement that is under way; what is left is due again when a server starts."""
         self._stopping.set()
         self._thread.join()
+        self._passing.shutdown()
 
     def _loop(self) -> None:
         pause = 0.0
         while not self._stopping.wait(pause):
-            try:
-                busy = self._summariser.pass_once() or self._accelerator.pass_once()
-                pause = 0.0 if busy else _LOOK_EVERY
-                if pause and time.monotonic() >= self._next_expiry:
-                    self._next_expiry = time.monotonic() + _EXPIRE_EVERY
-                    self._expire()
-                self._health = replace(self._health, passed=time.time_ns())
-            except KubestrayError as error:
+            passing = self._passing.submit(self._pass)
+            if fault := passing.exception():
+                told = str(fault) if isinstance(fault, KubestrayError) else f"{type(fault).__name__}: {fault}"
+                self._health = replace(self._health, failed=time.time_ns(), error=told)
+                logger.error("upkeep of the store failed and is tried again", exc_info=fault)
                 pause = _LOOK_EVERY
-                self._health = replace(self._health, failed=time.time_ns(), error=str(error))
-                logger.exception("upkeep of the store failed and is tried again")
+            else:
+                self._health = replace(self._health, passed=time.time_ns())
+                pause = 0.0 if passing.result() else _LOOK_EVERY
+
+    def _pass(self) -> bool:
+        """See to what is due; return whether there may be more."""
+        if self._summariser.pass_once() or self._accelerator.pass_once():
+            return True
+        if time.monotonic() >= self._next_expiry:
+            self._next_expiry = time.monotonic() + _EXPIRE_EVERY
+            self._expire()
+        return False
 
     def _expire(self) -> None:
         clock = self._store.clock()

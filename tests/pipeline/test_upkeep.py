@@ -1,0 +1,65 @@
+"""Upkeep goes on after whatever went wrong in one of its passes, and says what it was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from engines.fleet import Fleet
+from helpers import HOUR, NOW, batch, series
+from kubestray.config import load_config
+from kubestray.model.content import Content
+from kubestray.model.errors import StoreError
+from kubestray.pipeline import upkeep
+from kubestray.pipeline.accelerating import Accelerator
+from kubestray.pipeline.upkeep import Upkeep, waiting
+from kubestray.store.summarise import Summariser
+
+CONFIG = load_config({}, {}, None)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (StoreError("the disk is full"), "the disk is full"),
+        (ZeroDivisionError("division by zero"), "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_pass_that_fails_is_told_and_tried_again(
+    fleet: Fleet,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    fault: Exception,
+    told: str,
+) -> None:
+    monkeypatch.setattr(upkeep, "_LOOK_EVERY", 0.05)
+    asked: list[int] = []
+
+    def churning() -> tuple[str, ...]:
+        asked.append(1)
+        if len(asked) < 3:
+            raise fault
+        return ()
+
+    with fleet.store("embedded") as store:
+        store.clock = lambda: NOW
+        store.append(batch([(series("cpu", host="a"), NOW - 5 * HOUR, 0, 1.0)]))
+        summariser = Summariser(store, churning)
+        keeping = Upkeep(store, summariser, Accelerator(store, CONFIG, Content()), CONFIG)
+        keeping.start()
+        try:
+            _until(lambda: keeping.health().passed > keeping.health().failed)
+            _until(lambda: waiting(store, CONFIG, Content()).hours == 0)
+        finally:
+            keeping.stop()
+        assert keeping.health().error == told
+        assert caplog.text.count("upkeep of the store failed and is tried again") == 2
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
