@@ -14,9 +14,9 @@ from functools import cache
 
 from kubestray.model.metric import Kind
 from kubestray.search.plan import Measure
-from kubestray.search.reductions.numeric import of_numbers_at
+from kubestray.search.reductions.numeric import of_numbers_at, of_sketch_at
 from kubestray.search.spans import TimeSpan
-from kubestray.store.states import STATES
+from kubestray.store.states import SKETCH, STATES
 from kubestray.store.trees import Tree, call, column, either, null, number, over, text
 
 Merge = Callable[[str], Tree]
@@ -40,6 +40,8 @@ class MeasureFunction:
 
     states: tuple[str, ...]
     finish: Callable[[Merge, float | None], Tree]
+    of_sketches: MeasureFunction | None = None
+    """What nearly says the same and is made of sketches, where summaries answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +99,15 @@ def _deviation(*, root: bool, sample: bool) -> MeasureFunction:
     return MeasureFunction(("n", "spread", "least", "most"), finish)
 
 
-def _percentile(percent: str, *, interpolated: bool) -> MeasureFunction:
+def _percentile(percent: str, *, interpolated: bool, exactly: bool = False) -> MeasureFunction:
     """Make a percentile, as `search.reductions.numeric.percentile` defines it."""
+    near = MeasureFunction(
+        (SKETCH,), lambda merge, single: of_sketch_at(merge(SKETCH), percent, interpolated=interpolated)
+    )
     return MeasureFunction(
-        ("all",), lambda merge, single: of_numbers_at(merge("all"), percent, interpolated=interpolated)
+        ("all",),
+        lambda merge, single: of_numbers_at(merge("all"), percent, interpolated=interpolated),
+        None if exactly else near,
     )
 
 
@@ -143,7 +150,7 @@ MEASURES: dict[str, MeasureFunction] = {
     "distinct_count": _plain("distinct"),
     "earliest": _plain("first"),
     "earliest_time": _time("first_time"),
-    "exactperc95": _percentile("95", interpolated=False),
+    "exactperc95": _percentile("95", interpolated=False, exactly=True),
     "latest": _plain("last"),
     "latest_time": _time("last_time"),
     "max": _plain("most"),
@@ -188,7 +195,8 @@ def find(name: str) -> MeasureFunction | None:
     found = _PERCENTILE.fullmatch(name)
     if not found or float(found[2]) > 100:
         return None
-    return _percentile(found[2], interpolated=found[1] != "exactperc")
+    exactly = found[1] == "exactperc"
+    return _percentile(found[2], interpolated=not exactly, exactly=exactly)
 
 
 def named_for(name: str, kinds: frozenset[Kind]) -> str:
@@ -199,10 +207,24 @@ def named_for(name: str, kinds: frozenset[Kind]) -> str:
     return f"counter {name}" if name in _OF_COUNTERS and kinds - {Kind.GAUGE} else name
 
 
-def function_of(name: str) -> MeasureFunction:
-    """Return an aggregate that is known to exist."""
+def function_of(name: str, *, summarised: bool = False) -> MeasureFunction:
+    """Return an aggregate that is known to exist, or what stands for it where summaries answer."""
     found = find(name)
     assert found, name
+    return found.of_sketches or found if summarised else found
+
+
+def functions_of(node: Measure) -> list[MeasureFunction]:
+    """Return what the aggregates of a step are made with, from where it is answered."""
+    return [function_of(one.function, summarised=node.summarised) for one in node.aggregates]
+
+
+def near(node: Measure) -> dict[str, list[str]]:
+    """Return the aggregates of a step that sketches can stand for, with the metrics that each is of."""
+    found: dict[str, list[str]] = {}
+    for one in node.aggregates:
+        if function_of(one.function).of_sketches:
+            found.setdefault(one.function, []).extend([one.metric] if one.metric else node.metrics)
     return found
 
 
@@ -212,15 +234,16 @@ def merged(name: str, condition: Tree) -> Tree:
         function, made = _OF_SERIES[name]
         return call("toFloat64", call(f"{function}OrNullIf", column(made), condition))
     function = STATES[name].function
-    if name == "all":
-        return call(f"{function}MergeIf", column(name), condition)
+    if not STATES[name].single:
+        found = call(f"{function}MergeIf", column(name), condition)
+        return call("arraySort", found) if name == SKETCH else found
     return call("toFloat64", call(f"{function}MergeOrNullIf", column(name), condition))
 
 
 def of_points(name: str, condition: Tree) -> Tree:
     """Return what `merged` does, of points that meet a condition, without states in between."""
     state = STATES[name]
-    if name == "all":
+    if not state.single:
         return call(f"{state.function}If", *state.taken, condition)
     return call("toFloat64", call(f"{state.function}OrNullIf", *state.taken, condition))
 

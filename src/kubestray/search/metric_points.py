@@ -16,7 +16,8 @@ from kubestray.search.values import NULL_NUMBER
 from kubestray.store.coverage import Stretch
 from kubestray.store.points import Selection, as_received, measured
 from kubestray.store.schema import HOUR_NS
-from kubestray.store.states import STATES
+from kubestray.store.sketches import elements
+from kubestray.store.states import SKETCH, STATES
 from kubestray.store.trees import (
     Tree,
     all_of,
@@ -123,18 +124,28 @@ def _all_states(node: Measure, chosen: Selection) -> exp.Query:
 
 
 def _summarised(node: Measure, chosen: Selection, stretches: Sequence[Stretch]) -> exp.Select:
-    """Select the merged states of stretches of summaries by group, metric and bin."""
-    units = [
-        all_of(
-            [
-                call("equals", column("hours"), number(stretch.hours)),
-                call("greaterOrEquals", column("hour"), number(stretch.first)),
-                call("less", column("hour"), number(stretch.end)),
-            ]
-        )
-        for stretch in stretches
-    ]
-    wanted = [any_of(units), one_of(column("metric"), [text(name) for name in chosen.metrics])]
+    """Select the merged states of stretches of summaries and sketches by group, metric and bin."""
+    kept = [state for state in _needed(node) if state != SKETCH]
+    states = [named(STATES[state].merged(exp.column(state, table="summaries")), state) for state in kept]
+    drawn = [named(call(f"{STATES[SKETCH].function}State", elements()), SKETCH)]
+    if SKETCH not in _needed(node):
+        return _of_groups("summaries", node, chosen, stretches, states)
+    of_sketches = _of_groups("sketches", node, chosen, stretches, drawn)
+    if not kept:
+        return of_sketches
+    # Metrics that no percentile is asked of have no sketches. The order of columns is that of points' states.
+    keys = ["metric", "series_id", *(["bin"] if node.bin else [])]
+    of_summaries = table(_of_groups("summaries", node, chosen, stretches, states), "of_summaries")
+    both = select(*map(column, (*keys, *_needed(node)))).from_(of_summaries, copy=False)
+    return both.join(table(of_sketches, "of_sketches"), using=list(keys), join_type="left", copy=False)
+
+
+def _of_groups(
+    name: str, node: Measure, chosen: Selection, stretches: Sequence[Stretch], states: list[Tree]
+) -> exp.Select:
+    """Select states of stretches of a table by group, metric and bin."""
+    units = any_of([stretch.holds() for stretch in stretches])
+    wanted = [units, one_of(column("metric"), [text(name) for name in chosen.metrics])]
     if chosen.series is not None:
         groups = select(column("group_id")).from_("groups").where(chosen.catalog())
         wanted.append(in_query(column("group_id"), groups))
@@ -144,15 +155,12 @@ def _summarised(node: Measure, chosen: Selection, stretches: Sequence[Stretch]) 
         start = call("multiply", call("toUInt64", column("hour")), unsigned(HOUR_NS))
         shown.append(named(call("intDiv", start, unsigned(node.bin_ns)), "bin"))
         keys.append(column("bin"))
-    states = [
-        named(STATES[state].merged(exp.column(state, table="summaries")), state) for state in _needed(node)
-    ]
-    return select(*shown, *states).from_("summaries").where(all_of(wanted)).group_by(*keys)
+    return select(*shown, *states).from_(name).where(all_of(wanted)).group_by(*keys)
 
 
 def _needed(node: Measure) -> list[str]:
     """Return the states that the aggregates need, and what they need of series."""
-    functions = (measures.function_of(aggregate.function) for aggregate in node.aggregates)
+    functions = measures.functions_of(node)
     return list(dict.fromkeys(state for function in functions for state in function.states))
 
 
@@ -244,8 +252,8 @@ def _bin_start(node: Measure) -> Tree:
 
 def _pairs(node: Measure) -> list[tuple[str, str]]:
     """Return each state that an aggregate needs with its metric, once."""
-    pairs = ((s, one.metric) for one in node.aggregates for s in measures.function_of(one.function).states)
-    return list(dict.fromkeys(pairs))
+    made = zip(node.aggregates, measures.functions_of(node), strict=True)
+    return list(dict.fromkeys((state, one.metric) for one, function in made for state in function.states))
 
 
 def _merged(pair: tuple[str, str], merge: Callable[[str, Tree], Tree], name: str) -> Tree:
@@ -258,7 +266,7 @@ def _aggregate(node: Measure, aggregate: MetricAggregate, merged: Mapping[tuple[
     def state(name: str) -> Tree:
         return column(merged[name, aggregate.metric].alias)
 
-    finish = measures.function_of(aggregate.function).finish
+    finish = measures.function_of(aggregate.function, summarised=node.summarised).finish
     return named(finish(state, node.stdev_single), aggregate.column.name)
 
 

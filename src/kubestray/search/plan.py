@@ -106,6 +106,11 @@ class Measure(Node):
     renamed: bool = True
     """Whether a series may be of two of its metrics: the mapping may have points of one be another's."""
 
+    @property
+    def summarised(self) -> bool:
+        """Whether summaries answer for a part of the range."""
+        return self.sources is not None and bool(self.sources.summaries)
+
     def describe(self) -> str:
         """Say in one line what the step does."""
         by = ", ".join(attribute.name for attribute in self.by)

@@ -34,7 +34,7 @@ from kubestray.search.relation import (
 from kubestray.search.results import rows_of
 from kubestray.search.sightings import Sightings
 from kubestray.search.source import MacroLookup, Source, expand
-from kubestray.search.sources import rows_read
+from kubestray.search.sources import nearly, rows_read
 from kubestray.search.syntax import Command, Pipeline, Place
 from kubestray.search.trace import Trace, Watched, When
 from kubestray.search.zones import UTC
@@ -144,10 +144,12 @@ class Compiled:
             if isinstance(node, Accelerated)
             for rows in acceleration.rows_read(node, lambda tree: query(tree, UNLIMITED))
         ]
+        near = [told for node in nodes(self.relation.node) if isinstance(node, Measure) if (told := nearly(node))]
         parts = {
             "fields": fields,
             "plan, last step first": steps,
             "rows read of metrics": "\n".join(read),
+            "percentiles that are not exact": "\n".join(f"  {told}" for told in near),
             "statement": render(self.statement, pretty=True),
         }
         return "".join(f"{title}\n{part}\n" for title, part in parts.items() if part)

@@ -1,7 +1,7 @@
 """Where an ``mstats`` is answered from: summaries where they say the same as the points, else the points.
 
 Summaries serve aggregates whose states they keep, over attributes that their groups have, for bins that are
-whole hours. Of a time range they take the whole hours and days that are up to date; the rest is read from
+whole hours; sketches serve percentiles of the metrics that have them. Of a time range they take the whole hours and days that are up to date; the rest is read from
 the points, and both are merged.
 """
 
@@ -11,14 +11,40 @@ from collections.abc import Collection, Iterable
 
 from sqlglot import exp
 
-from kubestray.search.measures import METRIC, CalendarMeasure, function_of, split_states
+from kubestray.search.measures import (
+    METRIC,
+    CalendarMeasure,
+    function_of,
+    functions_of,
+    near,
+    split_states,
+)
+from kubestray.search.metric_points import chosen_series
 from kubestray.search.plan import Measure
 from kubestray.store.answers import NONE_KEPT, Answers
-from kubestray.store.coverage import DAY, Coverage, Query, Stretch, coverage
+from kubestray.store.coverage import DAY, Coverage, Query, coverage, expired_days
+from kubestray.store.places import ERROR_TOLD
 from kubestray.store.points import Span
 from kubestray.store.schema import HOUR_NS
-from kubestray.store.states import STATES
-from kubestray.store.trees import Tree, all_of, call, column, named, number, one_of, select, text
+from kubestray.store.sketches import sketched
+from kubestray.store.states import SKETCH, STATES
+from kubestray.store.trees import (
+    Tree,
+    all_of,
+    any_of,
+    call,
+    column,
+    in_query,
+    named,
+    one_of,
+    select,
+    text,
+)
+
+FEW = 1_000_000
+"""Points that are read rather than sketches of them, where they are there: percentiles are exact then."""
+
+_MOST_NAMES = 5  # that a note tells
 
 
 def sources(
@@ -28,19 +54,39 @@ def sources(
 
     ``further`` are attributes that groups have to have besides those that the step names.
     """
-    if not node.kinds or not _served(node):
+    if not node.kinds or not servable(node):
         return None
     asked = needs(node).union(further)
-    found = coverage(node.span, node.metrics, asked, query, _longest(node), answers)
-    return found if found.summaries else None
+    drawn = {metric for metrics in near(node).values() for metric in metrics}
+    fitting = (lambda between: sketched(drawn, between, query, answers)) if drawn else None
+    found = coverage(node.span, node.metrics, asked, query, _longest(node), answers, fitting)
+    if not found.summaries or (drawn and _are_few(node, found, query, answers)):
+        return None
+    return found
 
 
-def _served(node: Measure) -> bool:
-    states = [state for one in node.aggregates for state in function_of(one.function).states]
-    _, of_series = split_states(states)
+def servable(node: Measure) -> bool:
+    """Tell whether summaries and sketches can hold what a step asks for."""
+    functions = [function_of(one.function, summarised=True) for one in node.aggregates]
+    states, of_series = split_states([state for one in functions for state in one.states])
     calendar = isinstance(node, CalendarMeasure) and node.calendar is not None
     whole_hours = node.bin is None or (not calendar and node.bin_ns % HOUR_NS == 0)
-    return whole_hours and not of_series and all(STATES[state].kept for state in states)
+    return whole_hours and not of_series and all(STATES[one].kept or one == SKETCH for one in states)
+
+
+def _are_few(node: Measure, found: Coverage, query: Query, answers: Answers) -> bool:
+    """Tell whether the points that sketches would stand for are there, and few: percentiles are exact then."""
+    gone = expired_days(query, answers)
+    days = {hour // DAY for one in found.summaries for hour in range(one.first, one.end)}
+    if not days.isdisjoint(gone):
+        return False
+    wanted = [any_of([stretch.holds() for stretch in found.summaries]), _named_so(node)]
+    if (series := chosen_series(node)) is not None:
+        groups = select(column("group_id")).from_("groups").where(all_of([_named_so(node), series]))
+        wanted.append(in_query(column("group_id"), groups))
+    points = named(call("countMerge", column("n")), "points")
+    counted = query(select(points).from_("summaries").where(all_of(wanted)))
+    return int(counted.column("points").to_pylist()[0]) <= FEW
 
 
 def _longest(node: Measure) -> int:
@@ -63,8 +109,31 @@ def rows_read(node: Measure, query: Query) -> list[str]:
     """Count the rows that a step reads, by where they are; its clause may leave some of their series out."""
     stretches = node.sources.summaries if node.sources else ()
     spans = node.sources.points if node.sources else (node.span,)
-    told = [f"{_rows_of(stretch, node, query):,} rows of summaries" for stretch in stretches]
+    told = [
+        f"{_rows(name, node, [stretch.holds()], query):,} rows of {name}"
+        for name in (_tables(node) if stretches else ())
+        for stretch in stretches
+    ]
     return [*told, *rows_of_points(node, spans, query)]
+
+
+def _tables(node: Measure) -> list[str]:
+    """Return the tables that a step reads where summaries answer."""
+    states = {state for function in functions_of(node) for state in function.states}
+    return [*(["summaries"] if states - {SKETCH} else []), *(["sketches"] if SKETCH in states else [])]
+
+
+def nearly(node: Measure) -> str:
+    """Tell which percentiles of a step are not exact, and how far they may be off; nothing without any."""
+    found = near(node) if node.summarised else {}
+    if not found:
+        return ""
+    names = [f"{name}({metric})" for name, metrics in found.items() for metric in metrics]
+    more = [f"{len(names) - _MOST_NAMES} more"] if len(names) > _MOST_NAMES else []
+    return (
+        f"{', '.join([*names[:_MOST_NAMES], *more])}: from sketches where summaries answer, so each of the "
+        f"numbers that a percentile is made of is within {ERROR_TOLD} of the exact one"
+    )
 
 
 def rows_of_points(node: Measure, spans: Iterable[Span], query: Query) -> list[str]:
@@ -73,16 +142,10 @@ def rows_of_points(node: Measure, spans: Iterable[Span], query: Query) -> list[s
     return [f"{count:,} samples" for count in points]
 
 
-def _rows_of(stretch: Stretch, node: Measure, query: Query) -> int:
-    wanted = [
-        call("equals", column("hours"), number(stretch.hours)),
-        call("greaterOrEquals", column("hour"), number(stretch.first)),
-        call("less", column("hour"), number(stretch.end)),
-    ]
-    return _rows("summaries", node, wanted, query)
+def _named_so(node: Measure) -> Tree:
+    return one_of(column("metric"), map(text, node.metrics))
 
 
 def _rows(name: str, node: Measure, wanted: list[Tree], query: Query) -> int:
-    named_so = one_of(column("metric"), map(text, node.metrics))
-    counted = select(named(call("count"), "rows")).from_(name).where(all_of([named_so, *wanted]))
+    counted = select(named(call("count"), "rows")).from_(name).where(all_of([_named_so(node), *wanted]))
     return int(query(counted).column("rows").to_pylist()[0])

@@ -90,16 +90,7 @@ def _late(metrics: Collection[str], inside: list[Tree], query: Query) -> dict[in
 
 def kept_states(search: int, coverage: Coverage) -> Tree:
     """Return the condition on the table ``accelerated`` that holds for what answers."""
-    stretches = [
-        all_of(
-            [
-                call("equals", column("hours"), number(stretch.hours)),
-                call("greaterOrEquals", column("hour"), number(stretch.first)),
-                call("less", column("hour"), number(stretch.end)),
-            ]
-        )
-        for stretch in coverage.summaries
-    ]
+    stretches = [stretch.holds() for stretch in coverage.summaries]
     # When points came late there are rows of earlier times too, until the day is merged.
     unit = tuple(map(column, ("hours", "hour", "began")))
     return all_of([_of(search), any_of(stretches), in_query(call("tuple", *unit), _current(search))])

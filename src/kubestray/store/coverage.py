@@ -51,6 +51,16 @@ class Stretch:
         """The time it takes."""
         return Span(self.first * HOUR_NS, self.end * HOUR_NS)
 
+    def holds(self) -> Tree:
+        """Return the condition that a row, by its columns ``hours`` and ``hour``, is of one of the units."""
+        return all_of(
+            [
+                call("equals", column("hours"), number(self.hours)),
+                call("greaterOrEquals", column("hour"), number(self.first)),
+                call("less", column("hour"), number(self.end)),
+            ]
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
@@ -62,6 +72,9 @@ class Coverage:
 
 Query = Callable[[exp.Expr], pa.Table]
 
+Fitting = Callable[[tuple[int, int]], set[tuple[int, int]]]
+"""Gives the units (length, first hour) between two hours that may be used."""
+
 
 def coverage(
     span: Span,
@@ -70,17 +83,22 @@ def coverage(
     query: Query,
     longest: int = DAY,
     answers: Answers = NONE_KEPT,
+    fitting: Fitting | None = None,
 ) -> Coverage:
     """Return how to answer for a range: from days where possible, then hours, then points.
 
     ``needs`` are attributes that the answer depends on: summaries made without one of them do not serve.
-    ``longest`` is the longest unit that may be used.
+    ``longest`` is the longest unit that may be used, and ``fitting`` tells which may be, where not all may.
     """
     first, end = whole_hours(span)
     if end <= first:
         return Coverage((), (span,))
+    may_be = fitting((first, end)) if fitting else None
+    if may_be is not None and not may_be:
+        return Coverage((), (span,))
     expired = expired_days(query, answers)
     units = _known_units(first, end, metrics, needs, query, expired, answers)
+    units = units if may_be is None else units & may_be
     return laid_out({unit for unit in units if unit[0] <= longest}, span, expired)
 
 

@@ -14,6 +14,12 @@ from kubestray.store.trees import Tree, call, column, named, select, unsigned
 
 logger = logging.getLogger(__name__)
 
+_OF_MONTHS = (
+    *("summarised", "touched", "summaries", "sketched", "sketches"),
+    *("accelerations", "accelerated"),
+)
+"""What is dropped a month at a time: what says that something is there before it."""
+
 
 def expire(store: Store, before: int) -> list[int]:
     """Drop the days of points that lie wholly before a time (ns); return them, counted from the epoch.
@@ -43,7 +49,7 @@ def expire_summaries(store: Store, before: int) -> list[int]:
     tree = select(named(month.copy(), "month")).distinct().from_("summarised").where(past)
     months = sorted(store.query(tree).column("month").to_pylist())
     for number in months:
-        for name in ("summarised", "touched", "summaries", "accelerations", "accelerated"):
+        for name in _OF_MONTHS:
             _drop(store, name, number)
     return months
 

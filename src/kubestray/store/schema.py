@@ -9,6 +9,8 @@ read             what
 ``summaries``    states of the points of a metric and group in an hour or a day (`store.summaries`)
 ``groups``       group_id, metric, kind, attributes: series alike but for attributes that churn
 ``summarised``   which hours and days are summarised, and when that began
+``sketches``     how many points of a metric and group lie where, in an hour or a day (`store.sketches`)
+``sketched``     which hours and days have sketches, by metric, and when these were begun
 ``touched``      hours to which points came late, by metric, and when
 ``expired``      days whose points were dropped
 ``accelerated``  states of the last statistics of searches in an hour or a day (`store.accelerations`)
@@ -129,6 +131,33 @@ CREATE TABLE IF NOT EXISTS summarised_local{{on}} (
     hour UInt32,
     metric LowCardinality(String),
     without Array(String),
+    began UInt64
+) ENGINE = ReplacingMergeTree(began)
+PARTITION BY intDiv(hour, {MONTH})
+ORDER BY (hours, hour, metric)
+SETTINGS {{settings}}
+"""
+
+_SKETCHES = f"""
+CREATE TABLE IF NOT EXISTS sketches_local{{on}} (
+    metric LowCardinality(String),
+    hours UInt8,
+    hour UInt32,
+    group_id UInt64,
+    gaps Array(Int32) CODEC(T64, ZSTD(1)),
+    counts Array(UInt64) CODEC(T64, ZSTD(1)),
+    began UInt64 CODEC(ZSTD(1))
+) ENGINE = ReplacingMergeTree(began)
+PARTITION BY intDiv(hour, {MONTH})
+ORDER BY (metric, hours, hour, group_id)
+SETTINGS {{settings}}
+"""
+
+_SKETCHED = f"""
+CREATE TABLE IF NOT EXISTS sketched_local{{on}} (
+    hours UInt8,
+    hour UInt32,
+    metric LowCardinality(String),
     began UInt64
 ) ENGINE = ReplacingMergeTree(began)
 PARTITION BY intDiv(hour, {MONTH})
@@ -328,7 +357,7 @@ SETTINGS {settings}
 
 _TABLES = (
     *(_SAMPLES, _SERIES, _SUMMARIES, _GROUPS, _SUMMARISED, _TOUCHED, _EXPIRED),
-    *(_ACCELERATED, _ACCELERATIONS),
+    *(_SKETCHES, _SKETCHED, _ACCELERATED, _ACCELERATIONS),
     *(_RUNS, _RISK, _FINDINGS, _DECISIONS, _DELIVERIES, _EVENTS, _LOOKUPS, _LOOKUP_ROWS, _PROFILES),
     *(_DOCUMENTS, _AUDIT),
 )
@@ -349,6 +378,8 @@ _UNIQUE = {
     ),
     "groups": "SELECT metric, group_id, kind, attributes FROM groups_local FINAL",
     "summarised": "SELECT hours, hour, metric, without, began FROM summarised_local FINAL",
+    "sketches": "SELECT metric, hours, hour, group_id, gaps, counts, began FROM sketches_local FINAL",
+    "sketched": "SELECT hours, hour, metric, began FROM sketched_local FINAL",
     "touched": "SELECT hour, metric, written FROM touched_local FINAL",
     "expired": "SELECT day, dropped FROM expired_local FINAL",
     "accelerated": (
@@ -392,6 +423,8 @@ _SHARD_BY = {
     "summaries": "group_id",
     "groups": "group_id",
     "summarised": "hour",
+    "sketches": "group_id",
+    "sketched": "hour",
     "touched": "hour",
     "expired": "day",
     "accelerated": "cityHash64(keys)",

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kubestray.store.trees import Tree, call, column
+from kubestray.store.places import element, place
+from kubestray.store.trees import Tree, call, column, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,11 @@ class State:
     @property
     def taken(self) -> list[Tree]:
         """What it takes of points with the columns ``time`` and ``value``."""
-        square = call("multiply", column("value"), column("value"))
-        return [square if name == "square" else column(name) for name in self.takes]
+        made = {
+            "square": lambda: call("multiply", column("value"), column("value")),
+            "element": lambda: call("array", element(place(column("value")), number(1))),
+        }
+        return [made[name]() if name in made else column(name) for name in self.takes]
 
     def of_points(self) -> Tree:
         """Return the state of points."""
@@ -41,6 +45,9 @@ class State:
         """Return the state of all that a column of states was made of."""
         return call(f"{self.function}MergeState", made)
 
+
+SKETCH = "sketch"
+"""All values as elements of a sketch (`store.sketches`), which tables of their own keep."""
 
 STATES: dict[str, State] = {
     "n": State("count", kept=True),
@@ -55,4 +62,5 @@ STATES: dict[str, State] = {
     "last_time": State("max", ("time",)),
     "all": State("groupArray", ("value",), single=False),
     "distinct": State("uniqExact", ("value",)),
+    SKETCH: State("groupArrayArray", ("element",), single=False),
 }

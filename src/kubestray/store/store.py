@@ -34,6 +34,9 @@ _METRICS = 100_000  # names that are numbered; with more the catalog is learned 
 POINT_TABLES = ("series", "samples")
 """What points are written to."""
 
+_BEGUN = ("summarised", "sketched", "accelerations")
+"""Tables that tell when what is kept of hours and days was begun."""
+
 _SERIES_ORDER = [("metric", "ascending"), ("series_id", "ascending"), ("kind", "ascending")]
 
 
@@ -152,7 +155,7 @@ class Store:
 
     def _noted(self) -> int:
         """Return the latest time (ns) that was noted in the store, of this process or another."""
-        marks = [("written", "touched"), ("began", "summarised"), ("began", "accelerations")]
+        marks = [("written", "touched"), *(("began", name) for name in _BEGUN)]
         every = [select(named(call("max", column(mark)), "noted")).from_(name) for mark, name in marks]
         both = exp.union(*every, distinct=False)
         noted: list[int] = self.query(both).column("noted").to_pylist()

@@ -2,7 +2,8 @@
 
 A pass does what is due for one day at most, newest day first, so that it is bounded and can stop anywhere:
 what is done is noted in the store, everything else is found again by the next pass. An hour's summary is the
-states of its points, by group, counters as increases; a day's is its hours' merged.
+states of its points, by group, counters as increases; a day's is its hours' merged. Of some metrics sketches
+(`store.sketches`) are made with them: of the same hours, at the same time.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from kubestray.model.metric import Kind
+from kubestray.store import sketches
 from kubestray.store.coverage import DAY, HOUR, expired_days
 from kubestray.store.groups import described, members
 from kubestray.store.lateness import SETTLED_NS
@@ -46,8 +48,19 @@ KEPT = [name for name, state in STATES.items() if state.kept]
 ALL = ""
 """What stands for all metrics, in the table ``summarised``."""
 
+_MOST_POINTS = 4_000_000
+"""Points that one statement makes sketches of, more or less; an hour is the least."""
+
 _TABLES = ("summarised", "touched", "expired")
 """What has to change for something to become due, if no hour has ended."""
+
+
+Names = Collection[str] | Callable[[], Collection[str]]
+"""Names, or what finds them out."""
+
+
+def _told(names: Names) -> tuple[str, ...]:
+    return tuple(sorted(names() if callable(names) else names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +78,33 @@ class Due:
 class Summariser:
     """Brings the summaries of a store up to date; ``without`` gives the attributes that groups do without.
 
-    It is asked when there is something to summarise, as finding out can take longer than all the rest.
+    ``sketched`` gives the metrics that have sketches, by name or with ``*``. Both are asked when there is
+    something to summarise, as finding out can take longer than all the rest.
     One at a time for a store: two would do the same work twice, but not wrongly.
     """
 
-    def __init__(self, store: Store, without: Collection[str] | Callable[[], Collection[str]]) -> None:
+    def __init__(self, store: Store, without: Names, sketched: Names = ()) -> None:
         self._store = store
         self._asked_without = without
+        self._asked_sketched = sketched
         self._started = store.reached() // HOUR_NS
         self._filled: set[int] | None = None
         self._rested: Hashable | None = None
 
     @cached_property
     def _without(self) -> tuple[str, ...]:
-        found = self._asked_without
-        return tuple(sorted(found() if callable(found) else found))
+        return _told(self._asked_without)
+
+    @cached_property
+    def _patterns(self) -> tuple[str, ...]:
+        return _told(self._asked_sketched)
+
+    def _sketched(self) -> tuple[str, ...]:
+        """Return the metrics that have sketches, of those that there are."""
+        if not self._patterns:
+            return ()
+        there = self._query(select(column("metric")).distinct().from_("series"))
+        return sketches.matching(self._patterns, there.column("metric").to_pylist())
 
     def backlog(self) -> list[Due]:
         """Return what is due, the newest day first."""
@@ -95,8 +120,18 @@ class Summariser:
                 again[hour].add(metric)
             else:
                 whole.add(hour)
+        for hour, metric in self._undrawn(hour for hour in done if hour not in busy):
+            if hour // DAY not in expired:
+                again[hour].add(metric)
         days = sorted({hour // DAY for hour in (*whole, *again)}, reverse=True)
         return [self._due(day, whole, again, done) for day in days]
+
+    def _undrawn(self, done: Iterable[int]) -> Iterator[tuple[int, str]]:
+        """Yield the hours that are summarised, each with a metric that was not to have sketches then."""
+        wanted = self._sketched()
+        drawn = sketches.current(wanted, self._query) if wanted else set()
+        hours = list(done) if wanted else []
+        yield from ((hour, metric) for hour in hours for metric in wanted if (HOUR, hour, metric) not in drawn)
 
     def _due(
         self, day: int, whole: set[int], again: dict[int, set[str]], done: dict[int, tuple[str, ...]]
@@ -217,13 +252,48 @@ class Summariser:
             if kinds:
                 self._groups(kinds, due.without)
                 self._store.fill("summaries", _columns(), _states(kinds, first, end, due.without, began))
+        wanted = [one for one in self._sketched() if due.metrics is None or one in due.metrics]
+        for first, end in runs(due.hours) if wanted else ():
+            self._sketch(Span(first * HOUR_NS, end * HOUR_NS), wanted, due.without, began)
+        self._note_sketched([(HOUR, hour, metric) for hour in due.hours for metric in wanted], began)
         self._note(HOUR, due.hours, due.metrics, due.without, began)
+
+    def _sketch(self, span: Span, metrics: Sequence[str], without: Sequence[str], began: int) -> None:
+        """Make the sketches of hours that follow each other: as many at once as have few points."""
+        kinds = self._kinds(span, metrics)
+        if not kinds:
+            return
+        named_so = one_of(column("metric"), map(text, kinds))
+        there = select(named(call("count"), "points")).from_("samples")
+        found = self._query(there.where(all_of([named_so, span.holds_stored(column("time"))])))
+        points = int(found.column("points").to_pylist()[0])
+        hours = (_end(span) - span.earliest) // HOUR_NS
+        at_once = max(1, hours * _MOST_POINTS // max(1, points)) * HOUR_NS
+        for start in range(span.earliest, _end(span), at_once):
+            part = Span(start, min(start + at_once, _end(span)))
+            made = sketches.of_points(_points(kinds, part), members(without, named_so.copy()), began)
+            self._store.fill("sketches", sketches.COLUMNS, made)
+
+    def _note_sketched(self, units: Sequence[sketches.Unit], began: int) -> None:
+        """Note that there are sketches; also of metrics without a point there."""
+        self._store.record(
+            "sketched",
+            pa.table(
+                {
+                    "hours": pa.array([hours for hours, _, _ in units], pa.uint8()),
+                    "hour": pa.array([hour for _, hour, _ in units], pa.uint32()),
+                    "metric": pa.array([metric for _, _, metric in units], pa.string()),
+                    "began": pa.array([began] * len(units), pa.uint64()),
+                }
+            ),
+        )
 
     def _clear(self, hours: Sequence[int]) -> None:
         """Remove what a pass that was cut short left: its groups may have done without other attributes."""
         left = all_of([_is_length(HOUR), one_of(column("hour"), map(number, hours))])
-        if self._query(select(column("hour")).from_("summaries").where(left).limit(1)).num_rows:
-            self._store.delete("summaries", left)
+        for name in ("summaries", "sketches"):
+            if self._query(select(column("hour")).from_(name).where(left.copy()).limit(1)).num_rows:
+                self._store.delete(name, left.copy())
 
     def _kinds(self, span: Span, metrics: Sequence[str] | None) -> dict[str, frozenset[Kind]]:
         """Return the metrics that were seen in a range, with the kinds of their series."""
@@ -262,7 +332,17 @@ class Summariser:
                 continue
             first = row["day"] * DAY
             self._store.fill("summaries", _columns(), _merged_day(first, metrics, began))
+            self._sketch_day(first, metrics, began)
             self._note(DAY, [first], metrics, row["lacking"], began)
+
+    def _sketch_day(self, first: int, metrics: Sequence[str] | None, began: int) -> None:
+        """Merge the sketches of a day, of the metrics that have them for each of its hours."""
+        wanted = [one for one in self._sketched() if metrics is None or one in metrics]
+        drawn = sketches.current(wanted, self._query, (first, first + DAY)) if wanted else set()
+        whole = [m for m in wanted if all((HOUR, first + n, m) in drawn for n in range(DAY))]
+        if whole:
+            self._store.fill("sketches", sketches.COLUMNS, sketches.of_hours(first, DAY, whole, began))
+            self._note_sketched([(DAY, first, metric) for metric in whole], began)
 
     def _note(
         self,
@@ -296,12 +376,11 @@ def _states(
 ) -> exp.Select:
     """Select the rows of ``summaries`` of some hours: states by series, joined to groups, merged."""
     span = Span(first * HOUR_NS, end * HOUR_NS)
-    points = [measured(Selection(names, found, None, span)) for names, found in _alike(kinds)]
     hour = call("intDiv", column("time"), unsigned(HOUR_NS))
     keys = (column("metric"), column("series_id"), column("hour"))
     by_series = (
         select(*keys[:2], named(hour, "hour"), *(named(STATES[name].of_points(), name) for name in KEPT))
-        .from_(table(points[0] if len(points) == 1 else exp.union(*points, distinct=False), "points"))
+        .from_(table(_points(kinds, span), "points"))
         .group_by(*keys)
     )
     groups = members(without, one_of(column("metric"), map(text, kinds)))
@@ -318,6 +397,17 @@ def _states(
         .join(table(groups, "members"), using=["series_id"], join_type="inner", copy=False)
         .group_by(column("metric"), column("hour"), column("group_id"))
     )
+
+
+def _end(span: Span) -> int:
+    assert span.latest is not None
+    return span.latest
+
+
+def _points(kinds: dict[str, frozenset[Kind]], span: Span) -> exp.Query:
+    """Select the points of metrics in a range, counters as increases."""
+    points = [measured(Selection(names, found, None, span)) for names, found in _alike(kinds)]
+    return points[0] if len(points) == 1 else exp.union(*points, distinct=False)
 
 
 def _columns() -> list[str]:

@@ -41,6 +41,7 @@ from kubestray.search.metric_chart import CHART_OPTIONS, MetricChart, charted, r
 from kubestray.search.plan import Attribute, Column, Filter, Measure, MetricAggregate, Order
 from kubestray.search.relation import Context, Relation
 from kubestray.search.series import Scope, scope
+from kubestray.search.sources import nearly
 from kubestray.search.spans import NumberSpan, TimeSpan, automatic_time, parse_span
 from kubestray.search.syntax import Aggregate, Clause, Command, Place
 from kubestray.search.times import SECOND_NS
@@ -184,7 +185,10 @@ def _node(
     context.trace.leaves.append(Leaf(selected.ranged, wanted, selected.series, known, measure))
     sources = catalog.sources(measure)
     context.note_expired(measure.span, sources)
-    return dataclasses.replace(measure, sources=sources)
+    measure = dataclasses.replace(measure, sources=sources)
+    if told := nearly(measure):
+        context.note(told)
+    return measure
 
 
 def _fixed_ns(span: TimeSpan, context: Context) -> int:

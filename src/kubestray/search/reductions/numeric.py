@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
+
+from sqlglot import exp
 
 from kubestray.search.reductions.base import (
     SINGLE,
@@ -14,6 +17,7 @@ from kubestray.search.reductions.base import (
     over_numbers,
 )
 from kubestray.search.values import Shape, Value, as_number
+from kubestray.store.places import count_of, value_of
 from kubestray.store.trees import Tree, call, column, either, lambda_, null, number
 
 
@@ -93,17 +97,47 @@ def _of_window(value: Value, percent: str, *, interpolated: bool) -> Tree:
 
 def of_numbers_at(found: Tree, percent: str, *, interpolated: bool) -> Tree:
     """Return the percentile of an array of numbers; the place is computed in whole numbers, exactly."""
-    share = Fraction(percent) / 100
-    top, bottom = number(share.numerator), number(share.denominator)
     ordered = call("arraySort", found)
     count = call("toInt64", call("length", found.copy()))
+    return _at(
+        count,
+        lambda index: call("arrayElement", ordered.copy(), call("plus", index, number(1))),
+        percent,
+        interpolated=interpolated,
+    )
+
+
+def of_sketch_at(found: Tree, percent: str, *, interpolated: bool) -> Tree:
+    """Return what `of_numbers_at` does of the elements of sketches, in order: of the same two numbers, each
+    as near as its place is (`store.places`).
+    """
+    ends = call("arrayCumSum", call("arrayMap", lambda_("x", count_of(column("x"))), found))
+    count = call("toInt64", call("arrayElement", ends, number(-1)))
+    beyond = exp.Lambda(
+        this=call("greater", column("x"), column("i")),
+        expressions=[exp.to_identifier("x"), exp.to_identifier("i")],
+    )
+
+    def value(index: Tree) -> Tree:
+        # What a lambda captures is computed for each element: so the index goes along as an array.
+        wanted = call("arrayWithConstant", call("length", found.copy()), index)
+        where = call("arrayFirstIndex", beyond.copy(), ends.copy(), wanted)
+        return value_of(call("arrayElement", found.copy(), where))
+
+    return _at(count, value, percent, interpolated=interpolated)
+
+
+def _at(count: Tree, value: Callable[[Tree], Tree], percent: str, *, interpolated: bool) -> Tree:
+    """Return a percentile of so many ordered numbers; ``value`` gives the one at a place, from 0."""
+    share = Fraction(percent) / 100
+    top, bottom = number(share.numerator), number(share.denominator)
     steps = call("minus", count, number(1)) if interpolated else count
     place = call("multiply", steps, top)
-    index = call("least", call("intDiv", place, bottom), call("minus", count.copy(), number(1)))
-    low = call("arrayElement", ordered, call("plus", index, number(1)))
+    last = call("minus", count.copy(), number(1))
+    index = call("least", call("intDiv", place, bottom), last)
+    low = value(index)
     if interpolated:
-        above = call("least", call("plus", index.copy(), number(2)), count.copy())
-        high = call("arrayElement", ordered.copy(), above)
+        high = value(call("least", call("plus", index.copy(), number(1)), last.copy()))
         part = call("divide", call("modulo", place.copy(), bottom.copy()), bottom.copy())
         low = call("plus", low, call("multiply", call("minus", high, low.copy()), part))
     return either(call("equals", count.copy(), number(0)), null(), low)
