@@ -91,6 +91,16 @@ def _list(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
+def _metrics(value: str) -> tuple[str, ...]:
+    """Read names of metrics separated by commas, with ``*`` for any characters."""
+    names = _list(value)
+    if any(not re.fullmatch(r"[^\s()\"'|=]+", name) for name in names):
+        raise ValueError(
+            "expected names of metrics separated by commas, for example tcp.rtt.average,process.*"
+        )
+    return names
+
+
 def _paths(value: str) -> tuple[Path, ...]:
     return tuple(Path(part) for part in value.split(os.pathsep) if part)
 
@@ -188,6 +198,7 @@ SETTINGS = (
     Setting("retention_raw", "7d", _duration, "How long points are kept. Only serve deletes expired ones."),
     Setting("retention_summaries", "400d", _duration, "How long summaries of hours and days are kept, which answer for points that have expired."),
     Setting("churning_attributes", "auto", _names, "Attributes that summaries leave out, separated by commas: their values come and go with every process or container. auto: those that do, unless an enabled detection or baseline looks at them further back than points are kept."),
+    Setting("percentile_metrics", "", _metrics, "Metrics, separated by commas (* stands for any characters), of which sketches are kept by the hour: percentiles of them then need not read points over all of their time (mstats with median, perc and so on, within 0.8 %). Those that enabled detections and baselines ask percentiles of over more than a day have them in any case."),
     Setting("accelerated_searches", "auto", _names, "Names of detections and baselines whose last statistics are kept by the hour, separated by commas, so that they need not read points over all of their time (mstats with a span, then stats). auto: all that are enabled and look further back than a day."),
     Setting("lateness", "30s", _duration, "How long a scheduled detection waits for points behind the newest one."),
     Setting("settle", "3s", _duration, "How long a look between two runs (looks in a detection's schedule) waits for points behind the newest one."),

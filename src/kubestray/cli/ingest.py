@@ -23,6 +23,7 @@ def run(parsed: argparse.Namespace) -> int:
     from kubestray.pipeline import ingesting, setting_up
     from kubestray.pipeline.accelerating import Accelerator
     from kubestray.pipeline.churning import churning
+    from kubestray.pipeline.percentiles import percentile_metrics
 
     config = options.configure(parsed)
     content = cache(partial(setting_up.content_of, config))  # read if there is much to summarise
@@ -32,6 +33,7 @@ def run(parsed: argparse.Namespace) -> int:
             store,
             taken,
             lambda: churning(config, content()),
+            lambda: percentile_metrics(config, content()),
             lambda: Accelerator(store, config, content()).catch_up(),
         )
     for problem in taken.problems[:_MOST_PROBLEMS]:

@@ -25,8 +25,8 @@ _FLAGS = (
     "kafka_brokers kafka_topics kafka_group kafka_encoding kafka_cluster kafka_properties "
     "observability_realm observability_url observability_token_file observability_inputs "
     "observability_resolution observability_backfill max_request max_queue max_queue_bytes commit_interval "
-    "future_limit retention_raw retention_summaries churning_attributes accelerated_searches "
-    "give_up_after lateness settle spread idle catch_up"
+    "future_limit retention_raw retention_summaries churning_attributes percentile_metrics "
+    "accelerated_searches give_up_after lateness settle spread idle catch_up"
 )
 
 

@@ -45,15 +45,16 @@ def summarise(
     store: Store,
     taken: Taken,
     without: Callable[[], Sequence[str]],
+    sketched: Callable[[], Sequence[str]] = tuple,
     accelerate: Callable[[], object] = lambda: None,
 ) -> None:
     """Summarise what is due after many points were taken in; few of them are read as quickly without.
 
-    ``accelerate`` keeps the statistics of searches after that. Where another process serves the store, that
-    one does it.
+    ``without`` and ``sketched`` are as for `Summariser`; ``accelerate`` keeps the statistics of searches
+    after that. Where another process serves the store, that one does it.
     """
     if taken.data_points >= MANY_POINTS and not isinstance(store.engine, SocketEngine):
-        Summariser(store, without()).catch_up()
+        Summariser(store, without, sketched).catch_up()
         accelerate()
 
 

@@ -27,6 +27,7 @@ from kubestray.pipeline.accelerating import Accelerator
 from kubestray.pipeline.churning import churning
 from kubestray.pipeline.detecting import Detector
 from kubestray.pipeline.notifying import configured, notifier
+from kubestray.pipeline.percentiles import percentile_metrics
 from kubestray.pipeline.running import Running, Waiting
 from kubestray.pipeline.schedule import Scheduler
 from kubestray.pipeline.setting_up import content_of, patience_of, searching
@@ -207,8 +208,11 @@ class Server:
 
     def _maintain(self, store: Store) -> None:
         config, content = self._config, self._content
-        # Which attributes churn is settled by the content as it is now, and worked out when it is wanted.
-        summariser = Summariser(store, partial(churning, config, content.copy()))
+        # Which attributes churn, and which metrics have sketches, is settled by the content as it is now, and
+        # worked out when it is wanted.
+        now = content.copy()
+        without, sketched = (partial(find, config, now) for find in (churning, percentile_metrics))
+        summariser = Summariser(store, without, sketched)
         upkeep = Upkeep(store, summariser, Accelerator(store, config, content), config)
         upkeep.start()
         self._health = upkeep.health

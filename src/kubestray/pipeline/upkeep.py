@@ -14,6 +14,7 @@ from kubestray.model.content import Content
 from kubestray.model.errors import KubestrayError
 from kubestray.pipeline.accelerating import Accelerator
 from kubestray.pipeline.churning import churning
+from kubestray.pipeline.percentiles import percentile_metrics
 from kubestray.store.expiry import expire, expire_profiles, expire_summaries
 from kubestray.store.schema import HOUR_NS
 from kubestray.store.store import Store
@@ -50,7 +51,8 @@ class Waiting:
 
 def waiting(store: Store, config: Config, content: Content) -> Waiting:
     """Return what waits to be summarised, in this process or another one that serves the store."""
-    backlog = Summariser(store, churning(config, content)).backlog()
+    sketched = percentile_metrics(config, content)
+    backlog = Summariser(store, churning(config, content), sketched).backlog()
     hours = [hour for due in backlog for hour in due.hours]
     kept = sum(len(due.hours) for due in Accelerator(store, config, content).backlog())
     return Waiting(len(hours), len(backlog), min(hours) * HOUR_NS if hours else None, kept)

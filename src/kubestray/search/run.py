@@ -144,7 +144,9 @@ class Compiled:
             if isinstance(node, Accelerated)
             for rows in acceleration.rows_read(node, lambda tree: query(tree, UNLIMITED))
         ]
-        near = [told for node in nodes(self.relation.node) if isinstance(node, Measure) if (told := nearly(node))]
+        near = [
+            told for node in nodes(self.relation.node) if isinstance(node, Measure) if (told := nearly(node))
+        ]
         parts = {
             "fields": fields,
             "plan, last step first": steps,

@@ -1,8 +1,8 @@
 """Where an ``mstats`` is answered from: summaries where they say the same as the points, else the points.
 
 Summaries serve aggregates whose states they keep, over attributes that their groups have, for bins that are
-whole hours; sketches serve percentiles of the metrics that have them. Of a time range they take the whole hours and days that are up to date; the rest is read from
-the points, and both are merged.
+whole hours; sketches serve percentiles of metrics that have them. Of a time range they take the whole hours
+and days that are up to date; the rest is read from the points, and both are merged.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def servable(node: Measure) -> bool:
 
 
 def _are_few(node: Measure, found: Coverage, query: Query, answers: Answers) -> bool:
-    """Tell whether the points that sketches would stand for are there, and few: percentiles are exact then."""
+    """Tell whether the points that sketches would stand for are there, and few: they are read then."""
     gone = expired_days(query, answers)
     days = {hour // DAY for one in found.summaries for hour in range(one.first, one.end)}
     if not days.isdisjoint(gone):

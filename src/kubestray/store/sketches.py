@@ -80,7 +80,9 @@ def of_hours(first: int, hours: int, metrics: Collection[str], began: int) -> ex
     kept = unnested(kept, places).where(all_of(inside))
     unit = named(call("toUInt32", number(first)), "hour")
     merged = (
-        select(column("metric"), unit, column("group_id"), column("place"), named(call("sum", column("n")), "n"))
+        select(
+            column("metric"), unit, column("group_id"), column("place"), named(call("sum", column("n")), "n")
+        )
         .from_(table(kept, "kept"))
         .group_by(*map(column, ("metric", "group_id", "place")))
     )

@@ -3,14 +3,14 @@
 A pass does what is due for one day at most, newest day first, so that it is bounded and can stop anywhere:
 what is done is noted in the store, everything else is found again by the next pass. An hour's summary is the
 states of its points, by group, counters as increases; a day's is its hours' merged. Of some metrics sketches
-(`store.sketches`) are made with them: of the same hours, at the same time.
+(`store.sketching`) are made with them: of the same hours, at the same time.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,12 +19,13 @@ import pyarrow as pa
 from sqlglot import exp
 
 from kubestray.model.metric import Kind
-from kubestray.store import sketches
 from kubestray.store.coverage import DAY, HOUR, expired_days
 from kubestray.store.groups import described, members
 from kubestray.store.lateness import SETTLED_NS
-from kubestray.store.points import Selection, Span, measured
+from kubestray.store.measuring import Names, kinds_seen, points_of, runs, told
+from kubestray.store.points import Span
 from kubestray.store.schema import HOUR_NS
+from kubestray.store.sketching import Sketcher
 from kubestray.store.states import STATES
 from kubestray.store.store import Store
 from kubestray.store.trees import (
@@ -48,19 +49,8 @@ KEPT = [name for name, state in STATES.items() if state.kept]
 ALL = ""
 """What stands for all metrics, in the table ``summarised``."""
 
-_MOST_POINTS = 4_000_000
-"""Points that one statement makes sketches of, more or less; an hour is the least."""
-
 _TABLES = ("summarised", "touched", "expired")
 """What has to change for something to become due, if no hour has ended."""
-
-
-Names = Collection[str] | Callable[[], Collection[str]]
-"""Names, or what finds them out."""
-
-
-def _told(names: Names) -> tuple[str, ...]:
-    return tuple(sorted(names() if callable(names) else names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,25 +76,14 @@ class Summariser:
     def __init__(self, store: Store, without: Names, sketched: Names = ()) -> None:
         self._store = store
         self._asked_without = without
-        self._asked_sketched = sketched
+        self._sketcher = Sketcher(store, sketched)
         self._started = store.reached() // HOUR_NS
         self._filled: set[int] | None = None
         self._rested: Hashable | None = None
 
     @cached_property
     def _without(self) -> tuple[str, ...]:
-        return _told(self._asked_without)
-
-    @cached_property
-    def _patterns(self) -> tuple[str, ...]:
-        return _told(self._asked_sketched)
-
-    def _sketched(self) -> tuple[str, ...]:
-        """Return the metrics that have sketches, of those that there are."""
-        if not self._patterns:
-            return ()
-        there = self._query(select(column("metric")).distinct().from_("series"))
-        return sketches.matching(self._patterns, there.column("metric").to_pylist())
+        return told(self._asked_without)
 
     def backlog(self) -> list[Due]:
         """Return what is due, the newest day first."""
@@ -120,18 +99,11 @@ class Summariser:
                 again[hour].add(metric)
             else:
                 whole.add(hour)
-        for hour, metric in self._undrawn(hour for hour in done if hour not in busy):
+        for hour, metric in self._sketcher.undrawn(hour for hour in done if hour not in busy):
             if hour // DAY not in expired:
                 again[hour].add(metric)
         days = sorted({hour // DAY for hour in (*whole, *again)}, reverse=True)
         return [self._due(day, whole, again, done) for day in days]
-
-    def _undrawn(self, done: Iterable[int]) -> Iterator[tuple[int, str]]:
-        """Yield the hours that are summarised, each with a metric that was not to have sketches then."""
-        wanted = self._sketched()
-        drawn = sketches.current(wanted, self._query) if wanted else set()
-        hours = list(done) if wanted else []
-        yield from ((hour, metric) for hour in hours for metric in wanted if (HOUR, hour, metric) not in drawn)
 
     def _due(
         self, day: int, whole: set[int], again: dict[int, set[str]], done: dict[int, tuple[str, ...]]
@@ -248,45 +220,12 @@ class Summariser:
         if due.metrics is None:
             self._clear(due.hours)
         for first, end in runs(due.hours):
-            kinds = self._kinds(Span(first * HOUR_NS, end * HOUR_NS), due.metrics)
+            kinds = kinds_seen(self._query, Span(first * HOUR_NS, end * HOUR_NS), due.metrics)
             if kinds:
                 self._groups(kinds, due.without)
                 self._store.fill("summaries", _columns(), _states(kinds, first, end, due.without, began))
-        wanted = [one for one in self._sketched() if due.metrics is None or one in due.metrics]
-        for first, end in runs(due.hours) if wanted else ():
-            self._sketch(Span(first * HOUR_NS, end * HOUR_NS), wanted, due.without, began)
-        self._note_sketched([(HOUR, hour, metric) for hour in due.hours for metric in wanted], began)
+        self._sketcher.draw(due.hours, due.metrics, due.without, began)
         self._note(HOUR, due.hours, due.metrics, due.without, began)
-
-    def _sketch(self, span: Span, metrics: Sequence[str], without: Sequence[str], began: int) -> None:
-        """Make the sketches of hours that follow each other: as many at once as have few points."""
-        kinds = self._kinds(span, metrics)
-        if not kinds:
-            return
-        named_so = one_of(column("metric"), map(text, kinds))
-        there = select(named(call("count"), "points")).from_("samples")
-        found = self._query(there.where(all_of([named_so, span.holds_stored(column("time"))])))
-        points = int(found.column("points").to_pylist()[0])
-        hours = (_end(span) - span.earliest) // HOUR_NS
-        at_once = max(1, hours * _MOST_POINTS // max(1, points)) * HOUR_NS
-        for start in range(span.earliest, _end(span), at_once):
-            part = Span(start, min(start + at_once, _end(span)))
-            made = sketches.of_points(_points(kinds, part), members(without, named_so.copy()), began)
-            self._store.fill("sketches", sketches.COLUMNS, made)
-
-    def _note_sketched(self, units: Sequence[sketches.Unit], began: int) -> None:
-        """Note that there are sketches; also of metrics without a point there."""
-        self._store.record(
-            "sketched",
-            pa.table(
-                {
-                    "hours": pa.array([hours for hours, _, _ in units], pa.uint8()),
-                    "hour": pa.array([hour for _, hour, _ in units], pa.uint32()),
-                    "metric": pa.array([metric for _, _, metric in units], pa.string()),
-                    "began": pa.array([began] * len(units), pa.uint64()),
-                }
-            ),
-        )
 
     def _clear(self, hours: Sequence[int]) -> None:
         """Remove what a pass that was cut short left: its groups may have done without other attributes."""
@@ -294,23 +233,6 @@ class Summariser:
         for name in ("summaries", "sketches"):
             if self._query(select(column("hour")).from_(name).where(left.copy()).limit(1)).num_rows:
                 self._store.delete(name, left.copy())
-
-    def _kinds(self, span: Span, metrics: Sequence[str] | None) -> dict[str, frozenset[Kind]]:
-        """Return the metrics that were seen in a range, with the kinds of their series."""
-        conditions: list[Tree] = [
-            call("less", column("first_seen"), unsigned(span.latest or 0)),
-            # ``last_seen`` may lag by an hour.
-            call("greaterOrEquals", column("last_seen"), unsigned(max(0, span.earliest - HOUR_NS))),
-        ]
-        if metrics is not None:
-            conditions.append(one_of(column("metric"), map(text, metrics)))
-        tree = (
-            select(column("metric"), named(call("groupUniqArray", column("kind")), "kinds"))
-            .from_("series")
-            .where(all_of(conditions))
-            .group_by(column("metric"))
-        )
-        return {row["metric"]: frozenset(map(Kind, row["kinds"])) for row in self._query(tree).to_pylist()}
 
     def _groups(self, metrics: Iterable[str], without: Sequence[str]) -> None:
         """Describe the groups of all series of these metrics that are not described yet."""
@@ -332,17 +254,8 @@ class Summariser:
                 continue
             first = row["day"] * DAY
             self._store.fill("summaries", _columns(), _merged_day(first, metrics, began))
-            self._sketch_day(first, metrics, began)
+            self._sketcher.merge_day(first, metrics, began)
             self._note(DAY, [first], metrics, row["lacking"], began)
-
-    def _sketch_day(self, first: int, metrics: Sequence[str] | None, began: int) -> None:
-        """Merge the sketches of a day, of the metrics that have them for each of its hours."""
-        wanted = [one for one in self._sketched() if metrics is None or one in metrics]
-        drawn = sketches.current(wanted, self._query, (first, first + DAY)) if wanted else set()
-        whole = [m for m in wanted if all((HOUR, first + n, m) in drawn for n in range(DAY))]
-        if whole:
-            self._store.fill("sketches", sketches.COLUMNS, sketches.of_hours(first, DAY, whole, began))
-            self._note_sketched([(DAY, first, metric) for metric in whole], began)
 
     def _note(
         self,
@@ -380,7 +293,7 @@ def _states(
     keys = (column("metric"), column("series_id"), column("hour"))
     by_series = (
         select(*keys[:2], named(hour, "hour"), *(named(STATES[name].of_points(), name) for name in KEPT))
-        .from_(table(_points(kinds, span), "points"))
+        .from_(table(points_of(kinds, span), "points"))
         .group_by(*keys)
     )
     groups = members(without, one_of(column("metric"), map(text, kinds)))
@@ -397,17 +310,6 @@ def _states(
         .join(table(groups, "members"), using=["series_id"], join_type="inner", copy=False)
         .group_by(column("metric"), column("hour"), column("group_id"))
     )
-
-
-def _end(span: Span) -> int:
-    assert span.latest is not None
-    return span.latest
-
-
-def _points(kinds: dict[str, frozenset[Kind]], span: Span) -> exp.Query:
-    """Select the points of metrics in a range, counters as increases."""
-    points = [measured(Selection(names, found, None, span)) for names, found in _alike(kinds)]
-    return points[0] if len(points) == 1 else exp.union(*points, distinct=False)
 
 
 def _columns() -> list[str]:
@@ -487,24 +389,3 @@ def _merged_day(first: int, metrics: Sequence[str] | None, began: int) -> exp.Se
         .where(all_of(conditions))
         .group_by(column("metric"), column("group_id"))
     )
-
-
-def runs(hours: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield hours that follow each other as ranges."""
-    start = before = hours[0]
-    for hour in hours[1:]:
-        if hour != before + 1:
-            yield start, before + 1
-            start = hour
-        before = hour
-    yield start, before + 1
-
-
-def _alike(kinds: dict[str, frozenset[Kind]]) -> Iterator[tuple[tuple[str, ...], frozenset[Kind]]]:
-    """Yield metrics together whose series are read alike: counters, others, and both under one name."""
-    ways: dict[tuple[bool, bool], list[str]] = defaultdict(list)
-    for metric, found in sorted(kinds.items()):
-        ways[Kind.CUMULATIVE in found, bool(found - {Kind.CUMULATIVE})].append(metric)
-    for (counters, others), names in ways.items():
-        wanted = {Kind.CUMULATIVE} if counters else set()
-        yield tuple(names), frozenset(wanted | ({Kind.GAUGE, Kind.DELTA} if others else set()))
