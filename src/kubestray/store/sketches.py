@@ -45,9 +45,7 @@ COLUMNS = ("metric", "hours", "hour", "group_id", "gaps", "counts", "began")
 
 def elements() -> Tree:
     """Return the elements of a row of ``sketches``, as an array."""
-    one = exp.Lambda(
-        this=element(column("p"), column("n")), expressions=[exp.to_identifier("p"), exp.to_identifier("n")]
-    )
+    one = lambda_("p n", element(column("p"), column("n")))
     return call("arrayMap", one, call("arrayCumSum", column("gaps")), column("counts"))
 
 

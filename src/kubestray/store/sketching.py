@@ -68,7 +68,8 @@ class Sketcher:
         """Return of how many hours sketches are made at once: places and counts take memory."""
         points = select(named(call("countMerge", column("n")), "points")).from_("summaries")
         found = self._store.query(points.where(all_of([hours.holds(), _of(metrics)])))
-        return max(1, (hours.end - hours.first) * _MOST_POINTS // max(1, found.column("points")[0].as_py()))
+        there = int(found.column("points").to_pylist()[0])
+        return max(1, (hours.end - hours.first) * _MOST_POINTS // max(1, there))
 
     def merge_day(self, first: int, metrics: Sequence[str] | None, began: int) -> None:
         """Merge the sketches of a day, of the metrics that have them for each of its hours."""

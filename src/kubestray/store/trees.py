@@ -115,9 +115,9 @@ def array(items: Iterable[Tree]) -> Tree:
     return call("array", *items)
 
 
-def lambda_(name: str, body: Tree) -> Tree:
-    """Write ``name -> body``."""
-    return exp.Lambda(this=body, expressions=[exp.to_identifier(name)])
+def lambda_(names: str, body: Tree) -> Tree:
+    """Write ``name -> body``; several names are separated by spaces."""
+    return exp.Lambda(this=body, expressions=[exp.to_identifier(name) for name in names.split()])
 
 
 def either(condition: Tree, then: Tree, otherwise: Tree) -> Tree:

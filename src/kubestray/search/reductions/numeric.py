@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from sqlglot import exp
-
 from kubestray.search.reductions.base import (
     SINGLE,
     Build,
@@ -18,7 +16,7 @@ from kubestray.search.reductions.base import (
 )
 from kubestray.search.values import Shape, Value, as_number
 from kubestray.store.places import count_of, value_of
-from kubestray.store.trees import Tree, call, column, either, lambda_, null, number
+from kubestray.store.trees import Tree, array, call, column, either, lambda_, null, number
 
 
 def of_numbers(name: str) -> Build:
@@ -111,20 +109,21 @@ def of_sketch_at(found: Tree, percent: str, *, interpolated: bool) -> Tree:
     """Return what `of_numbers_at` does of the elements of sketches, in order: of the same two numbers, each
     as near as its place is (`store.places`).
     """
-    ends = call("arrayCumSum", call("arrayMap", lambda_("x", count_of(column("x"))), found))
-    count = call("toInt64", call("arrayElement", ends, number(-1)))
-    beyond = exp.Lambda(
-        this=call("greater", column("x"), column("i")),
-        expressions=[exp.to_identifier("x"), exp.to_identifier("i")],
-    )
+    sums = call("arrayCumSum", call("arrayMap", lambda_("x", count_of(column("x"))), found))
+    # Both are said once, and what depends on them is a lambda over one of each: it is long, and what a lambda
+    # captures would be computed for each element.
+    ordered, ends = column("ordered"), column("ends")
 
     def value(index: Tree) -> Tree:
-        # What a lambda captures is computed for each element: so the index goes along as an array.
-        wanted = call("arrayWithConstant", call("length", found.copy()), index)
-        where = call("arrayFirstIndex", beyond.copy(), ends.copy(), wanted)
-        return value_of(call("arrayElement", found.copy(), where))
+        beyond = lambda_("x i", call("greater", column("x"), column("i")))
+        wanted = call("arrayWithConstant", call("length", ends.copy()), index)
+        return value_of(
+            call("arrayElement", ordered.copy(), call("arrayFirstIndex", beyond, ends.copy(), wanted))
+        )
 
-    return _at(count, value, percent, interpolated=interpolated)
+    count = call("toInt64", call("arrayElement", ends, number(-1)))
+    of_both = lambda_("ordered ends", _at(count, value, percent, interpolated=interpolated))
+    return call("arrayElement", call("arrayMap", of_both, array([found.copy()]), array([sums])), number(1))
 
 
 def _at(count: Tree, value: Callable[[Tree], Tree], percent: str, *, interpolated: bool) -> Tree:
