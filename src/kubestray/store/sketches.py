@@ -55,16 +55,13 @@ def of_points(points: exp.Query, members: exp.Query, began: int) -> exp.Select:
     ``points`` has metric, series_id, time and value, ``members`` the group_id of each series_id.
     """
     hour = call("toUInt32", call("intDiv", column("time"), unsigned(HOUR_NS)))
-    counted = (
-        select(
-            *(column("metric"), named(hour, "hour"), column("group_id")),
-            *(named(place(column("value")), "place"), named(call("count"), "n")),
-        )
+    shown = (column("metric"), column("group_id"), named(hour, "hour"), named(place(column("value")), "place"))
+    placed = (
+        select(*shown)
         .from_(table(points, "points"))
         .join(table(members, "members"), using=["series_id"], join_type="inner", copy=False)
-        .group_by(*map(column, ("metric", "hour", "group_id", "place")))
     )
-    return _rows(counted, 1, began)
+    return _rows(placed, call("count"), 1, began)
 
 
 def of_hours(first: int, hours: int, metrics: Collection[str], began: int) -> exp.Select:
@@ -76,32 +73,31 @@ def of_hours(first: int, hours: int, metrics: Collection[str], began: int) -> ex
     places = [named(call("arrayCumSum", column("gaps")), "place"), named(column("counts"), "n")]
     kept = select(*map(column, ("metric", "group_id", "place", "n"))).from_("sketches")
     kept = unnested(kept, places).where(all_of(inside))
-    unit = named(call("toUInt32", number(first)), "hour")
-    merged = (
-        select(
-            column("metric"), unit, column("group_id"), column("place"), named(call("sum", column("n")), "n")
-        )
-        .from_(table(kept, "kept"))
-        .group_by(*map(column, ("metric", "group_id", "place")))
-    )
-    return _rows(merged, hours, began)
+    placed = select(exp.Star(), named(call("toUInt32", number(first)), "hour")).from_(table(kept, "kept"))
+    return _rows(placed, call("sum", column("n")), hours, began)
 
 
-def _rows(counted: exp.Select, hours: int, began: int) -> exp.Select:
-    """Select rows of ``sketches`` from rows of metric, hour, group_id, place and n."""
-    keys = ("metric", "hour", "group_id")
-    ordered = call("arraySort", call("groupArray", element(column("place"), column("n"))))
-    by_group = select(*map(column, keys), named(ordered, "found")).from_(table(counted, "counted"))
+def _rows(placed: exp.Select, count: Tree, hours: int, began: int) -> exp.Select:
+    """Select rows of ``sketches`` from rows of metric, group_id, hour and place, which ``count`` counts."""
+    # A group is of one metric: it is found sooner by numbers alone.
+    metric = named(call("any", column("metric")), "of_metric")
+    keys = ("group_id", "hour", "place")
+    counted = select(metric, *map(column, keys), named(count, "points")).from_(table(placed, "placed"))
+    counted = counted.group_by(*map(column, keys))
+    ordered = call("arraySort", call("groupArray", element(column("place"), column("points"))))
+    metric = named(call("any", column("of_metric")), "metric")
+    found = select(metric, *map(column, keys[:2]), named(ordered, "found")).from_(table(counted, "counted"))
+    found = found.group_by(*map(column, keys[:2]))
     places = call("arrayMap", lambda_("x", place_of(column("x"))), column("found"))
     gaps = call("arrayPopFront", call("arrayDifference", call("arrayPushFront", places, number(0))))
     return select(
         column("metric"),
-        named(call("toUInt8", number(hours)), "hours"),
+        named(call("toUInt8", number(hours)), "length"),
         *map(column, ("hour", "group_id")),
         named(call("arrayMap", lambda_("x", call("toInt32", column("x"))), gaps), "gaps"),
         named(call("arrayMap", lambda_("x", count_of(column("x"))), column("found")), "counts"),
         named(unsigned(began), "began"),
-    ).from_(table(by_group.group_by(*map(column, keys)), "by_group"))
+    ).from_(table(found, "found_places"))
 
 
 def matching(patterns: Collection[str], metrics: Iterable[str]) -> tuple[str, ...]:
