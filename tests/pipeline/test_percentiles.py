@@ -11,7 +11,7 @@ from kubestray.model.errors import Position, UsageError
 from kubestray.pipeline import ingesting
 from kubestray.pipeline.ingesting import Taken, summarise
 from kubestray.pipeline.percentiles import percentile_metrics
-from kubestray.pipeline.setting_up import built_in
+from kubestray.pipeline.setting_up import content_of as shipped
 from kubestray.pipeline.upkeep import waiting
 from kubestray.store.store import Store
 from kubestray.store.summarise import Summariser
@@ -67,7 +67,7 @@ def test_settings_add_to_it() -> None:
 
 
 def test_what_ships_asks_for_none() -> None:
-    assert percentile_metrics(NONE, built_in()) == ()
+    assert percentile_metrics(NONE, shipped(NONE)) == ()
 
 
 @pytest.mark.parametrize("value", ["perc95(cpu)", "cpu ram", "cpu,'ram'", "metric_name=cpu"])

@@ -15,6 +15,7 @@ from kubestray.search.plan import Measure
 from kubestray.search.source import expand
 from kubestray.search.sources import servable
 from kubestray.search.stand_in import as_pattern
+from kubestray.search.wildcards import parts
 from kubestray.store.points import Span
 from kubestray.store.schema import DAY_NS
 
@@ -28,7 +29,10 @@ def percentile_metrics(config: Config, content: Content) -> tuple[str, ...]:
     more than a day that sketches can answer.
     """
     asked = {name for search in running(content) for name in _asked(search, config, content)}
-    return tuple(sorted(asked.union(config["percentile_metrics"])))
+    wanted = asked.union(config["percentile_metrics"])
+    # What a wildcard means already need not be said, nor what else of a search's words it might mean.
+    wide = [name for name in wanted if "*" in name]
+    return tuple(sorted(n for n in wanted if not any(n != w and parts(w, n) is not None for w in wide)))
 
 
 def _asked(search: Search, config: Config, content: Content) -> Iterable[str]:

@@ -55,7 +55,12 @@ def of_points(points: exp.Query, members: exp.Query, began: int) -> exp.Select:
     ``points`` has metric, series_id, time and value, ``members`` the group_id of each series_id.
     """
     hour = call("toUInt32", call("intDiv", column("time"), unsigned(HOUR_NS)))
-    shown = (column("metric"), column("group_id"), named(hour, "hour"), named(place(column("value")), "place"))
+    shown = (
+        column("metric"),
+        column("group_id"),
+        named(hour, "hour"),
+        named(place(column("value")), "place"),
+    )
     placed = (
         select(*shown)
         .from_(table(points, "points"))
