@@ -1,4 +1,4 @@
-"""Which metrics have sketches: those that content asks percentiles of over long times, and those of the settings."""
+"""Which metrics have sketches: those that content asks percentiles of over long times, and what is set."""
 
 from __future__ import annotations
 
