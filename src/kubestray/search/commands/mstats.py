@@ -18,8 +18,8 @@ of the rates of the series, each counted from its last point before the bin.
 Percentiles are exact where points are read: for ``exactperc`` always, and for the others unless whole hours
 hold more than a million points in question, or points that have expired, and the metric has sketches of these
 (the setting ``percentile_metrics``). From sketches each of the numbers that a percentile is made of is within
-0.8 % of the exact one, and whole numbers up to 128 are exact; a note with the result says so. Splunk's
-``perc``, of more than 1,000 different values, is within one percent of the rank.
+0.8 % of the exact one, and whole numbers up to 128 are exact; a note with the result says so. Of more than
+1,000 different values Splunk's ``perc`` is within one percent of the rank; here it is exact, or of sketches.
 
 ``chart=true`` makes a table as ``timechart`` does (with a span, and at most one attribute for columns) or as
 ``chart`` does (one attribute for rows, another for columns), with ``chart.limit``, ``chart.agg``,
