@@ -25,7 +25,7 @@ def test_a_fleet_without_incidents_gets_about_what_it_asked_for(per_day, fall):
     start = fall * np.log(0.45)
     scores = np.random.default_rng(0).exponential(fall, (24 * 40, 50)) + start
     rate = _run(FleetBudget(50, per_day), scores)
-    assert 0.3 <= rate / per_day <= 3.5
+    assert 0.3 <= rate / per_day <= 4.0
 
 
 def test_incidents_far_above_the_threshold_use_up_no_budget():
@@ -56,7 +56,7 @@ def _threshold_after(days: int, scores) -> float:
 
 def test_a_fleet_of_even_hours_is_judged_by_a_lower_threshold_within_a_day():
     even = _threshold_after(1, lambda chance, shape: chance.normal(0.0, 0.1, shape))
-    uneven = _threshold_after(1, lambda chance, shape: chance.normal(0.0, 0.8, shape))
+    uneven = _threshold_after(1, lambda chance, shape: chance.normal(0.0, 1.2, shape))
     assert even < FleetBudget(20, 0.2).threshold[0] < uneven
 
 
@@ -67,6 +67,22 @@ def test_incidents_do_not_tell_what_calm_hours_are_like():
 
     calm = _threshold_after(10, lambda chance, shape: chance.normal(0.0, 0.3, shape))
     assert _threshold_after(10, busy) == pytest.approx(calm, abs=0.4)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_incidents_that_barely_show_do_not_raise_the_threshold_of_a_small_fleet(seed):
+    def found(share: float) -> float:
+        chance, budget = np.random.default_rng(seed), FleetBudget(4, 0.2)
+        scores = chance.normal(0.0, 0.5, (24 * 30, 4))
+        _run(
+            budget,
+            np.where(chance.random(scores.shape) < share, chance.uniform(1.0, 2.5, scores.shape), scores),
+        )
+        return float(budget.threshold[0])
+
+    # Without incidents one hour in 120 exceeds 2.39 deviations.
+    assert found(0.0) == pytest.approx(2.39 * 0.5, abs=0.2)
+    assert found(0.04) == pytest.approx(found(0.0), abs=0.35)
 
 
 def test_what_cannot_be_an_alarm_tells_nothing_of_alarms():

@@ -52,6 +52,40 @@ def test_a_tail_is_drawn_to_its_blocks_by_their_weight():
     assert tails.score(ALL, np.array([16.5]))[0] < _tails().score(ALL, np.array([16.5]))[0]
 
 
+def _learned(tails: Tails, row: int, ln_z: float, blocks: int) -> None:
+    for _ in range(blocks):
+        tails.peak[row] = ln_z
+        tails.learn(np.array([row]))
+
+
+def test_what_an_entity_has_in_common_is_told_by_its_other_metrics():
+    tails = Tails(np.full(3, 60.0), PRIOR, whose=np.array([0, 0, 1]))
+    _learned(tails, 0, log(2.0), 1000)
+    tails.refresh(np.arange(3))
+    # A thousand blocks in the bin from 2 on, 0.9 of it; the first counts for 200 with the second, beside 60
+    # of the prior. The third is another entity's.
+    point = log(2.0) + 0.9 * log(2.0) / 4
+    assert tails.ln_u[0] == pytest.approx((1000 * point + 200 * log(4.0)) / 1200)
+    assert tails.ln_u[1] == pytest.approx((200 * point + 60 * log(4.0)) / 260)
+    assert tails.ln_u[2] == log(4.0)
+    assert tails.xi[2] == 0.5
+
+
+def test_tails_of_an_entity_are_the_same_alone_and_among_others():
+    whose = np.repeat(np.arange(3000), 3)
+    tails = Tails(np.full(9000, 60.0), PRIOR, 4, whose=whose)
+    alone = Tails(np.full(3, 60.0), PRIOR, 4, whose=np.zeros(3, dtype=np.int64))
+    chance = np.random.default_rng(0)
+    tails.histogram[:] = chance.poisson(0.5, tails.histogram.shape)
+    last = (np.arange(4)[:, None] * 9000 + 8997 + np.arange(3)).ravel()
+    alone.histogram[:] = tails.histogram[last]
+    for portion in tails._portions(np.arange(36000)):
+        tails.refresh(portion)
+    alone.refresh(np.arange(12))
+    assert np.array_equal(tails.ln_u[last], alone.ln_u)
+    assert np.array_equal(tails.xi[last], alone.xi)
+
+
 def test_it_learns_only_from_blocks_that_have_ended():
     tails = _tails()
     tails.close(ALL, np.array([0.0]))

@@ -5,7 +5,8 @@ The highest score of each entity-hour of the fleet goes into one histogram. If a
 threshold for a rate would be a quantile of it. But incidents are in it too, and they would use up the
 budget: they score far above the threshold, where scores of normal hours fall off fast. So only hours in a
 band above the threshold are charged to the budget. The band is narrower the rarer the rate, as normal
-scores fall off faster there. Measured in docs/decisions/0011-stray.md.
+scores fall off faster there. Where a fleet has seen few of its rare hours, they are told by its usual ones.
+Measured in docs/decisions/0011-stray.md and 0035-rare-hours.md.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from kubestray.baseline.arrays import Arrays, Flags, Floats, Rows
 HOUR = 3600.0
 LOWEST, WIDTH, BINS = -6.0, 0.05, 800
 HALF_LIFE_HOURS = 240.0
-PRIOR_FINDINGS = 2.5
-"""How many false findings the scores expected of a fleet that is not known yet are worth: the rarer they
-are, the more hours it takes to know better.
+PRIOR_FINDINGS = 12.0
+"""How many false findings what is expected of a fleet's rare hours is worth beside those that were seen. A
+fleet of few entities has so few of them for weeks that a single incident of a day would be most of them.
 """
 
 OWN_TIMES, OWN_FREE = 10.0, 2.0
@@ -33,38 +34,50 @@ OWN_WIDTH, OWN_BINS = 0.1, 160
 
 EDGES = LOWEST + WIDTH * np.arange(BINS + 1)
 
-_MEDIAN, _FALL = 0.05, 0.5
-"""What the hours of fleets are like: their median, and the distance in which those above it get rarer by a
-factor of e.
+_USUAL_MEDIAN, _USUAL_UPPER, _USUAL_HOURS = 0.05, 1.1, 24.0
+"""What the hours of fleets are like: their median, and the distance from it to what a tenth of them exceed.
+Some usual hours stand in as long as a fleet has none.
 """
-_CALM, _CALM_TO_FALL, _USUAL_HOURS = 0.1, 0.66, 24.0
-"""In this fleet it is half told by its calm hours, which incidents do not touch: by how far its median is
-from the point that a tenth of its hours are below. Some usual hours stand in as long as it has none.
-"""
-_USUAL = np.diff(1.0 / (1.0 + np.exp((_MEDIAN - EDGES) * _CALM_TO_FALL * np.log(1.0 / _CALM - 1.0) / _FALL)))
+_USUAL = np.diff(1.0 / (1.0 + np.exp((_USUAL_MEDIAN - EDGES) * np.log(9.0) / _USUAL_UPPER)))
 
-_BAND, _BAND_RATE, _BAND_POWER = 0.5, 0.2, 0.35
+_QUARTER_TO_TENTH, _MOST_TENTH = 2.17, 1.35
+_LEAST_UPPER, _MOST_UPPER = 0.15, 1.6
+_FALL, _START = 0.37, 0.6
+"""How the rare hours of a fleet follow from its usual ones. Its upper half is told by what a tenth of its
+hours exceed, and as much by what a quarter does (2.17 times as far), which incidents hardly touch. In this
+distance fleets are alike: hours beyond the upper tenth get rarer by a factor of e in 0.37 of it, as if they
+began 0.6 times that above the median.
+"""
+_YOUNG = 0.5
+"""In a fleet that is not known yet they may get rarer slower by this share."""
+
+_BAND, _BAND_RATE, _BAND_POWER = 1.62, 0.2, 0.25
+"""How wide the band is, in distances that hours get rarer by a factor of e in, at a rate of 0.2 a day."""
 _CHARGE, _CHARGE_POWER = 0.65, 0.2
 """Share of the hours in the band that are charged: the rest stands for incidents that barely show. It is
 more at higher rates, where the band lies among normal hours, and at lower ones, where a narrow band already
 leaves out most of what is above it.
 """
 _TRUSTED_HOURS = 96.0
-"""In this age of a fleet half of what the band is spared is in force. At first all of it is charged: what
-scores high in a young fleet is what was not seen yet, and hardly an incident.
+"""In this age a fleet is half as young, and half of what the band is spared is in force. At first all of it
+is charged: what scores high in a young fleet is what was not seen yet, and hardly an incident.
 """
 
 
 def _body(histogram: Floats) -> tuple[float, float]:
-    """Return the median of a fleet's hours, and the fall of their scores above it."""
+    """Return the median of a fleet's hours, and the fall of their scores: in which distance rare ones get
+    rarer by a factor of e.
+    """
     below = np.cumsum(histogram + _USUAL_HOURS * _USUAL)
-    calm, median = np.interp([_CALM * below[-1], 0.5 * below[-1]], below, EDGES[1:])
-    return float(median), float(np.sqrt(_FALL * _CALM_TO_FALL * max(median - calm, WIDTH)))
+    median, quarter, tenth = np.interp(np.array([0.5, 0.75, 0.9]) * below[-1], below, EDGES[1:])
+    half = _QUARTER_TO_TENTH * (quarter - median)
+    upper = np.sqrt(half * min(tenth - median, _MOST_TENTH * half))
+    return float(median), float(_FALL * np.clip(upper, _LEAST_UPPER, _MOST_UPPER))
 
 
 def _prior(per_day: float, median: float, fall: float) -> Floats:
-    """Return the histogram of a fleet of no incidents: exponential from its median on."""
-    above = np.minimum(1.0, 0.5 * np.exp(-(EDGES - median) / fall))
+    """Return the histogram of a fleet of no incidents."""
+    above = np.minimum(1.0, 0.5 * np.exp(_START - (EDGES - median) / fall))
     share = above[:-1] - above[1:]
     share[0] += 1.0 - above[0]
     return np.asarray(24.0 * PRIOR_FINDINGS / per_day * share)
@@ -178,11 +191,12 @@ def threshold(histogram: Floats, per_day: float, age: float = 0.0) -> float:
     in hours.
     """
     median, fall = _body(histogram)
-    hours = histogram + _prior(per_day, median, fall)
-    width = max(1, round(max(fall, _BAND) * (per_day / _BAND_RATE) ** _BAND_POWER / WIDTH))
+    young = np.exp2(-age / _TRUSTED_HOURS)
+    hours = histogram + _prior(per_day, median, fall * (1.0 + _YOUNG * young))
+    width = max(1, round(_BAND * fall * (per_day / _BAND_RATE) ** _BAND_POWER / WIDTH))
     above = np.cumsum(hours[::-1])[::-1]
     band = above - np.append(above[width:], np.zeros(min(width, BINS)))[:BINS]
-    share = 1.0 - (1.0 - _CHARGE) * (1.0 - np.exp2(-age / _TRUSTED_HOURS))
+    share = 1.0 - (1.0 - _CHARGE) * (1.0 - young)
     charge = min(1.0, share * max(per_day / _BAND_RATE, _BAND_RATE / per_day) ** _CHARGE_POWER)
     over = np.flatnonzero(band * charge > per_day / 24.0 * above[0])
     return float(LOWEST + WIDTH * (over[-1] + 1)) if len(over) else LOWEST

@@ -82,8 +82,10 @@ class Stray:
         np.maximum.at(entity_step, self.entity, self.step)
         self.residuals = Residuals(self.step)
         self.heights = Heights(self.step)
-        of_metrics = None if phase is None else phase[self.entity]
-        self.views = Tails(self.step, VIEW_PRIOR, copies=DISTANCES, phase=of_metrics)
+        phase = np.arange(self.entities) if phase is None else phase
+        self.views = Tails(
+            self.step, VIEW_PRIOR, copies=DISTANCES, phase=phase[self.entity], whose=self.entity
+        )
         self.whole = Tails(entity_step, ENTITY_PRIOR, phase=phase)
         self.budget = FleetBudget(self.entities, per_day)
         self.seen = Seen(self.entities)

@@ -3,6 +3,11 @@
 Maxima of blocks lie in a histogram of log bins whose weight halves in 30 days. From it come the point ``u``
 that one block in ten exceeds and the index ``xi`` of the tail above it, both drawn to a prior that is worth
 some blocks. Section 1b of the method in docs/decisions/0011-stray.md.
+
+The metrics of one entity are alike: their distances are those of one noise and one step. So what is known
+of a tail beforehand is told by the entity's other metrics, as far as they have seen more than the prior is
+worth. No other entity has a say, so an entity is judged alike alone and in any fleet. Measured in
+docs/decisions/0035-rare-hours.md.
 """
 
 from __future__ import annotations
@@ -26,6 +31,10 @@ LN10, LN2 = np.log(10.0), np.log(2.0)
 _EDGES = (LOWEST_OCTAVE + np.arange(BINS + 1) / PER_OCTAVE) * LN2
 _MIDDLES = (_EDGES[:-1] + _EDGES[1:]) / 2
 _REFRESH_FROM = 3
+_WORTH = 0.3
+"""What the prior is worth against the entity's other metrics, in shares of its blocks. Each of these is worth
+as many blocks as the prior has at most: a metric that is known for weeks says no more of another.
+"""
 _CHUNK = 1 << 15
 
 
@@ -52,13 +61,23 @@ class Tails(Arrays):
     )  # fmt: skip
     rows_first = ("histogram",)
 
-    def __init__(self, step: Floats, prior: Prior, copies: int = 1, phase: Ints | None = None) -> None:
-        """``phase`` (rows, 0 to 5) tells in which ten minutes of an hour a row is worked out anew."""
+    def __init__(
+        self,
+        step: Floats,
+        prior: Prior,
+        copies: int = 1,
+        phase: Ints | None = None,
+        whose: Ints | None = None,
+    ) -> None:
+        """``phase`` (rows, 0 to 5) tells in which ten minutes of an hour a row is worked out anew, ``whose``
+        (rows) by number which rows are of one entity; without it each row is of its own.
+        """
         n = len(step) * copies
         self.copies = copies
         self.prior = prior
         self._rows = len(step)
         self._copies = np.arange(copies)[:, None] * len(step)
+        self._whose = np.arange(len(step)) if whose is None else whose
         self.length = np.tile(np.maximum(BLOCK, step), copies)
         self.ln_u = np.full(n, prior.ln_u, dtype=np.float64)
         self.xi = np.full(n, prior.xi, dtype=np.float64)
@@ -93,9 +112,26 @@ class Tails(Arrays):
         if not due.any():
             return False
         self.refreshed[at[due]] = hour[due]
-        for chunk in range(0, int(due.sum()), _CHUNK):
-            self.refresh(at[due][chunk : chunk + _CHUNK])
+        for portion in self._portions(at[due]):
+            self.refresh(portion)
         return True
+
+    def _portions(self, at: Ints) -> list[Ints]:
+        """Return streams in portions of a size that a cache holds, all those of an entity in one."""
+        whose = self._whose[at % self._rows]
+        order = np.argsort(whose, kind="stable")
+        starts = np.flatnonzero(np.diff(whose[order])) + 1
+        first = np.searchsorted(starts, np.arange(_CHUNK, len(at), _CHUNK))
+        return np.split(at[order], np.unique(starts[first[first < len(starts)]]))
+
+    def _of_others(self, at: Ints, amount: Floats, weight: Floats, worth: float) -> Floats:
+        """Return for each stream the sum of amounts over the same stream of the entity's other rows, for each
+        weight and with ``worth`` of 0 beside them; exactly 0 where there is no other.
+        """
+        whose = self._whose[at % self._rows]
+        group = whose * self.copies + at // self._rows
+        amounts, weights = np.bincount(group, amount)[group], np.bincount(group, weight)[group]
+        return np.asarray((amounts - amount) / (weights - weight + worth))
 
     def _end(self, at: Ints, block: Ints) -> None:
         """Learn from the open blocks of streams and begin others."""
@@ -148,7 +184,7 @@ class Tails(Arrays):
             self.weight[heavy] = 1.0
 
     def refresh(self, at: Ints) -> None:
-        """Work out the tails of some streams from their histograms."""
+        """Work out the tails of some streams from their histograms, those of an entity together."""
         prior, weight = self.prior, self.weight[at]
         bins = self.histogram[at]
         below = np.cumsum(bins, axis=1)
@@ -161,17 +197,24 @@ class Tails(Arrays):
         part = np.clip((wanted - before) / np.maximum(inside, 1e-30), 0.0, 1.0)
         point = _EDGES[place] + part * (_EDGES[1] - _EDGES[0])
         blocks = total / weight
-        ln_u = (blocks * point + prior.ln_u_blocks * prior.ln_u) / (blocks + prior.ln_u_blocks)
+        told = np.minimum(blocks, prior.ln_u_blocks)
+        usual = prior.ln_u + self._of_others(
+            at, told * (point - prior.ln_u), told, _WORTH * prior.ln_u_blocks
+        )
+        ln_u = (blocks * point + prior.ln_u_blocks * usual) / (blocks + prior.ln_u_blocks)
         # Sums over the bins above u, from sums over all bins above each: no pass over (rows, bins) more.
         above = np.searchsorted(_MIDDLES, ln_u, side="right")
         start = np.maximum(above - 1, 0)
         count = np.where(above > 0, total - below[index, start], total)
         moment = np.cumsum(bins * _MIDDLES.astype(np.float32), axis=1, dtype=np.float64)
         excess = moment[:, -1] - np.where(above > 0, moment[index, start], 0.0) - count * ln_u
-        self.ln_u[at] = ln_u
-        self.xi[at] = (np.maximum(excess, 0.0) / weight + prior.xi_blocks * prior.xi) / (
-            np.maximum(count, 0.0) / weight + prior.xi_blocks
+        excess, count = np.maximum(excess, 0.0) / weight, np.maximum(count, 0.0) / weight
+        told = np.minimum(1.0, prior.xi_blocks / np.maximum(count, 1e-30))
+        usual = prior.xi + self._of_others(
+            at, told * (excess - prior.xi * count), told * count, _WORTH * prior.xi_blocks
         )
+        self.ln_u[at] = ln_u
+        self.xi[at] = (excess + prior.xi_blocks * usual) / (count + prior.xi_blocks)
         self._derive(at, blocks)
 
     def _derive(self, rows: Rows, blocks: Floats) -> None:
