@@ -222,6 +222,29 @@ def test_a_process_has_its_container_and_pod_from_its_cgroup(embedded: Store) ->
     }
 
 
+def test_a_process_of_the_host_has_none_of_a_pod_that_lacks_its_id(embedded: Store) -> None:
+    """Two series that both lack an id are not of one pod, container or address."""
+    put(embedded, "k8s.pod.network.io", Kind.CUMULATIVE, CLIMBING, **{"k8s.pod.name": "db-0"})
+    names = {"k8s.container.name": "main", "container.image.name": "shop/db", "k8s.namespace.name": "shop"}
+    put(embedded, "k8s.container.ready", Kind.GAUGE, (1.0,), **names)
+    for of_host in ({"process.cgroup": "0::/system.slice/sshd.service"}, {"process.pid": "7"}):
+        put(embedded, "process.threads", Kind.GAUGE, (3.0,), **of_host)
+    for name in ("k8s.pod.name", "k8s.workload.name", *names):
+        assert rows(embedded, f"| mstats max(process.threads) AS n WHERE index=* BY {name}") == []
+
+
+def test_another_end_without_an_address_is_of_no_pod(embedded: Store) -> None:
+    """A pod that is not placed yet has no address, and neither has what it is asked about."""
+    put(embedded, "kube_pod_info", Kind.GAUGE, (1.0,), pod="waiting-0", namespace="shop")
+    ends = {"container_id": "/k8s/shop/cart-0/cart", "actual_destination": ""}
+    put(embedded, "container_net_tcp_bytes_sent_total", Kind.CUMULATIVE, CLIMBING, **ends)
+    by = "source.workload.name dest.workload.name"
+    assert rows(embedded, f"| mstats sum(tcp.bytes) AS n WHERE index=* BY {by}") == []
+    assert rows(embedded, "| mstats sum(tcp.bytes) AS n WHERE index=* BY source.workload.name") == [
+        {"source.workload.name": "cart", "n": 3000}
+    ]
+
+
 def test_workloads_by_owner_or_by_the_names_that_are_made_up(embedded: Store) -> None:
     pods = {
         "web": {"k8s.deployment.name": "web", "k8s.pod.name": "other-1"},

@@ -118,13 +118,15 @@ def joined(values: Sequence[Tree]) -> Tree:
 
 def looked_up(by: Sequence[Tree], lookup: Lookup) -> Tree:
     """Return the value of another series' attribute, by a key that both have."""
-    key = joined([of_map(name) for name in lookup.key])
+    parts = [of_map(name) for name in lookup.key]
+    key = joined(parts)
     value = of_map(lookup.take)
     like = any_of([call("match", of("metric"), text(wildcard(pattern))) for pattern in lookup.metrics])
     pairs = (
         select(named(key, "key"), named(call("any", value), "value"))
         .from_("series AS t")
-        .where(all_of([like, call("notEmpty", value.copy())]))
+        # Series that lack a part of the key are not alike in it.
+        .where(all_of([like, *(call("notEmpty", each.copy()) for each in (value, *parts))]))
         .group_by(column("key"))
     )
     # Never empty, which the engine does not take for a table of values.
