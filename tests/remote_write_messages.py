@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pyarrow as pa
 
@@ -41,8 +42,13 @@ def sample(ms: int, value: float, start: int = 0) -> bytes:
     return double(1, value) + whole(2, ms) + whole(3, start)
 
 
-def histogram(ms: int, count: int, total: float, hint: int = 0) -> bytes:
-    buckets = field(11, whole(1, 2) + whole(2, 1)) + field(12, varint(4))
+def histogram(
+    ms: int, count: int, total: float, hint: int = 0, *, above: Sequence[int] | None = None
+) -> bytes:
+    """A native histogram; ``above`` counts its buckets above zero, one without it."""
+    counts = [count] if above is None else above
+    zigzag = [(now - before) * 2 ^ (now - before) >> 63 for before, now in pairwise([0, *counts])]
+    buckets = field(11, whole(1, 2) + whole(2, len(counts))) + field(12, b"".join(map(varint, zigzag)))
     return whole(1, count) + double(3, total) + whole(4, 6) + buckets + whole(14, hint) + whole(15, ms)
 
 
@@ -85,12 +91,14 @@ class Request2:
         kind: int = 0,
         unit: str = "",
         created: int = 0,
+        exemplar: Labels = (),
     ) -> Request2:
         refs = b"".join(varint(self.ref(text)) for pair in labels for text in pair)
         metadata = whole(1, kind) + whole(3, self.ref("some help")) + whole(4, self.ref(unit))
         parts = [field(1, refs), *(field(2, each) for each in samples)]
         parts += [field(3, each) for each in histograms]
-        parts += [field(4, double(2, 1.0)), field(5, metadata), whole(6, created)]
+        labelled = b"".join(varint(self.ref(text)) for pair in exemplar for text in pair)
+        parts += [field(4, field(1, labelled) + double(2, 1.0)), field(5, metadata), whole(6, created)]
         self.series.append(b"".join(parts))
         return self
 

@@ -41,6 +41,8 @@ class Reason(StrEnum):
     NOT_A_NUMBER = "not_a_number"
     NOT_A_METRIC = "not_a_metric"
     REPEATED_ATTRIBUTE = "repeated_attribute"
+    NO_ATTRIBUTE_NAME = "no_attribute_name"
+    COUNT_OF_OTHER_BUCKETS = "count_of_other_buckets"
     OLDER_THAN_RETENTION = "older_than_retention"
     TOO_FAR_IN_FUTURE = "too_far_in_future"
 

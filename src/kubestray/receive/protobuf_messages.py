@@ -19,6 +19,7 @@ _SCALAR = {
     "sfixed64": descriptor_pb2.FieldDescriptorProto.TYPE_SFIXED64,
     "int64": descriptor_pb2.FieldDescriptorProto.TYPE_INT64,
     "uint64": descriptor_pb2.FieldDescriptorProto.TYPE_UINT64,
+    "sint64": descriptor_pb2.FieldDescriptorProto.TYPE_SINT64,
     "int32": descriptor_pb2.FieldDescriptorProto.TYPE_INT32,
     "uint32": descriptor_pb2.FieldDescriptorProto.TYPE_UINT32,
     "bool": descriptor_pb2.FieldDescriptorProto.TYPE_BOOL,

@@ -153,26 +153,38 @@ def _take(message: bytes, types: Mapping[str, int], samples: Samples) -> None:
 
 def _take2(time_series: Any, symbols: Sequence[str], samples: Samples) -> None:
     """Take a `TimeSeries` of 2.0."""
-    refs = time_series.labels_refs
     metadata = time_series.metadata
-    try:
-        texts = [symbols[ref] for ref in refs]
-        unit = symbols[metadata.unit_ref]
-    except IndexError as error:
-        raise MalformedRequest("remote write 2.0: a reference beyond the table of symbols") from error
-    if len(texts) % 2:
-        raise MalformedRequest("remote write 2.0: a label without a value")
+    texts = _texts(time_series.labels_refs, symbols)
+    unit, _ = _symbols((metadata.unit_ref, metadata.help_ref), symbols)
+    for exemplar in time_series.exemplars:
+        _texts(exemplar.labels_refs, symbols)
     pairs = list(zip(texts[::2], texts[1::2], strict=True))
     name = next((value for label, value in pairs if label == _NAME), "")
     kind = kind_of(name, metadata.type)
     metric = _Metric(name, unit, kind)
-    _take_series(time_series, pairs, metric, (kind, *texts), samples, time_series.created_timestamp)
+    if _take_series(time_series, pairs, metric, (kind, *texts), samples, time_series.created_timestamp):
+        samples.exemplars += len(time_series.exemplars)
+
+
+def _symbols(refs: Iterable[int], symbols: Sequence[str]) -> list[str]:
+    try:
+        return [symbols[ref] for ref in refs]
+    except IndexError as error:
+        raise MalformedRequest("remote write 2.0: a reference beyond the table of symbols") from error
+
+
+def _texts(refs: Iterable[int], symbols: Sequence[str]) -> list[str]:
+    """Return names and values of labels, each name before its value."""
+    texts = _symbols(refs, symbols)
+    if len(texts) % 2:
+        raise MalformedRequest("remote write 2.0: a label without a value")
+    return texts
 
 
 def _take_series(
     time_series: Any, pairs: Pairs, metric: _Metric, key: Key, samples: Samples, start: int = 0
-) -> None:
-    """Take the values of a series, known or new; ``start`` in ms."""
+) -> bool:
+    """Take the values of a series, known or new, and tell whether it may be stored; ``start`` in ms."""
     try:
         known = samples.cache.get(key)
         if known is None:
@@ -180,8 +192,9 @@ def _take_series(
     except Rejected as rejected:
         lost = len(time_series.samples) + len(time_series.histograms)
         samples.gathering.rejected[rejected.reason] += lost
-        return
+        return False
     _take_values(time_series, key, known, samples, start)
+    return True
 
 
 def _take_values(time_series: Any, key: Key, known: Known, samples: Samples, start: int = 0) -> None:
@@ -192,9 +205,15 @@ def _take_values(time_series: Any, key: Key, known: Known, samples: Samples, sta
 
 
 def _attributes(pairs: Pairs) -> dict[str, str]:
-    """Return labels as attributes; raises Rejected if two have one name, for then neither is right."""
-    if len({name for name, _ in pairs}) != len(pairs):
+    """Return labels as attributes; raises Rejected if one has no name, or two have the same.
+
+    Of two with one name neither is right.
+    """
+    names = {name for name, _ in pairs}
+    if len(names) != len(pairs):
         raise Rejected(Reason.REPEATED_ATTRIBUTE)
+    if "" in names:
+        raise Rejected(Reason.NO_ATTRIBUTE_NAME)
     return {sys.intern(name): value for name, value in pairs if value and name != _NAME}
 
 

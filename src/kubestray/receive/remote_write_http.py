@@ -17,9 +17,10 @@ no room now                       503 with Retry-After (429 is a final answer to
 store failed                      503
 ================================  =============================================================
 
-A sender of 2.0 is told in headers how many samples, histograms and exemplars were stored, with
-success or without; exemplars are not stored. Compression is that of one snappy block; gzip and zstd,
-which no version asks for, are taken as well.
+A sender of 2.0 is told in headers how many samples, histograms and exemplars were written, with
+success or without. "Written" is what was accepted (the specification leaves to a receiver what it does with
+it): exemplars of stored series are, although they are not kept, or each success would deny itself.
+Compression is that of one snappy block, or vmagent's zstd; any other is refused, as the specification says.
 """
 
 from __future__ import annotations
@@ -94,6 +95,9 @@ class _WriteEndpoint:
         encoding = encoding_of(request)
         # Both versions want this header; senders that leave it out mean the one compression there is.
         encoding = SNAPPY_BLOCK if encoding in ("", "snappy") else encoding
+        if encoding not in (SNAPPY_BLOCK, "zstd"):
+            refusal = HTTPException(415, f"Content-Encoding {encoding[:40]!r}: expected snappy")
+            raise await self._requests.turned_away(request, refusal)
         take = partial(self._requests.intake.take, decode)
         return await self._requests.store(request, take, encoding)
 
@@ -112,6 +116,6 @@ def _counts(version: str, written: Written | None) -> dict[str, str]:
     stored = {
         "Samples": written.samples if written else 0,
         "Histograms": written.histograms if written else 0,
-        "Exemplars": 0,
+        "Exemplars": written.exemplars if written else 0,
     }
     return {f"X-Prometheus-Remote-Write-{what}-Written": str(number) for what, number in stored.items()}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from math import isnan
 from typing import Any, NamedTuple
 
@@ -89,9 +90,13 @@ def _size(key: Hashable, known: Known) -> int:
 
 @dataclass(slots=True)
 class Written(Decoded):
-    """What a request held; ``histograms`` of its data points, those without a value too, are native ones."""
+    """What a request held; ``histograms`` of its data points, those without a value too, are native ones.
+
+    ``exemplars`` are those of series that were accepted. They are looked at and not kept.
+    """
 
     histograms: int = 0
+    exemplars: int = 0
 
     @property
     def samples(self) -> int:
@@ -115,6 +120,7 @@ class Samples:
     odd: dict[int, bytes] = field(default_factory=dict)
     """Encoded samples of other lengths, by their place."""
     histograms: int = 0
+    exemplars: int = 0
     _in_histograms: set[int] = field(default_factory=set)
     """Series of stored histograms' parts."""
 
@@ -162,6 +168,8 @@ class Samples:
     def _add_parts(self, key: Hashable, base: Series, histogram: Any, start: int) -> None:
         kind = Kind.GAUGE if histogram.reset_hint == _GAUGE_HINT else Kind.CUMULATIVE
         which = histogram.WhichOneof("count")
+        if which == "count_int" and not _is_count_of_buckets(histogram):
+            raise Rejected(Reason.COUNT_OF_OTHER_BUCKETS)
         count = float(getattr(histogram, which)) if which else 0.0
         parts = (Part(".count", kind, count), Part(".sum", kind, histogram.sum))
         found = [self._part(key, base, part) for part in parts]
@@ -186,7 +194,8 @@ class Samples:
         """Return everything read, with the points that may not be stored taken out."""
         self._to_columns()
         read = self.gathering.finish()
-        return Written(read.batch, read.data_points, read.no_value, read.rejected, self.histograms)
+        counts = (self.histograms, self.exemplars)
+        return Written(read.batch, read.data_points, read.no_value, read.rejected, *counts)
 
     def _to_columns(self) -> None:
         columns = np.frombuffer(b"".join(self.bodies), _SAMPLE)
@@ -223,6 +232,18 @@ class Samples:
             for lost in set(ids[~keep].tolist()).difference(ids[keep].tolist(), self._in_histograms):
                 gathering.series.pop(lost, None)
             gathering.some_lost = True
+
+
+def _is_count_of_buckets(histogram: Any) -> bool:
+    """Tell whether the buckets of a native histogram of whole counts hold what it says it counted.
+
+    A bucket is written as what it has more than the one before. Counts may be fractions, too; such are not
+    compared, for they may differ by rounding.
+    """
+    sides = (histogram.negative_deltas, histogram.positive_deltas)
+    buckets = [count for deltas in sides for count in accumulate(deltas)]
+    held: int = histogram.zero_count_int + sum(buckets)
+    return min(buckets, default=0) >= 0 and held == histogram.count_int
 
 
 def _is_plain(columns: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

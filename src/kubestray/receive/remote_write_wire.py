@@ -2,8 +2,9 @@
 
 The same bytes as `prometheus.WriteRequest` (1.0) and `io.prometheus.write.v2.Request` (2.0), read with
 declarations of our own: what is only used as a key, or turned into columns as it is, is ``bytes``.
-Exemplars are not read. Both versions have the same sample and histogram, but for a start time, which 2.0 had
-in `TimeSeries` up to its draft rc.3 and has in each of them since rc.4; either is taken.
+Of exemplars only references to labels are read, to see that they lead somewhere. Both versions have the same
+sample and histogram, but for a start time, which 2.0 had in `TimeSeries` up to its draft rc.3 and has in
+each of them since rc.4; either is taken.
 
 Source: prometheus/prometheus, `prompb/types.proto` and `prompb/io/prometheus/write/v2/types.proto`.
 """
@@ -30,6 +31,9 @@ _MESSAGES = {
         oneof:count uint64 count_int = 1
         oneof:count double count_float = 2
         double sum = 3
+        uint64 zero_count_int = 6
+        repeated sint64 negative_deltas = 9
+        repeated sint64 positive_deltas = 12
         int32 reset_hint = 14
         int64 timestamp = 15
         int64 start_timestamp = 17
@@ -39,10 +43,12 @@ _MESSAGES = {
         repeated uint32 labels_refs = 1
         repeated bytes samples = 2
         repeated bytes histograms = 3
+        repeated Exemplar2 exemplars = 4
         Metadata2 metadata = 5
         int64 created_timestamp = 6
     """,
-    "Metadata2": "int32 type = 1\n uint32 unit_ref = 4",
+    "Exemplar2": "repeated uint32 labels_refs = 1",
+    "Metadata2": "int32 type = 1\n uint32 help_ref = 3\n uint32 unit_ref = 4",
 }
 
 
