@@ -369,6 +369,16 @@ def test_a_token(receivers_with):
         headers = {"Authorization": header} if header else {}
         for path in ("/services/collector", f"/services/collector/ack?channel={CHANNEL}"):
             assert told(post(receivers, GOOD, path, **headers)) == wanted
+    in_address = {
+        "token=right": (400, {"text": "Query string authorization is not enabled", "code": 16}),
+        "token=wrong": (403, {"text": "Invalid token", "code": 4}),
+        "token=": (401, {"text": "Token is required", "code": 2}),
+    }
+    for query, wanted in in_address.items():
+        address = f"/services/collector?{query}"
+        assert told(post(receivers, GOOD, address)) == wanted
+        assert told(post(receivers, GOOD, address, Authorization="Splunk wrong")) == refusals["Splunk wrong"]
+    assert receivers.store.values == []
     basic = f"Basic {base64.b64encode(b'x:right').decode()}"
     for header in ("Splunk right", "splunk right", "Bearer right", basic):
         assert post(receivers, Authorization=header).status == 200

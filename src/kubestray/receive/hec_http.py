@@ -13,6 +13,7 @@ missing; nested fields
 too large                         400, code 6: after 413 it would come again
 token missing; of another form;   401, code 2; 401, code 3; 403, code 4
 wrong
+token in the address alone        400, code 16, as Splunk by default; 403, code 4 if it is wrong
 channel is no GUID                400, code 11 (10 if a question about acknowledgements has none)
 raw text (``/raw``)               400, code 6: it holds no metrics, and after 404 it would come again
 too slow                          408, code 9
@@ -71,13 +72,14 @@ _TEXTS = {
     12: "Event field is required",
     13: "Event field cannot be blank",
     15: "Error in handling indexed fields",
+    16: "Query string authorization is not enabled",
     17: "HEC is healthy",
     18: "HEC is unhealthy, queues are full",
 }
 """What Splunk says with each of its codes."""
 
 _SUCCESS, _TOKEN_REQUIRED, _INVALID_AUTHORIZATION, _INVALID_TOKEN, _INVALID_FORMAT = 0, 2, 3, 4, 6
-_BUSY, _CHANNEL_MISSING, _CHANNEL_INVALID, _HEALTHY, _FULL = 9, 10, 11, 17, 18
+_BUSY, _CHANNEL_MISSING, _CHANNEL_INVALID, _IN_QUERY, _HEALTHY, _FULL = 9, 10, 11, 16, 17, 18
 
 
 def hec_routes(requests: HttpIntake) -> list[Route]:
@@ -196,6 +198,9 @@ class _CollectorEndpoint:
             return
         if known:
             raise _Refused(403, _INVALID_TOKEN)
+        in_query = request.query_params.get("token")
+        if in_query and not scheme:
+            raise _Refused(400, _IN_QUERY) if intake.admits(in_query) else _Refused(403, _INVALID_TOKEN)
         raise _Refused(401, _INVALID_AUTHORIZATION if scheme else _TOKEN_REQUIRED)
 
 
