@@ -314,13 +314,14 @@ def manual() -> str:
         "# Settings",
         "",
         "Made from the table in `src/kubestray/config.py`. A flag beats an environment variable, which beats",
-        "the TOML file named by `--config` (or `KUBESTRAY_CONFIG`). An unknown name is an error.",
+        "the TOML file named by `--config` (or `KUBESTRAY_CONFIG`). An unknown name is an error. A secret has no flag,",
+        "for other users of the machine could read it there.",
         "",
         "| in the file | flag | variable | default | what it does |",
         "|---|---|---|---|---|",
     ]
     lines += [
-        f"| `{s.name}` | `{s.flag}` | `{s.variable}` | {f'`{s.default}`' if s.default else ''} | {s.help} |"
+        f"| `{s.name}` | {'' if s.secret else f'`{s.flag}`'} | `{s.variable}` | {f'`{s.default}`' if s.default else ''} | {s.help} |"
         for s in SETTINGS
     ]
     lines += [

@@ -110,6 +110,16 @@ def test_wrong_usage(words, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("words", [["--receiver-token", "s3cret"], ["--receiver-token=s3cret"]], ids=" ".join)
+def test_a_secret_is_no_flag(words, tmp_path):
+    told = run("serve", *words, seconds=20, cwd=tmp_path, store=str(tmp_path / "store"))
+    told.failed(2)
+    assert "KUBESTRAY_RECEIVER_TOKEN" in told.err
+    assert "--receiver-token-file" in told.err
+    assert "s3cret" not in told.err
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "times",
     [

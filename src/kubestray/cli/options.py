@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from kubestray.config import SETTINGS, Config, load_config
 
@@ -17,7 +18,11 @@ def settings(parser: argparse.ArgumentParser, *names: str) -> None:
     group = parser.add_argument_group("settings (docs/settings.md)")
     group.add_argument("--config", metavar="FILE", help="the TOML file of settings")
     for setting in SETTINGS:
-        if setting.name == "content" or setting.name not in wanted or setting.secret:
+        if setting.name == "content" or setting.name not in wanted:
+            continue
+        if setting.secret:
+            # Known, to be refused: else it would be taken for an abbreviation of the flag that names a file.
+            group.add_argument(setting.flag, action=_Secret, dest=argparse.SUPPRESS, help=argparse.SUPPRESS)
             continue
         shown = setting.default or "none"
         group.add_argument(
@@ -32,6 +37,19 @@ def settings(parser: argparse.ArgumentParser, *names: str) -> None:
             action="append",
             metavar="DIR",
             help="a content folder in force beside the built-in one; repeatable",
+        )
+
+
+class _Secret(argparse.Action):
+    """Refuses a secret on the command line."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, _namespace: Any, _values: Any, flag: str | None = None
+    ) -> None:
+        setting = next(each for each in SETTINGS if each.flag == flag)
+        parser.error(
+            f"{flag}: other users of this machine could read it here; set {setting.variable}, "
+            f"or name a file that holds it with {flag}-file"
         )
 
 

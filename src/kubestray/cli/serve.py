@@ -20,7 +20,7 @@ _FLAGS = (
     "content metric_index timezone search_timeout search_memory search_rows otlp_grpc otlp_http remote_write "
     "signalfx splunk_hec http console_url session_key_file oidc_issuer oidc_client_id "
     "oidc_client_secret_file oidc_claim oidc_roles "
-    "receiver_token_file receiver_sources new_series max_attributes mapping "
+    "receiver_token receiver_token_file receiver_sources new_series max_attributes mapping "
     "tls_certificate tls_key tls_client_ca "
     "kafka_brokers kafka_topics kafka_group kafka_encoding kafka_cluster kafka_properties "
     "observability_realm observability_url observability_token_file observability_inputs "
