@@ -33,6 +33,13 @@ def begun(receivers, path: str, body: bytes = b"x") -> socket.socket:
     return connection
 
 
+def all_of(connection: socket.socket) -> bytes:
+    """Return what a server sends until it closes the connection, which it does at once."""
+    connection.settimeout(5)
+    with connection, connection.makefile("rb") as answer:
+        return answer.read()
+
+
 def test_clients_that_hang_up(receivers_with, caplog):
     """Before they are read, and while they are turned away."""
     for authorise in (None, lambda token: token == "right"):
@@ -48,10 +55,18 @@ def test_clients_that_hang_up(receivers_with, caplog):
 
 @every_path
 def test_clients_that_never_send_their_body(receivers_with, path):
+    """They are answered and cut off: what they may still send is no request of its own."""
     receivers = receivers_with(patience=0.3)
-    connection = begun(receivers, path)
-    assert connection.recv(4096).startswith(b"HTTP/1.1 408 ")
-    connection.close()
+    assert all_of(begun(receivers, path)).startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [*((path, 401) for path in GOOD), ("/v2/event", 401), ("/services/collector/raw", 401)],
+)
+def test_clients_that_are_turned_away_and_never_send_their_body(receivers_with, path, status):
+    receivers = receivers_with(patience=0.3, authorise=lambda token: token == "right")
+    assert all_of(begun(receivers, path)).startswith(b"HTTP/1.1 %d " % status)
 
 
 def test_all_protocols_together_are_bounded(receivers_with):

@@ -150,8 +150,8 @@ class _CollectorEndpoint:
             self._check_token(request)
             channel = _channel(request)
         except _Refused as refused:
-            await self._requests.turned_away(request, HTTPException(refused.status))
-            return _answer(refused.status, refused.code)
+            refusal = await self._requests.turned_away(request, HTTPException(refused.status))
+            return _answer(refused.status, refused.code, headers=refusal.headers)
         await self._requests.store(request, self._take, encoding_of(request))
         if channel:
             return _answer(200, _SUCCESS, {"ackId": self._acknowledgements.next(channel)})
@@ -165,9 +165,10 @@ class _CollectorEndpoint:
         except _Refused as refused:
             refusal = _answer(refused.status, refused.code)
         try:
-            await self._requests.turned_away(request, HTTPException(refusal.status_code))
+            turned = await self._requests.turned_away(request, HTTPException(refusal.status_code))
         except ClientDisconnect:
             return nobody_left()
+        refusal.headers.update(turned.headers or {})
         return refusal
 
     async def acknowledged(self, request: Request) -> Response:

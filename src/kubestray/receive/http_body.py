@@ -8,6 +8,9 @@ from collections.abc import Callable
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+CLOSED = {"Connection": "close"}
+"""Goes with an answer to a request whose rest is not waited for: it would be taken for the next request."""
+
 
 def _room(_size: int) -> bool:
     """Have room for every body."""
@@ -38,7 +41,7 @@ async def read_body(
                     # connection for a fault of the network and send it all again.
                     parts.clear()
     except TimeoutError as error:
-        raise HTTPException(408, f"the request did not arrive within {seconds:g} s") from error
+        raise HTTPException(408, f"the request did not arrive within {seconds:g} s", CLOSED) from error
     if size > limit:
         raise HTTPException(413, f"the request is larger than {limit} bytes")
     if not fits:
@@ -46,14 +49,15 @@ async def read_body(
     return b"".join(parts)
 
 
-async def discard_body(request: Request, limit: int, seconds: float) -> None:
-    """Read and forget a body, so that its sender gets to read the answer; give up at a limit."""
+async def discard_body(request: Request, limit: int, seconds: float) -> bool:
+    """Read and forget a body, so that its sender gets to read the answer; return whether it ended."""
     size = 0
     try:
         async with asyncio.timeout(seconds):
             async for part in request.stream():
                 size += len(part)
                 if size > limit:
-                    return
+                    return False
     except TimeoutError:
-        return
+        return False
+    return True

@@ -21,7 +21,7 @@ from starlette.responses import Response
 from kubestray.model.errors import MalformedRequest
 from kubestray.receive.commit import QueueFull
 from kubestray.receive.compression import TooLarge, UnknownEncoding
-from kubestray.receive.http_body import discard_body, read_body
+from kubestray.receive.http_body import CLOSED, discard_body, read_body
 from kubestray.receive.intake import Intake
 from kubestray.receive.points import Decoded
 
@@ -51,8 +51,12 @@ class HttpIntake:
         self._most = max(1, intake.concurrent // _SHARE) * intake.max_bytes
 
     async def turned_away(self, request: Request, refusal: HTTPException) -> HTTPException:
-        """Return ``refusal`` once the body is read and forgotten, so that the sender reads the answer."""
-        await discard_body(request, self.intake.max_bytes, self.intake.patience)
+        """Return ``refusal`` once the body is read and forgotten, so that the sender reads the answer.
+
+        The connection is closed behind it if the body does not end.
+        """
+        if not await discard_body(request, self.intake.max_bytes, self.intake.patience):
+            refusal.headers = {**(refusal.headers or {}), **CLOSED}
         return refusal
 
     async def store(self, request: Request, take: Take[D], encoding: str) -> D:

@@ -34,7 +34,7 @@ from starlette.routing import Route
 
 from kubestray.receive import signalfx
 from kubestray.receive.catalog import Limits
-from kubestray.receive.http_body import discard_body
+from kubestray.receive.http_body import CLOSED, discard_body
 from kubestray.receive.http_intake import (
     HttpIntake,
     Take,
@@ -101,10 +101,12 @@ class _DatapointEndpoint:
     async def _ignored(self, request: Request, answer: Response) -> Response:
         intake = self._requests.intake
         try:
-            await discard_body(request, intake.max_bytes, intake.patience)
+            ended = await discard_body(request, intake.max_bytes, intake.patience)
         except ClientDisconnect:
             return nobody_left()
-        return answer if self._welcomes(request) else _refused(_unauthorised())
+        said = answer if self._welcomes(request) else _refused(_unauthorised())
+        said.headers.update({} if ended else CLOSED)
+        return said
 
     async def _handle(self, request: Request) -> None:
         if not self._welcomes(request):
