@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from kubestray.detect.scheduler import SECOND_NS, Patience, resume_point, watermark
 from kubestray.model.content import Content
-from kubestray.model.errors import KubestrayError
+from kubestray.model.errors import KubestrayError, LimitExceeded
 from kubestray.model.finding import UPDATED, Change
 from kubestray.pipeline.agenda import Due, agenda, scheduled
 from kubestray.pipeline.assessing import ASSESSED, Assessment
@@ -169,9 +169,10 @@ class Scheduler:
             try:
                 self._refresh()
                 self.pass_once(time.time_ns())
-            except KubestrayError:
-                # The store failed; what was due stays due.
-                logger.exception("the scheduled pass failed and is tried again")
+            except KubestrayError as error:
+                # The store failed, or a stop cancelled what was searched for; what was due stays due.
+                if not (self._stopping.is_set() and isinstance(error, LimitExceeded)):
+                    logger.exception("the scheduled pass failed and is tried again")
 
 
 def _told(ran: Ran) -> tuple[int, str]:
