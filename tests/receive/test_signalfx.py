@@ -249,6 +249,7 @@ BESIDE = {
     ("POST", "/v3/event"): b'"OK"',
     ("PATCH", "/v2/dimension/host.name/node%2F1/_/sfxagent"): b'"OK"',
     ("POST", "/v1/opamp"): b"",
+    ("GET", "/v1/opamp"): b"",
 }
 
 
@@ -264,7 +265,9 @@ def test_a_token(receivers_with):
     for headers in ({}, {"X_SF_Token": "wrong"}, {"Authorization": "Bearer wrong"}):
         answer = post(receivers, GOOD[PROTOBUF], **headers)
         assert (answer.status, "X-SF-Token" in json.loads(answer.body)) == (401, True)
-        assert [send(receivers, path, method=m, **headers).status for m, path in BESIDE] == [401] * 4
+        assert [send(receivers, path, method=m, **headers).status for m, path in BESIDE] == [401] * len(
+            BESIDE
+        )
     assert post(receivers, GOOD[PROTOBUF], X_SF_Token="right").status == 200
     assert post(receivers, GOOD[PROTOBUF], Authorization="Bearer right").status == 200
     assert send(receivers, "/v2/event", X_SF_Token="right").status == 200

@@ -60,7 +60,7 @@ def signalfx_routes(requests: HttpIntake) -> list[Route]:
         Route("/v2/event", endpoint.ignore, methods=["POST"]),
         Route("/v3/event", endpoint.ignore, methods=["POST"]),
         Route("/v2/dimension/{rest:path}", endpoint.ignore, methods=["PATCH", "PUT"]),
-        Route("/v1/opamp", endpoint.ignore_opamp, methods=["POST"]),
+        Route("/v1/opamp", endpoint.ignore_opamp, methods=["GET", "POST"]),
     ]
 
 
