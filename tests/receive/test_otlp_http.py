@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import resource
 import socket
 import threading
 import time
 import zlib
-from contextlib import suppress
+from contextlib import closing, suppress
 from http.client import HTTPConnection
 from typing import NamedTuple
 
@@ -347,6 +348,47 @@ def test_a_slow_second_request_on_a_connection(receivers_with, monkeypatch):
         assert answer.readline() == b"HTTP/1.1 200 OK\r\n"
         connection.sendall(head[:20])
         assert b"{}" in answer.read()
+
+
+ENDLESS = resource.RLIM_INFINITY
+
+
+@pytest.mark.parametrize(
+    ("limits", "raised", "wanted"),
+    [
+        ((1024, 1024), 1024, 256),
+        ((1024, 20_000), 20_000, 5000),
+        ((1024, 1_048_576), 24_000, 6000),
+        ((1024, ENDLESS), 24_000, 6000),
+        ((50_000, 50_000), None, 6000),
+        ((ENDLESS, ENDLESS), None, 6000),
+    ],
+)
+def test_as_many_connections_as_a_large_cluster_has_collectors(monkeypatch, limits, raised, wanted):
+    """Where the process may not open so many files, some are left for the store."""
+    told = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _which, now: told.append(now))
+    assert http_server.connections() == wanted
+    assert told == ([] if raised is None else [(raised, limits[1])])
+
+
+def test_one_connection_too_many(receivers_with, monkeypatch):
+    """It is told to come again; who is there is served, and so is who comes when one of them has gone."""
+    monkeypatch.setattr(http_server, "_CONNECTIONS", 3)
+    receivers = receivers_with()
+
+    def status(connection: HTTPConnection) -> int:
+        connection.request("POST", "/v1/metrics", GOOD[JSON], {"Content-Type": JSON})
+        with connection.getresponse() as answer:
+            answer.read()
+            return answer.status
+
+    first, second, third = (HTTPConnection("127.0.0.1", receivers.http_port, timeout=20) for _ in range(3))
+    with closing(first), closing(second), closing(third):
+        assert [status(each) for each in (first, second, third, second, first)] == [200, 200, 503, 200, 200]
+        first.close()
+        assert_still_serving(receivers)
 
 
 def test_a_client_that_hangs_up(receivers):

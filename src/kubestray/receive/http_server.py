@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import resource
 import socket
 import threading
 import time
@@ -19,7 +20,11 @@ from kubestray.receive.tls import Tls
 _HEADER_SECONDS = 10.0
 _HEADER_BYTES = 64 * 1024
 _KEEP_ALIVE_SECONDS = 75
-_CONNECTIONS = 1000
+_CONNECTIONS = 6000
+"""Each collector keeps a connection, and the largest cluster that Kubernetes supports has 5,000 nodes. One
+too many is told to come again, and the same one each time: the others keep theirs."""
+_OF_FILES = 4
+"""A listener may have one of so many files that the process may open: there are others, and the store."""
 _STOP_SECONDS = 5
 _START_SECONDS = 10.0
 
@@ -120,11 +125,21 @@ class _Protocol(HttpToolsProtocol):
             self._deadline = None
 
 
+def connections() -> int:
+    """Return how many connections a listener may have at once, and let the process open files for them."""
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OF_FILES * _CONNECTIONS
+    if files != resource.RLIM_INFINITY and files < wanted:
+        files = wanted if most == resource.RLIM_INFINITY else min(most, wanted)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+    return _CONNECTIONS if files == resource.RLIM_INFINITY else min(_CONNECTIONS, files // _OF_FILES)
+
+
 class HttpReceiver:
     """Serves an ASGI application on ``address`` (``HOST:PORT``; port 0 lets the system choose).
 
-    With ``tls`` it speaks nothing else. More than 1000 connections at once are answered 503 by uvicorn. It
-    cannot time out a client that reads its answer slowly.
+    With ``tls`` it speaks nothing else. More connections at once than `connections` says are answered 503 by
+    uvicorn. It cannot time out a client that reads its answer slowly.
     """
 
     def __init__(self, address: str, app: ASGIApp, tls: Tls | None = None) -> None:
@@ -138,7 +153,7 @@ class HttpReceiver:
             log_config=None,
             access_log=False,
             server_header=False,
-            limit_concurrency=_CONNECTIONS,
+            limit_concurrency=connections(),
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_STOP_SECONDS,
             **(tls.for_http() if tls else {}),
