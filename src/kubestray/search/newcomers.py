@@ -18,11 +18,12 @@ from kubestray.baseline.novelty import (
 from kubestray.baseline.stray import LEARNING, READY
 from kubestray.search.catalogued import over_catalog
 from kubestray.search.first_sights import Facts, Seen, facts_of
-from kubestray.search.plan import Catalogued, Filter, nodes
+from kubestray.search.plan import Catalogued, Filter, Measure, nodes
 from kubestray.search.relation import Context, Relation
 from kubestray.search.sightings import Parts
 from kubestray.search.times import SECOND_NS
 from kubestray.search.values import NULL, Shape, as_text
+from kubestray.store.points import Span
 from kubestray.store.trees import all_of, call, column
 
 MOST_PLACES = 10
@@ -63,7 +64,8 @@ class Newcomer:
 def seen_by(wanted: Wanted, relation: Relation, context: Context) -> Seen:
     """Return the catalog as these rows see it; rows without one of the fields are left out."""
     names = [*wanted.scope, *wanted.fields, *wanted.places]
-    since = max(0, context.span.earliest - round((wanted.history + _LAG) * SECOND_NS))
+    span = _range(relation, context)
+    since = max(0, span.earliest - round((wanted.history + _LAG) * SECOND_NS))
     since = since // _HOUR_NS * _HOUR_NS  # the same for the runs of an hour
     known, sighting = over_catalog(relation, names, since, context)
     made = [(context.column(Shape.TEXT), as_text(known.value(name) or NULL)) for name in names]
@@ -72,11 +74,22 @@ def seen_by(wanted: Wanted, relation: Relation, context: Context) -> Seen:
     known = known.with_node(Filter(known.node, all_of(must)))
     columns = [own for own, _ in made]
     scopes, keys = len(wanted.scope), len(wanted.scope) + len(wanted.fields)
-    latest = context.now if context.span.latest is None else context.span.latest
+    latest = context.now if span.latest is None else span.latest
     return Seen(
         known, sighting, columns[:scopes], columns[scopes:keys], columns[keys:],
-        context.span.earliest / SECOND_NS, latest / SECOND_NS, wanted.history,
+        span.earliest / SECOND_NS, latest / SECOND_NS, wanted.history,
     )  # fmt: skip
+
+
+def _range(relation: Relation, context: Context) -> Span:
+    """Return the range that rows are of: that of the search, or less where `mstats` has one of its own."""
+    spans = [node.span for node in nodes(relation.node) if isinstance(node, Measure)]
+    whole, ends = context.span, [span.latest for span in spans if span.latest is not None]
+    limits = [] if whole.latest is None else [whole.latest]
+    if spans and len(ends) == len(spans):
+        limits.append(max(ends))
+    earliest = max(whole.earliest, min((span.earliest for span in spans), default=0))
+    return Span(earliest, min(limits, default=None))
 
 
 def newcomers(seen: Seen, context: Context) -> list[Newcomer]:

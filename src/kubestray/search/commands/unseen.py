@@ -3,13 +3,14 @@
 
 A key is the values of the FIELDs in a SCOPE: an image in a namespace, an executable in a workload. A row is
 kept if the catalog has no series of its key that was first seen before the row (its ``_time`` bin, or the
-range of the search where there is none) and last seen within ``history`` before the range. Only the catalog
-is asked, which knows series by their attributes and when each was first and last seen, never points: so all
-rows come from ``mstats … BY``, and the commands between it and ``unseen`` may compute with attributes
-(``eval``, ``rename``, ``rex``, ``lookup``), but choose rows neither by a measured value nor some of all
-rows (``head``, ``dedup``): that comes after. Known is what the metrics and the WHERE of the search itself
-know. A series that comes back after a longer time than ``history`` is known all the same, for of a series
-the catalog has one first and one last sight. A row without one of the fields is not kept.
+range of the search where there is none, which is that of ``mstats`` where it says one) and last seen
+within ``history`` before the range. Only the catalog is asked, which knows series by their attributes and
+when each was first and last seen, never points: so all rows come from ``mstats … BY``, and the commands
+between it and ``unseen`` may compute with attributes (``eval``, ``rename``, ``rex``, ``lookup``), but
+choose rows neither by a measured value nor some of all rows (``head``, ``dedup``): that comes after. Known
+is what the metrics and the WHERE of the search itself know. A series that comes back after a longer time
+than ``history`` is known all the same, for of a series the catalog has one first and one last sight. A row
+without one of the fields is not kept.
 
 ``first_seen`` is when the key was, ``known_elsewhere`` the other values of the SCOPE, and of the
 ``known_by`` fields, whose rows knew the FIELDs before (up to 10), ``novelty`` how much news it is, from 0
