@@ -12,8 +12,9 @@ from kubestray.search.times import per_day
 from serve.product import run
 
 CONTENT = load_content([built_in()])
-OURS = sorted(name for name, one in CONTENT.detections.items() if one.type != "Correlation")
-CHOSEN = OURS if os.environ.get("TEST_EVERY_CASE") else OURS[::4]
+OURS = sorted(CONTENT.detections)
+RULES = [name for name in OURS if CONTENT.detections[name].type == "Correlation"]
+CHOSEN = OURS if os.environ.get("TEST_EVERY_CASE") else sorted({*OURS[::4], *RULES[:1]})
 
 
 @pytest.mark.parametrize("name", CHOSEN)

@@ -99,6 +99,15 @@ def test_tests_of_a_detection_pass_and_fail(tmp_path: Path) -> None:
     assert "expected at risk: b; found: a" in told
 
 
+def test_risk_of_no_detection_is_told(tmp_path: Path) -> None:
+    risk = "risk: [{detection: Quiet, entity: a, ago: 1h}]"
+    told = run(
+        "content", "test", written(tmp_path, DETECTION.replace("data: ['m{pod=\"a\"} 9 1x360']", risk))
+    )
+    assert told.code == 2
+    assert "loud.yml: what was loud an hour ago: there is no detection 'Quiet'" in told.err
+
+
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
@@ -106,6 +115,8 @@ def test_tests_of_a_detection_pass_and_fail(tmp_path: Path) -> None:
         ("rows: 0", "row: 0", "row is no key"),
         ("name: what was loud an hour ago\n    data", "data", "name is missing"),
         ("    data: ['m{pod=\"a\"} 9 1x360']\n", "", "either data"),
+        ("    expect: {rows: 0}", "    risk: [{entity: a}]\n    expect: {rows: 0}", "either data"),
+        ("data: ['m{pod=\"a\"} 9 1x360']", "risk: [{detection: x, entity: a}]", "ago is missing"),
     ],
 )
 def test_a_test_that_cannot_be_read_is_told(tmp_path: Path, before: str, after: str, told: str) -> None:
@@ -137,13 +148,12 @@ def test_a_parameter_needs_a_name_and_a_default(tmp_path: Path, parameters: str)
 
 def test_every_built_in_detection_brings_what_it_takes_to_trust_it() -> None:
     content = load_content([built_in()])
-    ours = [one for one in content.detections.values() if one.type != "Correlation"]
-    assert len(ours) >= 19
-    for one in ours:
+    assert len(content.detections) >= 21
+    for one in content.detections.values():
         cases = cases_of(one)
         assert any(case.rows == 0 for case in cases), f"{one.name} needs a test that stays quiet"
         assert any(case.entities for case in cases), f"{one.name} needs a test that fires"
         for key in ("blind_spots", "known_false_positives", "how_to_implement", "response", "schedule"):
             assert one.raw.get(key), f"{one.name} has no {key}"
-        assert one.techniques
         assert one.risk_objects
+        assert one.techniques or one.type == "Correlation", f"{one.name} has no technique"

@@ -13,7 +13,8 @@ from kubestray.search.times import BadTime, parse_duration, parse_time
 DEFAULT_NOW = "2026-01-14T12:00:00Z"
 """When tests run that say nothing else: a Wednesday."""
 _SECOND = 10**9
-_KEYS = ("name", "now", "step", "data", "scenario", "expect")
+_KEYS = ("name", "now", "step", "data", "scenario", "risk", "expect")
+_RISK = ("detection", "entity", "ago")
 _SCENARIO = ("name", "seed", "length", "size", "nodes", "processes", "families")
 _EXPECT = ("rows", "entities", "fields")
 
@@ -32,11 +33,20 @@ class Scenario:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What a detection said of an entity, so long (ns) before the test's now."""
+
+    detection: str
+    entity: str
+    ago: int
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One test; times in nanoseconds.
 
-    ``rows`` is how many there must be, None if that does not matter; ``entities`` are all that are at risk;
-    ``fields`` must be so in one of the rows at least.
+    ``risk`` is what a rule is run over. ``rows`` is how many there must be, None if that does not matter;
+    ``entities`` are all that are at risk; ``fields`` must be so in one of the rows at least.
     """
 
     name: str
@@ -44,6 +54,7 @@ class Case:
     step: int
     data: tuple[str, ...] = ()
     scenario: Scenario | None = None
+    risk: tuple[Told, ...] = ()
     rows: int | None = None
     entities: tuple[str, ...] | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -66,9 +77,10 @@ def _case(told: Any, place: str) -> Case:
     name = str(values.get("name") or "")
     if not name:
         raise UsageError(f"{place}: name is missing: say what happens in the data")
-    data = values.get("data") or []
-    if not isinstance(data, list) or bool(data) == ("scenario" in values):
-        raise UsageError(f"{place}: write either data (a list of series) or scenario")
+    data, risk = (values.get(key) or [] for key in ("data", "risk"))
+    given = [bool(data), bool(risk), "scenario" in values]
+    if not isinstance(data, list) or not isinstance(risk, list) or sum(given) != 1:
+        raise UsageError(f"{place}: write either data (a list of series), scenario or risk (a list)")
     expect = _mapping(values.get("expect"), f"{place}.expect", _EXPECT)
     if not expect:
         raise UsageError(f"{place}: expect is missing: write rows: 0 where nothing may be found")
@@ -79,10 +91,18 @@ def _case(told: Any, place: str) -> Case:
         _duration(values.get("step") or "10s", place),
         tuple(map(str, data)),
         _scenario(values["scenario"], f"{place}.scenario") if "scenario" in values else None,
+        tuple(_told(one, f"{place}.risk.{number}") for number, one in enumerate(risk)),
         expect.get("rows"),
         None if entities is None else tuple(map(str, entities)),
         _mapping(expect.get("fields"), f"{place}.expect.fields"),
     )
+
+
+def _told(told: Any, place: str) -> Told:
+    values = _mapping(told, place, _RISK)
+    if lacking := [key for key in _RISK if not values.get(key)]:
+        raise UsageError(f"{place}: {lacking[0]} is missing: write detection, entity and ago")
+    return Told(str(values["detection"]), str(values["entity"]), _duration(values["ago"], f"{place}.ago"))
 
 
 def _scenario(told: Any, place: str) -> Scenario:

@@ -12,12 +12,19 @@ from kubestray.config import Config
 from kubestray.detect.cases import Case, Scenario, cases_of
 from kubestray.detect.notation import read_points
 from kubestray.detect.runner import Times
-from kubestray.model.content import Baseline, Content, Detection
+from kubestray.model.content import Baseline, Content, Detection, Search
+from kubestray.model.errors import UsageError
 from kubestray.model.metric import Batch
+from kubestray.model.risk import RiskEvent
 from kubestray.pipeline.detecting import Detector, Run
 from kubestray.pipeline.setting_up import searching
+from kubestray.pipeline.surroundings import Surroundings
+from kubestray.risk.events import risk_events
+from kubestray.risk.placing import placed
 from kubestray.simulate import FAMILIES, SimulationConfig, simulate
+from kubestray.store.ledger import Ledger
 from kubestray.store.open import open_store
+from kubestray.store.store import Store
 
 _FAST = Path("/dev/shm")  # noqa: S108 (a folder in memory, of a name that nobody can guess)
 
@@ -62,6 +69,8 @@ def _run(config: Config, content: Content, search: Detection | Baseline, case: C
         try:
             for batch in _data(case):
                 store.append(batch)
+            if case.risk:
+                Ledger(store).record_risk(list(_risk(case, search, content, store)))
             return Detector(store, content, searching(config)).run(search, Times(case.now))
         finally:
             store.close()
@@ -71,6 +80,22 @@ def _data(case: Case) -> Iterable[Batch]:
     if case.scenario is None:
         return [read_points(case.data, case.now, case.step)]
     return _simulated(case.scenario, case)
+
+
+def _risk(case: Case, search: Search, content: Content, store: Store) -> Iterator[RiskEvent]:
+    """Give the risk events of a test, as the detections that they are of would have made them."""
+    around = Surroundings(store, content).now()
+    for told in case.risk:
+        of = content.detections.get(told.detection)
+        if of is None or not of.risk_objects:
+            raise UsageError(
+                f"{search.path}: {case.name}: there is no detection {told.detection!r} that puts something "
+                "at risk; kubestray content list shows all"
+            )
+        time = case.now - told.ago
+        rows = [{of.risk_objects[0].field: told.entity}]
+        for event in risk_events(of, rows, (time, time), time):
+            yield placed(event, around)
 
 
 def _simulated(told: Scenario, case: Case) -> Iterator[Batch]:
@@ -96,7 +121,8 @@ def _compared(case: Case, run: Run) -> Iterator[str]:
     if case.rows is not None and len(rows) != case.rows:
         yield f"expected {case.rows} rows, found {len(rows)}{_shown(rows)}"
     if case.entities is not None:
-        found = sorted({event.risk_object for event in run.events})
+        told = {event.risk_object for event in run.events} | {str(hit.entity) for hit in run.hits}
+        found = sorted(told)
         if found != sorted(case.entities):
             yield f"expected at risk: {_named(case.entities)}; found: {_named(found)}"
     if case.fields and not any(_same(case.fields, row) for row in rows):
