@@ -91,6 +91,11 @@ def _broken(tmp_path, name, text):
         ("metrics.csv", "ts,series_id,metric,value\n,e0,m0,1\n", "row 1 of the column 'ts' is not a finite"),
         ("metrics.csv", "", "cannot be read"),
         ("series.csv", "series_id,metric,step_s,train_end_ts\ne0,m0,0,1\n", "step_s must be above 0"),
+        (
+            "series.csv",
+            "series_id,metric,step_s,train_end_ts\ne0,m0,900,9e9\ne0,m1,900,9e9\ne1,m0,900,9e9\ne1,m1,900,9e9\n",
+            "no point of metrics.csv is at or after its train_end_ts",
+        ),
         ("events.csv", "series_id,start_ts,end_ts\nzz,1,2\n", "'zz' has no row"),
         ("events.csv", "series_id,start_ts,end_ts\ne0,2,1\n", "row 1: end_ts is before start_ts"),
     ],
@@ -120,3 +125,10 @@ def test_edges_with_labels(tmp_path):
     assert data.tested.tolist() == [False, True, True, True]
     assert data.events.start.tolist() == [3.0, 2000.0]
     assert np.array_equal(data.start, np.full(3, 2.0))
+
+
+def test_edges_without_a_test_part_are_refused(tmp_path):
+    columns = {"ts": [1.0], "src": ["a"], "dst": ["b"], "dst_port": [80], "split": ["train"]}
+    table(tmp_path / "edges.csv", columns)
+    with pytest.raises(UsageError, match=r"edges.csv: no flow has the split 'test'"):
+        read_edges(tmp_path)

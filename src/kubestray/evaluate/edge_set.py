@@ -10,6 +10,7 @@ import numpy as np
 from kubestray.baseline.arrays import Flags, Floats, Ints
 from kubestray.evaluate.series_set import Events
 from kubestray.evaluate.tables import read
+from kubestray.model.errors import UsageError
 
 GAP = 900.0
 """Labelled flows of a source that are further apart than this, in seconds, are two events."""
@@ -55,6 +56,8 @@ def read_edges(directory: Path) -> EdgeSet | None:
     tested = np.ones(len(times), dtype=bool)
     if table.has("split"):
         tested = np.array([split == "test" for split in table.listed("split")], dtype=bool)
+    if not tested.any():
+        raise UsageError(f"{table.path}: no flow has the split 'test': there is no test part to judge")
     events = None
     if table.has("label"):
         label = np.nan_to_num(table.numbers("label", missing=True)) > 0

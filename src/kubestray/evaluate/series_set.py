@@ -83,6 +83,11 @@ def read_series(directory: Path) -> SeriesSet:
     if not len(row):
         raise UsageError(f"{metrics.path}: it has no points of the series in {series.path.name}")
     entity = which[order]
+    if not (times >= train_end[entity[row]]).any():
+        raise UsageError(
+            f"{series.path}: no point of {metrics.path.name} is at or after its train_end_ts: there is no "
+            "test part to judge; write an earlier train_end_ts"
+        )
     events = _events(directory, names, train_end, metrics)
     return SeriesSet(names, entity, step[order], train_end, *_ordered(row, times, values, step.min()), events)
 
