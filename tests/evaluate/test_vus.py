@@ -1,4 +1,4 @@
-"""VUS-PR against its definition, written out threshold by threshold, and against cases worked by hand."""
+"""VUS-PR: its definition written out by thresholds, what the package ``vus`` 0.0.6 gives, cases by hand."""
 
 from __future__ import annotations
 
@@ -37,17 +37,16 @@ def _by_definition(labels, score, longest):
                 groups[-1][1] = b + window // 2
             else:
                 groups.append([max(a - window // 2, 0), b + window // 2])
-        recalls, precisions = [0.0], [1.0]
+        area, last = 0.0, 0.0
         for level in levels:
             on = score >= level
             hit = (weight * on).sum()
             met = np.mean([(weight * on)[a : b + 1].sum() > 0 for a, b in groups])
-            recalls.append(min(hit / ((labels.sum() + weight.sum()) / 2), 1) * met)
-            precisions.append(hit / on.sum())
-        areas.append(sum(
-            (recalls[i + 1] - recalls[i]) * (precisions[i + 1] + precisions[i]) / 2
-            for i in range(THRESHOLDS)
-        ))  # fmt: skip
+            positive = labels.sum() + (weight * on)[~labels].sum()
+            recall = min(hit / ((labels.sum() + positive) / 2), 1) * met
+            area += (recall - last) * hit / on.sum()
+            last = recall
+        areas.append(area)
     return np.mean(areas)
 
 
@@ -73,7 +72,35 @@ def test_a_perfect_score_without_a_window_is_one():
     assert vus_pr(labels, labels.astype(float), 0) == pytest.approx(1.0, abs=0.01)
 
 
-def test_a_blind_score_is_worth_half_way_from_one_to_the_share_of_labels():
-    # All scores equal: one point of the curve, recall 1 and precision 2/8, after recall 0 and precision 1.
+def test_a_blind_score_is_worth_the_share_of_labels():
+    # All scores equal: one point of the curve, recall 1 and precision 2/8.
     labels = np.array([0, 0, 1, 1, 0, 0, 0, 0], dtype=bool)
-    assert vus_pr(labels, np.zeros(8), 0) == pytest.approx((1 + 0.25) / 2)
+    assert vus_pr(labels, np.zeros(8), 0) == pytest.approx(0.25)
+
+
+AT = np.arange(400)
+EVENTS = ((AT >= 60) & (AT < 70)) | ((AT >= 200) & (AT < 203)) | ((AT >= 206) & (AT < 230)) | (AT >= 396)
+SCORES = {
+    "sine": np.sin(AT * 0.7) + np.cos(AT * 0.05),
+    "near": EVENTS * 0.5 + np.sin(AT * 1.3) * 0.4 + np.roll(EVENTS, 4),
+    "steps": AT % 7 // 2 + EVENTS.astype(float),
+}
+
+
+@pytest.mark.parametrize(
+    ("score", "window", "given"),
+    [
+        ("sine", 0, 0.08961648239847464),
+        ("sine", 1, 0.08961648239847464),
+        ("sine", 12, 0.10233985594330229),
+        ("sine", 40, 0.15474732495324087),
+        ("near", 0, 0.725504103287986),
+        ("near", 12, 0.8431496236453436),
+        ("near", 40, 0.9019923361327905),
+        ("steps", 0, 0.3633219007616411),
+        ("steps", 12, 0.38161430938138036),
+        ("steps", 40, 0.4466823033325256),
+    ],
+)
+def test_it_equals_what_the_package_gives(score, window, given):
+    assert vus_pr(EVENTS, SCORES[score], window) == pytest.approx(given, rel=1e-12)

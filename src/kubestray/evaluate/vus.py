@@ -1,9 +1,10 @@
-"""The volume under the range precision-recall curve (VUS-PR), as the package ``vus`` defines it.
+"""The volume under the range precision-recall curve (VUS-PR), as the package ``vus`` (0.0.6) works it out.
 
 Paparrizos et al., "Volume Under the Surface: a new accuracy evaluation measure for time-series anomaly
 detection", PVLDB 15 (2022): labels are widened by half a window on each side with a weight that falls from
-1 to 0.7, for every window up to a longest one; 250 thresholds at even ranks; trapezoids. Point adjustment
-is no part of it.
+1 to 0.7, for every window up to a longest one; 250 thresholds at even ranks. Where the package and the paper
+differ it is the package, which others use: of the widened part only what is predicted counts as positive, and
+an area is a sum of steps, each as high as the precision at its end. Point adjustment is no part of it.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ def vus_pr(labels: Flags, score: Floats, window: int) -> float:
     predicted = np.cumsum(np.bincount(reached, minlength=THRESHOLDS)[:THRESHOLDS])
     near = _segments(runs, window, len(labels))
     areas = [
-        _area(_widened(labels, runs, half, width), reached, predicted, labels.sum(), near, runs, width)
+        _area(_widened(labels, runs, half, width), reached, predicted, labels, near, runs, width)
         for width, half in ((width, width // 2) for width in range(window + 1))
     ]
     return float(np.mean(areas))
 
 
 def _area(
-    weights: Floats, reached: Ints, predicted: Ints, positives: int, near: Ints, runs: Ints, width: int
+    weights: Floats, reached: Ints, predicted: Ints, labels: Flags, near: Ints, runs: Ints, width: int
 ) -> float:
     """Return the area under the curve of one window."""
     inside = np.zeros(len(weights) + 1, dtype=np.int64)
@@ -50,10 +51,9 @@ def _area(
         reached[a : b + 1][weights[a : b + 1] > 0].min(initial=THRESHOLDS) for a, b in segments.tolist()
     ]
     met = np.cumsum(np.bincount(open_to, minlength=THRESHOLDS + 1)[:THRESHOLDS]) / len(segments)
-    recall = np.minimum(hits / ((positives + counted.sum()) / 2), 1.0) * met
-    precision = hits / predicted
-    recall, precision = np.r_[0.0, recall], np.r_[1.0, precision]
-    return float(np.dot(np.diff(recall), (precision[1:] + precision[:-1]) / 2))
+    labelled = np.cumsum(np.bincount(reached[labels], minlength=THRESHOLDS)[:THRESHOLDS])
+    recall = np.minimum(hits / (labels.sum() + (hits - labelled) / 2), 1.0) * met
+    return float(np.dot(np.diff(recall, prepend=0.0), hits / predicted))
 
 
 def _runs(labels: Flags) -> Ints:
