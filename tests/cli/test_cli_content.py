@@ -175,3 +175,41 @@ def test_search_tells_a_wrong_macro_with_its_place_in_the_file(folder, store):
     (folder / "b.yml").write_text("name: mine\ndefinition: |\n  eval a = 1\n  | eval b = nope(1)\n")
     told = run("search", "--store", store, "--content", folder, "| makeresults | `mine`")
     told.failed(3, f"{folder}/b.yml:4:14: unknown function nope()", "; used at line 1, column 17")
+
+
+def test_import_takes_content_into_a_folder_once(folder, tmp_path):
+    (folder / "detections").mkdir()
+    (folder / "detections" / "a.yml").write_text(DETECTION)
+    (folder / "lookups").mkdir()
+    (folder / "lookups" / "usual.yml").write_text("name: usual\nfilename: usual.csv\n")
+    (folder / "lookups" / "usual.csv").write_text("host,n\na,1\n")
+    (folder / "lookups" / "kept.yml").write_text("name: kept\ncollection: kept\nfields_list: host\n")
+    own = tmp_path / "own"
+    told = run("content", "import", folder, "--to", own)
+    names = ("detections/a.yml", "lookups/kept.yml", "lookups/usual.csv", "lookups/usual.yml")
+    places = [own / name for name in names]
+    assert (told.code, told.out.split()) == (0, [str(place) for place in places])
+    assert [place.read_text() for place in places[::2]] == [DETECTION, "host,n\na,1\n"]
+    assert "A detection" in run("content", "list", own).out
+    again = run("content", "import", folder, "--content", own)
+    assert (again.code, again.out) == (0, "")
+    assert "0 files imported, 4 were there" in again.err
+
+
+def test_import_takes_nothing_if_something_is_wrong(folder, tmp_path):
+    (folder / "a.yml").write_text(WRONG)
+    own = tmp_path / "own"
+    run("content", "import", folder, "--to", own).failed(3, "did you mean where?", "nothing was imported")
+    assert not own.exists()
+    own.mkdir()
+    (own / "a.yml").write_text(WARNED)
+    (folder / "a.yml").write_text(DETECTION)
+    (folder / "b.yml").write_text(DETECTION.replace("A det", "Another det").replace("1111-1", "1112-1"))
+    run("content", "import", folder, "--to", own).failed(1, str(own / "a.yml"), "nothing was imported")
+    assert [path.name for path in own.iterdir()] == ["a.yml"]
+
+
+def test_import_asks_what_and_where_to(folder):
+    run("content", "import", "--to", folder).failed(2, "say what to take")
+    run("content", "import", folder).failed(2, "--to DIR")
+    run("content", "import", folder / "no", "--to", folder).failed(2, "no content folder or file")

@@ -1,4 +1,4 @@
-"""``kubestray content check|list|show|test PATH...``."""
+"""``kubestray content check|list|show|import|test PATH...``."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         ("check", "tell every problem of content files and their searches, as path:line:column: message"),
         ("list", "list detections and baselines"),
         ("show", "show one detection or baseline"),
+        ("import", "check content of others and take it into a folder of one's own"),
         ("test", "run the tests that detections bring; without NAME or PATH those of the built-in ones"),
     ):
         action = actions.add_parser(name, help=summary)
@@ -34,12 +35,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                 default="text",
                 help="a line or an object for each problem, or test [text]",
             )
+        elif name == "import":
+            action.add_argument(
+                "--to", metavar="DIR", help="the folder [the last one of the setting content]"
+            )
         options.settings(action, "content", "metric_index")
 
 
 def run(parsed: argparse.Namespace) -> int:
     """Do what the action says."""
-    return {"check": _check, "list": _list, "show": _show, "test": _test}[parsed.action](parsed)
+    actions = {"check": _check, "list": _list, "show": _show, "import": _import, "test": _test}
+    return actions[parsed.action](parsed)
 
 
 def _check(parsed: argparse.Namespace) -> int:
@@ -54,6 +60,32 @@ def _check(parsed: argparse.Namespace) -> int:
             print(_printable(str(problem)))
     output.note(_summary(report.files, report.errors, len(report.problems) - report.errors))
     return 3 if report.errors else 0
+
+
+def _import(parsed: argparse.Namespace) -> int:
+    from kubestray.detect.importing import import_content
+    from kubestray.pipeline import checking
+
+    config = options.configure(parsed)
+    paths = [Path(path) for path in parsed.paths]
+    if not paths:
+        raise UsageError("content import: say what to take: folders or files of content")
+    folders = [Path(parsed.to)] if parsed.to else [Path(path) for path in config["content"]]
+    if not folders:
+        raise UsageError("content import: say which folder it goes into: --to DIR")
+    report = checking.check_content(config, paths)
+    for problem in report.problems:
+        output.note(_printable(str(problem)))
+    if report.errors:
+        output.note(f"{_summary(report.files, report.errors, 0)}; nothing was imported")
+        return 3
+    done = import_content(paths, folders[-1])
+    for path in done.files:
+        print(_printable(str(path)))
+    output.note(
+        f"{len(done.files)} files imported, {done.unchanged} were there; use them: --content {folders[-1]}"
+    )
+    return 0
 
 
 def _as_json(problem: Diagnostic) -> dict[str, Any]:
