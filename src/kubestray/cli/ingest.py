@@ -42,5 +42,10 @@ def run(parsed: argparse.Namespace) -> int:
         output.note(f"kubestray: and {len(taken.problems) - _MOST_PROBLEMS} more broken messages")
     for reason, count in sorted(taken.rejected.items()):
         output.note(f"rejected {count} data points: {reason}")
+    if taken.expired:
+        output.note(
+            f"note: {taken.expired} data points are of days whose points have expired here (retention_raw); "
+            "they count beside the summaries of those days, so what had been received before counts twice"
+        )
     print(json.dumps(taken.as_json()))
     return 1 if taken.problems else 0

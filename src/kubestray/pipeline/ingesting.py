@@ -9,9 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from kubestray.model.metric import Batch
 from kubestray.receive.files import find_files, read_files
 from kubestray.receive.points import Bounds
+from kubestray.store.coverage import expired_days
+from kubestray.store.schema import DAY_NS
 from kubestray.store.socket import SocketEngine
 from kubestray.store.store import Store
 from kubestray.store.summarise import Summariser
@@ -30,6 +34,8 @@ class Taken:
     rejected: Counter[str] = field(default_factory=Counter)
     series: set[int] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
+    expired: int = 0
+    """Points of days whose points the store has dropped: they count beside the summaries of those days."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the counts in the shape that ``kubestray ingest`` prints."""
@@ -64,6 +70,13 @@ def ingest(store: Store, paths: Sequence[str], *, progress: bool = False) -> Tak
     taken = Taken(len(files))
     waiting: list[Batch] = []
     points = 0
+    dropped = np.array(sorted(expired_days(store.query)), dtype=np.uint64)
+
+    def write() -> None:
+        batch = Batch.concat(waiting)
+        taken.expired += int(np.isin(batch.time // np.uint64(DAY_NS), dropped).sum())
+        store.append(batch)
+
     with _bar(progress) as show:
         for message in read_files(files, Bounds.everything()):
             if message.decoded is None:
@@ -75,10 +88,10 @@ def ingest(store: Store, paths: Sequence[str], *, progress: bool = False) -> Tak
             waiting.append(message.decoded.batch)
             points += len(message.decoded.batch)
             if points >= _POINTS_PER_WRITE:
-                store.append(Batch.concat(waiting))
+                write()
                 waiting, points = [], 0
             show(taken)
-        store.append(Batch.concat(waiting))
+        write()
     return taken
 
 
