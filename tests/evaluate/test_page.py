@@ -14,7 +14,7 @@ from kubestray.cli import main
 from kubestray.evaluate import detectable as module
 from kubestray.evaluate.detectable import detectable
 from kubestray.evaluate.page import RATES, page
-from kubestray.evaluate.report import evaluate
+from kubestray.evaluate.report import evaluate, read_set
 from kubestray.evaluate.series_set import read_series
 
 
@@ -24,7 +24,7 @@ def _drawn(text: str) -> list[ET.Element]:
 
 def test_the_page_has_the_curves_of_the_methods_and_nothing_from_elsewhere(tmp_path):
     events_file(tmp_path, series_set(tmp_path))
-    found = evaluate(tmp_path, ["published", "ewma"], 0.2, lambda _: None)
+    found = evaluate(read_set(tmp_path), ["published", "ewma"], 0.2, lambda _: None)
     text = page("<set> & co", found.rows, found.counts, lambda row: {"method": row["method"]})
     assert "<h1>&lt;set&gt; &amp; co</h1>" in text
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")

@@ -1,20 +1,38 @@
-"""``kubestray evaluate DIR``."""
+"""``kubestray evaluate DIR``, or over the rows of a search of the store."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from typing import Any
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 from kubestray.cli import options, output
+from kubestray.cli.search import switches
 from kubestray.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from kubestray.config import Config
+    from kubestray.evaluate.edge_set import EdgeSet
+    from kubestray.evaluate.series_set import SeriesSet
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "directory", metavar="DIR", help="a set: metrics and series, or edges; events if known"
+        "directory", metavar="DIR", nargs="?", help="a set: metrics and series, or edges; events if known"
     )
+    parser.add_argument(
+        "--search", metavar="SPL",
+        help="in place of DIR: rows of the store with _time; numbers are metrics, texts name the entity",
+    )  # fmt: skip
+    parser.add_argument(
+        "--train", metavar="TIME", help="how long a search's rows are only learned from, such as 7d [half]"
+    )
+    parser.add_argument(
+        "--events", metavar="FILE",
+        help="what happened in a search's rows, if known: Parquet or CSV of series_id, start_ts, end_ts",
+    )  # fmt: skip
     parser.add_argument(
         "--method", action="append", default=[], metavar="NAME",
         help="a method to run; repeatable [stray; unseen for edges]",
@@ -30,7 +48,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="tell the smallest attack that stray finds on each entity, in place of the measures of methods",
     )  # fmt: skip
     parser.add_argument("--format", choices=("table", "json"), help="[table on a terminal, else json]")
-    options.settings(parser)
+    options.times(parser)
+    options.searching(parser)
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -39,16 +58,18 @@ def run(parsed: argparse.Namespace) -> int:
 
     from kubestray.evaluate.report import evaluate, write_scores
 
-    options.configure(parsed)
+    config = options.configure(parsed)
+    per_day = _per_day(parsed.budget)
+    data = _data(parsed, config)
     if parsed.mda:
-        return _detectable(parsed)
-    evaluation = evaluate(Path(parsed.directory), parsed.method, _per_day(parsed.budget), output.note)
+        return _detectable(parsed, data, per_day)
+    evaluation = evaluate(data, parsed.method, per_day, output.note)
     if parsed.scores:
         write_scores(evaluation, Path(parsed.scores))
     if parsed.report:
         from kubestray.evaluate.page import write_page
 
-        title = f"kubestray evaluate: {Path(parsed.directory).resolve().name}"
+        title = f"kubestray evaluate: {parsed.search or Path(parsed.directory).resolve().name}"
         write_page(Path(parsed.report), title, evaluation.rows, evaluation.counts, _shown)
     if output.chosen_format(parsed.format) == "json":
         output.print_json(evaluation.rows)
@@ -58,14 +79,69 @@ def run(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _detectable(parsed: argparse.Namespace) -> int:
-    """Print the smallest attacks that are found."""
+def _data(parsed: argparse.Namespace, config: Config) -> SeriesSet | EdgeSet:
+    """Return the set that the command line names."""
     from pathlib import Path
 
-    from kubestray.evaluate.detectable import detectable, useful
-    from kubestray.evaluate.series_set import read_series
+    from kubestray.evaluate.report import read_set
 
-    rows = detectable(read_series(Path(parsed.directory)), _per_day(parsed.budget))
+    if bool(parsed.directory) == bool(parsed.search):
+        raise UsageError(
+            "evaluate: say what over: either DIR, a set in files, or --search, rows of the store"
+        )
+    if parsed.search:
+        return _searched(parsed, config)
+    for name in ("train", "events", "earliest", "latest", "now"):
+        if getattr(parsed, name):
+            raise UsageError(
+                f"--{name}: it is for --search; the files of {parsed.directory} say it themselves"
+            )
+    return read_set(Path(parsed.directory))
+
+
+def _searched(parsed: argparse.Namespace, config: Config) -> SeriesSet:
+    """Return the set of the rows of a search."""
+    from pathlib import Path
+
+    from kubestray.detect.runner import macros_of
+    from kubestray.evaluate.searched_set import set_of_rows
+    from kubestray.pipeline import setting_up
+    from kubestray.search.run import stream_search
+
+    now, span = setting_up.time_range(parsed.now, parsed.earliest, parsed.latest, config["timezone"])
+    train, events = _train(parsed.train), Path(parsed.events) if parsed.events else None
+    content = setting_up.content_of(config)
+    make = setting_up.searching(config, switches(parsed.set))
+    with setting_up.opened(config) as store:
+        lookups = setting_up.lookups_of(store, content)
+        request = make(parsed.search, now, span, macros=macros_of(content), lookups=lookups)
+        found = stream_search(request, store.query, store.stream)
+        for annotation in found.annotations:
+            output.note(f"note: {annotation}")
+        with closing(found.rows):
+            return set_of_rows(found.rows, train, events)
+
+
+def _train(text: str | None) -> float | None:
+    """Return the seconds of a length of time."""
+    from kubestray.search.times import parse_duration
+
+    if text is None:
+        return None
+    length = parse_duration(text)
+    if not length:
+        raise UsageError(f"--train {text}: expected a length of time, such as 7d or 12h")
+    return length / 10**9
+
+
+def _detectable(parsed: argparse.Namespace, data: SeriesSet | EdgeSet, per_day: float) -> int:
+    """Print the smallest attacks that are found."""
+    from kubestray.evaluate.detectable import detectable, useful
+    from kubestray.evaluate.series_set import SeriesSet
+
+    if not isinstance(data, SeriesSet):
+        raise UsageError("--mda: expected a set of series; of edges there is no smallest attack")
+    rows = detectable(data, per_day)
     if output.chosen_format(parsed.format) == "json":
         output.print_json({"entities": rows, "useful": useful(rows)})
         return 0

@@ -33,24 +33,30 @@ class Evaluation:
     names: list[str]
 
 
-def evaluate(
-    directory: Path, methods: Sequence[str], per_day: float, note: Callable[[str], None]
-) -> Evaluation:
-    """Run methods over the set in a directory; an empty list means those that fit the set by default.
-
-    ``per_day`` is the asked rate of false findings per entity-day; ``note`` is told what goes on. Raise
-    `UsageError` for a set or a name that cannot be used.
-    """
+def read_set(directory: Path) -> SeriesSet | EdgeSet:
+    """Return the set in a directory; raise `UsageError` for one that cannot be used."""
     if not directory.is_dir():
         raise UsageError(f"{directory}: there is no such directory; expected a set of metrics or edges")
     edges = read_edges(directory)
-    known: Sequence[str] = EDGE_METHODS if edges is not None else tuple(METHODS)
-    wanted = list(methods) or list(EDGE_METHODS if edges is not None else DEFAULT)
+    return read_series(directory) if edges is None else edges
+
+
+def evaluate(
+    data: SeriesSet | EdgeSet, methods: Sequence[str], per_day: float, note: Callable[[str], None]
+) -> Evaluation:
+    """Run methods over a set; an empty list means those that fit the set by default.
+
+    ``per_day`` is the asked rate of false findings per entity-day; ``note`` is told what goes on. Raise
+    `UsageError` for a name that cannot be used.
+    """
+    edges = isinstance(data, EdgeSet)
+    known: Sequence[str] = EDGE_METHODS if edges else tuple(METHODS)
+    wanted = list(methods) or list(EDGE_METHODS if edges else DEFAULT)
     unknown = next((name for name in wanted if name not in known), None)
     if unknown is not None:
-        kind = "edges" if edges is not None else "series"
-        raise UsageError(f"--method {unknown}: for {kind} there are {', '.join(known)}")
-    data = edges if edges is not None else read_series(directory)
+        raise UsageError(
+            f"--method {unknown}: for {'edges' if edges else 'series'} there are {', '.join(known)}"
+        )
     results = list(_results(data, wanted, per_day, note))
     return Evaluation(
         [row for row, _, _ in results],

@@ -89,7 +89,7 @@ def read_series(directory: Path) -> SeriesSet:
             "test part to judge; write an earlier train_end_ts"
         )
     events = _events(directory, names, train_end, metrics)
-    return SeriesSet(names, entity, step[order], train_end, *_ordered(row, times, values, step.min()), events)
+    return SeriesSet(names, entity, step[order], train_end, *ordered(row, times, values, step.min()), events)
 
 
 def _points(metrics: Table, series: Table, place: Ints) -> tuple[Ints, Floats, Floats]:
@@ -113,7 +113,7 @@ def _points(metrics: Table, series: Table, place: Ints) -> tuple[Ints, Floats, F
     return row[known], times[known], values[known]
 
 
-def _ordered(row: Ints, times: Floats, values: Floats, step: float) -> tuple[Ints, Floats, Floats]:
+def ordered(row: Ints, times: Floats, values: Floats, step: float) -> tuple[Ints, Floats, Floats]:
     """Order points by tick and row; of several that claim one moment the last stands."""
     order = np.lexsort((np.arange(len(row)), times, row))
     row, times, values = row[order], times[order], values[order]
@@ -134,6 +134,11 @@ def _events(directory: Path, names: list[str], train_end: Floats, metrics: Table
     table = read(directory, "events")
     if table is None or not len(table):
         return _labelled(names, train_end, metrics) if metrics.has("label") else None
+    return events_of(table, names, train_end)
+
+
+def events_of(table: Table, names: list[str], train_end: Floats) -> Events:
+    """Return the events of the test part that a table lists, of the entities of these names."""
     number = {name: index for index, name in enumerate(names)}
     listed = table.listed("series_id")
     unknown = next((name for name in listed if name not in number), None)

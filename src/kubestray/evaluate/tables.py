@@ -68,13 +68,18 @@ def read(directory: Path, name: str) -> Table | None:
     """Read ``name``.parquet or ``name``.csv of a directory; None if there is neither."""
     for path in (directory / f"{name}.parquet", directory / f"{name}.csv"):
         if path.is_file():
-            try:
-                if path.suffix == ".parquet":
-                    return Table(path, pyarrow.parquet.read_table(path))
-                return Table(path, pyarrow.csv.read_csv(path, convert_options=_as_text()))
-            except (pa.ArrowInvalid, OSError) as error:
-                raise UsageError(f"{path}: it cannot be read: {error}") from error
+            return read_file(path)
     return None
+
+
+def read_file(path: Path) -> Table:
+    """Read a file of Parquet, by its name, or of CSV."""
+    try:
+        if path.suffix == ".parquet":
+            return Table(path, pyarrow.parquet.read_table(path))
+        return Table(path, pyarrow.csv.read_csv(path, convert_options=_as_text()))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UsageError(f"{path}: it cannot be read: {error}") from error
 
 
 _TEXTS = ("series_id", "metric", "entity", "kind", "split", "src", "dst", "proto")
