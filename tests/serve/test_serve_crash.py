@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import random
 import signal
@@ -11,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.client import HTTPException
+from pathlib import Path
 
 import grpc
 import pytest
@@ -167,6 +169,25 @@ def test_killed_between_the_journal_and_the_tables(serve, store):
     for number in sent:
         send(number)
     assert {metric: values(store, metric) for metric in metrics} == dict.fromkeys(metrics, sent)
+
+
+def test_told_to_stop_whichever_thread_is_interrupted(serve):
+    """The kernel gives a signal to any thread; the one that has to hear of it sleeps."""
+    server = serve()
+    wait_until(lambda: "/login/link/" in server.log)
+    threading.Event().wait(1.0)  # it has nothing more to say, and sleeps
+    pid = server.process.pid
+    others = {int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()} - {pid}
+    served = [task for task in others if _may_be_told(pid, task)]
+    assert served, "no other thread takes the signal: this proves nothing"
+    assert ctypes.CDLL(None).tgkill(pid, served[0], signal.SIGTERM) == 0
+    assert server.process.wait(60) == 0
+
+
+def _may_be_told(pid: int, task: int) -> bool:
+    status = Path(f"/proc/{pid}/task/{task}/status").read_text()
+    blocked = next(line for line in status.splitlines() if line.startswith("SigBlk"))
+    return not int(blocked.split()[1], 16) >> (signal.SIGTERM - 1) & 1
 
 
 def test_told_to_stop_under_load(serve, store, clients):

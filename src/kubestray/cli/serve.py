@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import threading
 from typing import TYPE_CHECKING
 
 from kubestray.cli import options, output
+from kubestray.cli.stopping import Stopping
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -40,9 +39,7 @@ def run(parsed: argparse.Namespace) -> int:
     from kubestray.pipeline.server import Server
 
     config = options.configure(parsed)
-    stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+    stopping = Stopping()
     with Server(config, _console) as server:
         output.note(f"kubestray serves {server.url}: {', '.join(server.addresses())}")
         _welcome(server, config)
