@@ -65,3 +65,12 @@ def events_file(directory: Path, event: int) -> None:
             "kind": ["burst"], "split": ["test"],
         },
     )  # fmt: skip
+
+
+def rows_of(directory):
+    """The points of a set in files, as a search gives them: a row for each moment of an entity."""
+    found: dict[tuple[float, str], dict] = {}
+    for one in pyarrow.parquet.read_table(directory / "metrics.parquet").to_pylist():
+        row = {"_time": one["ts"], "_span": STEP, "pod": one["series_id"], "note": None}
+        found.setdefault((one["ts"], one["series_id"]), row)[one["metric"]] = one["value"]
+    return [found[key] for key in sorted(found)]
