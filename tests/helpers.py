@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from kubestray.model.content import Baseline, Content, Schedule
+from kubestray.model.errors import Position
 from kubestray.model.metric import Batch, BatchBuilder, Kind, Series
 from kubestray.search.run import Request, Result, run_search
 from kubestray.store.points import Span
@@ -75,3 +77,18 @@ def observations(points: Iterable[Point]) -> list[Observation]:
                 found.append((made, time, value if again else value - before[2]))
             before = (time, start, value)
     return found
+
+
+def content_of(*texts: str) -> Content:
+    """Return a content of baselines that look back 30 days each day."""
+    content = Content()
+    for place, text in enumerate(texts):
+        content.add(
+            Baseline(
+                *(f"b{place}", f"id{place}", 1, "Baseline", "production", "", text, f"b{place}.yml"),
+                Position(1, 1),
+                Schedule("0 0 * * *", "-30d", "now"),
+                {},
+            )
+        )
+    return content

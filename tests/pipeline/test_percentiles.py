@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from helpers import DAY, HOUR, MINUTE, NOW, batch, series
+from helpers import DAY, HOUR, MINUTE, NOW, batch, content_of, series
 from kubestray.config import load_config
-from kubestray.model.content import Baseline, Content, MacroDefinition, Schedule
-from kubestray.model.errors import Position, UsageError
+from kubestray.model.content import Content, MacroDefinition
+from kubestray.model.errors import UsageError
 from kubestray.pipeline import ingesting
 from kubestray.pipeline.ingesting import Taken, summarise
 from kubestray.pipeline.percentiles import percentile_metrics
@@ -16,21 +16,6 @@ from kubestray.pipeline.upkeep import waiting
 from kubestray.store.store import Store
 from kubestray.store.summarise import Summariser
 from kubestray.store.trees import column, select
-
-
-def content_of(*texts: str) -> Content:
-    content = Content()
-    for place, text in enumerate(texts):
-        content.add(
-            Baseline(
-                *(f"b{place}", f"id{place}", 1, "Baseline", "production", "", text, f"b{place}.yml"),
-                Position(1, 1),
-                Schedule("0 0 * * *", "-30d", "now"),
-                {},
-            )
-        )
-    return content
-
 
 NONE = load_config({}, {}, None)
 

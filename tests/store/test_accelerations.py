@@ -10,10 +10,9 @@ import pytest
 from sqlglot import parse_one
 
 from engines.fleet import Fleet
-from helpers import DAY, HOUR, MINUTE, NOW, SECOND, Point, batch, series
+from helpers import DAY, HOUR, MINUTE, NOW, SECOND, Point, batch, content_of, series
 from kubestray.config import load_config
-from kubestray.model.content import Baseline, Content, Schedule
-from kubestray.model.errors import LimitExceeded, Position
+from kubestray.model.errors import LimitExceeded
 from kubestray.model.metric import Kind, Series
 from kubestray.pipeline.accelerating import Accelerator
 from kubestray.pipeline.setting_up import searching
@@ -55,20 +54,6 @@ class Clock:
 
     def __call__(self) -> int:
         return self.time
-
-
-def content_of(*texts: str) -> Content:
-    content = Content()
-    for place, text in enumerate(texts):
-        content.add(
-            Baseline(
-                *(f"b{place}", f"id{place}", 1, "Baseline", "production", "", text, f"b{place}.yml"),
-                Position(1, 1),
-                Schedule("0 0 * * *", "-30d", "now"),
-                {},
-            )
-        )
-    return content
 
 
 def keeping(store: Store, *texts: str) -> Accelerator:

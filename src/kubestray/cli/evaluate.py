@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from kubestray.cli import options, output
-from kubestray.cli.search import switches
+from kubestray.cli.search import asking
 from kubestray.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -103,18 +103,14 @@ def _searched(parsed: argparse.Namespace, config: Config) -> SeriesSet:
     """Return the set of the rows of a search."""
     from pathlib import Path
 
-    from kubestray.detect.runner import macros_of
     from kubestray.evaluate.searched_set import set_of_rows
     from kubestray.pipeline import setting_up
     from kubestray.search.run import stream_search
 
-    now, span = setting_up.time_range(parsed.now, parsed.earliest, parsed.latest, config["timezone"])
     train, events = _train(parsed.train), Path(parsed.events) if parsed.events else None
-    content = setting_up.content_of(config)
-    make = setting_up.searching(config, switches(parsed.set))
+    asked = asking(parsed, config, parsed.search)
     with setting_up.opened(config) as store:
-        lookups = setting_up.lookups_of(store, content)
-        request = make(parsed.search, now, span, macros=macros_of(content), lookups=lookups)
+        request = asked(store, {})
         found = stream_search(request, store.query, store.stream)
         for annotation in found.annotations:
             output.note(f"note: {annotation}")

@@ -7,7 +7,7 @@ that fails half-way: see `cli.writer`. A reader that leaves (``| head``) ends th
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import fields as dataclass_fields
 from pathlib import Path
@@ -17,6 +17,8 @@ from kubestray.cli import options, output
 from kubestray.model.errors import UsageError
 
 if TYPE_CHECKING:
+    from kubestray.config import Config
+    from kubestray.search.run import Request
     from kubestray.store.engine import Limits, Statement
     from kubestray.store.store import Store
     from kubestray.store.stream import Stream
@@ -54,31 +56,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Run the search and print its rows."""
-    from kubestray.detect.runner import macros_of
     from kubestray.pipeline import setting_up
     from kubestray.search.run import compile_search, stream_search
 
     config = options.configure(parsed)
-    now, span = setting_up.time_range(parsed.now, parsed.earliest, parsed.latest, config["timezone"])
-    content = setting_up.content_of(config)
     rows = _rows("--rows", parsed.rows) if parsed.rows else None
     indexes, given = _named_rows("--index", parsed.index), _named_rows("--lookup", parsed.lookup)
-    for warning in content.warnings:
-        output.note(f"warning: {warning}")
-    make = setting_up.searching(config, switches(parsed.set))
+    asked = asking(parsed, config, parsed.text)
     with setting_up.opened(config) as store:
-        lookups = setting_up.lookups_of(store, content, given)
-        request = make(
-            parsed.text,
-            now,
-            span,
-            macros=macros_of(content),
-            rows=rows,
-            indexes=indexes,
-            lookups=lookups,
-            events=setting_up.events_of(store),
-            profiles=setting_up.profiles_of(store),
-        )
+        request = asked(store, given, rows=rows, indexes=indexes)
         if parsed.explain:
             print(compile_search(request, store.query).explain(store.query))
             return 0
@@ -90,6 +76,36 @@ def run(parsed: argparse.Namespace) -> int:
             for part in found.rows:
                 printed.write(part)
     return 0
+
+
+def asking(parsed: argparse.Namespace, config: Config, text: str) -> Callable[..., Request]:
+    """Return what makes the request for a search that was typed, once there is a store to ask.
+
+    It takes the store, rows of lookups by their names, and what else a request has. What is wrong with the
+    command line or the content is told before a store is opened.
+    """
+    from kubestray.detect.runner import macros_of
+    from kubestray.pipeline import setting_up
+
+    now, span = setting_up.time_range(parsed.now, parsed.earliest, parsed.latest, config["timezone"])
+    make = setting_up.searching(config, switches(parsed.set))
+    content = setting_up.content_of(config)
+    for warning in content.warnings:
+        output.note(f"warning: {warning}")
+
+    def asked(store: Store, lookups: Mapping[str, list[dict[str, Any]]], **more: Any) -> Request:
+        return make(
+            text,
+            now,
+            span,
+            macros=macros_of(content),
+            lookups=setting_up.lookups_of(store, content, lookups),
+            events=setting_up.events_of(store),
+            profiles=setting_up.profiles_of(store),
+            **more,
+        )
+
+    return asked
 
 
 def _streaming(store: Store) -> Callable[[Statement, Limits], Stream]:
