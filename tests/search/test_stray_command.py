@@ -265,6 +265,8 @@ def test_an_earlier_range_is_told_from_what_was_said_of_its_bins(filled: Store) 
         ("within=pod", "there are none"),
         ("alerts=many", "alerts=many is no rate"),
         ("action=held", "without alerts nothing is held back"),
+        ("familiar_days=8", "familiar_days=8 is no number of days up to 7"),
+        ("familiar_days=few", "familiar_days=few is no number"),
     ],
 )
 def test_options_of_alerts_that_cannot_be(embedded, options, said):
@@ -289,6 +291,26 @@ def test_what_is_told_and_what_is_held_back_are_all_alarms_together(filled):
     assert told
 
 
+def test_what_is_told_and_what_is_familiar_are_all_alarms_together(filled):
+    def rows(more: str) -> list[Row]:
+        text = TEXT.replace("budget=1/1d history=1d", "budget=20/1d history=1d") + more
+        profiles = StoreProfiles(filled.query, filled.record)
+        found = run(filled, profiles, START + 30 * HOUR, START + 36 * HOUR, text).rows
+        return [{name: row[name] for name in ("_time", "pod", "io", "score")} for row in found]
+
+    told, familiar = rows(" familiar_days=1"), rows(" familiar_days=1 action=held")
+    assert told
+    assert familiar
+    together = sorted(told + familiar, key=lambda row: (row["_time"], row["pod"]))
+    assert together == sorted(rows(""), key=lambda row: (row["_time"], row["pod"]))
+    by_time: dict[str, dict[float, float]] = {}
+    for row in run(filled, StoreProfiles(filled.query, filled.record), START, NOW, ALL).rows:
+        by_time.setdefault(row["pod"], {})[row["_time"]] = row["io"]
+    for row in familiar:  # four fifths of what is above nothing at all, at most
+        then = [io for time, io in by_time[row["pod"]].items() if 22 <= (row["_time"] - time) / 3600 <= 26]
+        assert max(then) >= 0.8 * row["io"]
+
+
 def test_what_is_held_back_is_listed_whatever_follows_in_the_search(filled):
     def request(text: str) -> Request:
         profiles = StoreProfiles(filled.query, filled.record)
@@ -300,3 +322,5 @@ def test_what_is_held_back_is_listed_whatever_follows_in_the_search(filled):
     assert listed == run_search(request(budgeted + " action=held"), filled.query).rows
     assert {row["stray_reason"] for row in listed} == {"held"}
     assert held_back(request(TEXT), filled.query) is None
+    familiar = held_back(request(TEXT + " familiar_days=1"), filled.query)
+    assert {row["stray_reason"] for row in familiar or []} == {"familiar"}

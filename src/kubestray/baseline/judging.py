@@ -23,6 +23,8 @@ PEERS = "peers"
 BY_SCORE, BY_RISE, BY_PEERS = "score", "rise", "peers"
 HELD = "held"
 """The reason of what is no alarm because its group has none left: see `kubestray.baseline.alerts`."""
+FAMILIAR = "familiar"
+"""The reason of what is no alarm because it happens every day: see `kubestray.baseline.familiar`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,8 @@ class Question:
     """Which alarms are wanted: the direction that counts, and how far a metric must at least be from what was
     expected, in its own unit and as a ratio.
 
-    With ``annotate`` all rows are told, not only alarms; with ``held`` those that were held back.
+    With ``annotate`` all rows are told, not only alarms; with ``held`` those that were held back, or are
+    familiar.
     """
 
     direction: Direction = "both"
@@ -146,9 +149,11 @@ class Judge:
                     alert[n] = own > threshold[n]
                     expected[n] = usual
         alert &= rising | self._large(found.values, expected, rarity)
+        familiar = self._familiar(found, place, alert & ~rising, expected, rarity)
+        alert &= ~familiar
         held = self._held(found, alert, score)
         alert &= ~held
-        shown = held if self.question.held else alert
+        shown = held | familiar if self.question.held else alert
         if self.question.annotate:
             shown = np.ones(len(alert), dtype=bool)
         lower, upper = np.full(shape, np.nan), np.full(shape, np.nan)
@@ -158,8 +163,9 @@ class Judge:
             lower[place[wanted], metric[wanted]] = own.lower
             upper[place[wanted], metric[wanted]] = own.upper
         reasons = [one if is_alert else None for one, is_alert in zip(reason, alert, strict=True)]
-        for n in np.flatnonzero(held).tolist():
-            reasons[n] = HELD
+        for why, quiet in ((HELD, held), (FAMILIAR, familiar)):
+            for n in np.flatnonzero(quiet).tolist():
+                reasons[n] = why
         return Judged(
             found.time, self.profile.form.metrics, found.keys, score, threshold, alert, shown,
             state, reasons, expected, lower, upper, rarity,
@@ -186,10 +192,26 @@ class Judge:
             down = np.where(change < 0, np.abs(expected) / np.abs(values), 0.0)
         ratio = {"up": up, "down": down, "both": np.fmax(up, down)}[question.direction]
         change = {"up": change, "down": -change, "both": np.abs(change)}[question.direction]
-        most = np.nanmax(np.nan_to_num(rarity), axis=1, keepdims=True)
-        rare = np.nan_to_num(rarity) >= most / 2
         enough = (change >= question.min_change) & (ratio >= question.min_ratio)
-        return np.asarray((rare & enough).any(axis=1))
+        return np.asarray((_rare(rarity) & enough).any(axis=1))
+
+    def _familiar(self, found: Bin, place: Ints, alert: Flags, expected: Floats, rarity: Floats) -> Flags:
+        """Return which alarms are familiar: all their rare metrics are, on as many days as is asked for."""
+        daily, asked = self.profile.fleet.familiar, self.profile.form.familiar_days
+        if daily is None or not alert.any():
+            return np.zeros(len(alert), dtype=bool)
+        metric = found.rows % len(self.profile.form.metrics)
+        looked = np.flatnonzero((alert[:, None] & _rare(rarity))[place, metric])
+        of, at = place[looked], metric[looked]
+        days = daily.days(found.rows[looked], found.time, found.values[of, at], expected[of, at])
+        news = np.bincount(of, weights=days < asked, minlength=len(alert)) > 0
+        return alert & ~news & (np.bincount(of, minlength=len(alert)) > 0)
+
+
+def _rare(rarity: Floats) -> Flags:
+    """Return which metrics make an entity rare, of (entities, metrics): those half as rare as its rarest."""
+    known = np.nan_to_num(rarity)
+    return np.asarray(known >= known.max(axis=1, keepdims=True) / 2)
 
 
 def _states(found: Bin) -> list[str]:

@@ -77,6 +77,7 @@ def locked(fleet: Stray, entities: Ints) -> Iterator[None]:
         *((fleet.views, name, None, streams) for name in _TAILS),
         *((fleet.whole, name, None, entities) for name in _TAILS),
         *((fleet.budget, name, None, entities) for name in _OWN),
+        *([(fleet.familiar, "farthest", None, rows)] if fleet.familiar else []),
     ]
     # Fancy indexing copies.
     before = [getattr(part, name)[_index(part, name, view, at)] for part, name, view, at in held]

@@ -36,8 +36,8 @@ FORGOTTEN_SECONDS = 8 * DAY
 @dataclass(frozen=True, slots=True)
 class Form:
     """What a profile is of: the names of its key fields and metrics, the length of a bin in seconds, the
-    rate of false findings per entity-day that is asked for, the direction that counts, and the budget of
-    alarms of groups of entities.
+    rate of false findings per entity-day that is asked for, the direction that counts, the budget of
+    alarms of groups of entities, and on how many of the last days something makes it familiar (0: never).
     """
 
     keys: tuple[str, ...]
@@ -46,6 +46,7 @@ class Form:
     per_day: float = 1 / 30
     direction: Direction = "both"
     alerts: Alerts | None = None
+    familiar_days: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +256,10 @@ class Profile:
         head += [sorted(self.locked), self.obeyed]
         if form.alerts and self.alerts:
             head += [[form.alerts.per_day, form.alerts.within, self.alerts.as_json()]]
+        elif form.familiar_days:
+            head += [None]
+        if form.familiar_days:
+            head += [form.familiar_days]
         return snapshot.dump(self.fleet, json.dumps(head).encode("utf-8"), len(self.names))
 
 
@@ -265,10 +270,11 @@ def load(state: bytes) -> Profile:
         keys, metrics, step, per_day, direction, until, names, *orders = json.loads(head)
     except ValueError as error:
         raise KubestrayError("this is the state of a fleet without names, and no profile") from error
-    alerts = Alerts(orders[2][0], tuple(orders[2][1])) if len(orders) > 2 else None
-    made = Profile(Form(tuple(keys), tuple(metrics), step, per_day, direction, alerts), until)
+    budget, days = [*orders[2:], None, None][:2]
+    alerts = Alerts(budget[0], tuple(budget[1])) if budget else None
+    made = Profile(Form(tuple(keys), tuple(metrics), step, per_day, direction, alerts, days or 0), until)
     if made.alerts:
-        made.alerts.read(orders[2][2])
+        made.alerts.read(budget[2])
     made.fleet = fleet
     made.names = [tuple(name) for name in names]
     if orders:
@@ -288,4 +294,5 @@ def _blank(form: Form, names: Sequence[Key], entities: int) -> Stray:
     width = len(form.metrics)
     phase = np.array([phase_of(name) for name in names] + [0] * (entities - len(names)), dtype=np.int64)
     entity = np.repeat(np.arange(entities), width)
-    return Stray(entity, np.full(entities * width, form.step), form.per_day, form.direction, phase)
+    step, daily = np.full(entities * width, form.step), form.familiar_days > 0
+    return Stray(entity, step, form.per_day, form.direction, phase, daily)

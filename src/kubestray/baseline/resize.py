@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from kubestray.baseline.arrays import Arrays, Ints
 from kubestray.baseline.stray import Stray
 
-_OF_METRICS = ("residuals", "heights", "views", "ramps")
+_OF_METRICS = ("residuals", "heights", "views", "ramps", "familiar")
 """Parts whose rows are metrics; those of the others are entities."""
 
 Chosen = tuple[Ints, int]
@@ -28,7 +28,7 @@ def resized(fleet: Stray, keep: Ints, more: Stray) -> Stray:
     rows = own[np.argsort(number[fleet.entity[own]], kind="stable")]
     entity = np.concatenate([number[fleet.entity[rows]], more.entity + len(keep)])
     step = np.concatenate([fleet.step[rows], more.step])
-    made = Stray(entity, step, fleet.budget.per_day, fleet.direction)
+    made = Stray(entity, step, fleet.budget.per_day, fleet.direction, daily=fleet.familiar is not None)
     of_metrics, of_entities = (rows, len(fleet.step)), (keep, fleet.entities)
     into, new = made.parts(), more.parts()
     for name, part in fleet.parts().items():

@@ -67,7 +67,8 @@ def load_with_head(state: bytes) -> tuple[Stray, bytes]:
             f"the state of a baseline has version {version}, this program reads {VERSION}; let it learn anew"
         )
     direction = cast(Direction, str(arrays["direction"]))
-    fleet = Stray(arrays["entity"], arrays["step"], float(arrays["per_day"]), direction)
+    daily = "familiar.clock" in arrays
+    fleet = Stray(arrays["entity"], arrays["step"], float(arrays["per_day"]), direction, daily=daily)
     for part, into in fleet.parts().items():
         names = [name for name in into.fields + into.rows_first if f"{part}.{name}" in arrays]
         into.load({name: arrays[f"{part}.{name}"] for name in names})
@@ -91,6 +92,8 @@ def merge(one: Stray, other: Stray) -> Stray:
     _merge_tails(merged.whole, load(dump(other)).whole)
     merged.budget.merge(other.budget)
     _take_ramps(merged.ramps, other.ramps, newer | (one.residuals.count == 0))
+    if merged.familiar and other.familiar:
+        merged.familiar.merge(other.familiar)
     later = other.seen.last > one.seen.last
     merged.lingering.size = np.where(later, other.lingering.size, one.lingering.size)
     merged.seen.first = np.minimum(one.seen.first, other.seen.first)

@@ -9,6 +9,7 @@ import numpy as np
 
 from kubestray.baseline.arrays import ALL, Arrays, Flags, Floats, Ints, Rows
 from kubestray.baseline.decision import FleetBudget
+from kubestray.baseline.familiar import Familiar
 from kubestray.baseline.heights import Heights
 from kubestray.baseline.ramps import Ramps
 from kubestray.baseline.residuals import DISTANCES, SUSTAINED, VIEWS, Residuals, rate
@@ -20,6 +21,7 @@ ENTITY_PRIOR = Prior(ln_u=0.0, ln_u_blocks=150, xi=0.75, xi_blocks=30, decades=3
 
 Direction = Literal["up", "down", "both"]
 """Which way from what is expected counts."""
+_SIDES: dict[Direction, tuple[int, ...]] = {"up": (1,), "down": (-1,), "both": (1, -1)}
 
 LEARNING, READY, STALE = "learning", "ready", "stale"
 LEARNING_SECONDS = 3600.0
@@ -63,7 +65,7 @@ class Stray:
     seconds.
 
     ``per_day`` is the rate of false findings per entity-day that is asked for. ``phase`` (entities) spreads
-    the work of an hour, see `Tails`.
+    the work of an hour, see `Tails`. With ``daily`` it is kept what each hour of the last days was like.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Stray:
         per_day: float = 1 / 30,
         direction: Direction = "both",
         phase: Ints | None = None,
+        daily: bool = False,
     ) -> None:
         self.direction = direction
         self.entity = np.asarray(entity, dtype=np.int64)
@@ -91,12 +94,15 @@ class Stray:
         self.seen = Seen(self.entities)
         self.lingering = Lingering(entity_step)
         self.ramps = Ramps(self.step, self.entity, self.entities)
+        self.familiar = Familiar(len(self.entity), _SIDES[direction]) if daily else None
 
     def parts(self) -> dict[str, Arrays]:
         """Return the parts of the state by name."""
+        daily = {"familiar": self.familiar} if self.familiar else {}
         return {
             "residuals": self.residuals, "heights": self.heights, "views": self.views, "whole": self.whole,
             "budget": self.budget, "seen": self.seen, "ramps": self.ramps, "lingering": self.lingering,
+            **daily,
         }  # fmt: skip
 
     def advance(self, rows: Rows, times: Floats, values: Floats) -> Scores:
@@ -118,6 +124,8 @@ class Stray:
         weight = trust(missed.width, moving)
         metrics = (weight * parts[: len(VIEWS)]).sum(axis=0)
         rising = self.ramps.advance(rows, times, values)
+        if self.familiar:
+            self.familiar.advance(rows, times, values)
         if self.direction == "down":
             rising = rising[:0]
         return self._fused(self.entity[rows], times, metrics, (parts, z, weight), rising)

@@ -19,8 +19,9 @@ detection, with `_filter` at its end. `kubestray content test` runs the tests th
 they find what they are for is in [decision 14](decisions/0014-detections.md).
 
 Those that learn what is normal (`stray` in their search) each tell five alarms a day and cluster that are
-likely false, and any that is beyond doubt. `kubestray detect --held --earliest -7d` lists what they held
-back; a macro `learned_alarms` in a content folder of one's own is another budget for all of them.
+likely false, and any that is beyond doubt. What happens at the same hour on two of the last seven days, and
+was as much then, is not told again. `kubestray detect --held --earliest -7d` lists what they held back; a
+macro `learned_alarms` in a content folder of one's own is another budget for all of them.
 """
 
 

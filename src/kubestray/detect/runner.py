@@ -66,7 +66,7 @@ def run_once(search: Search, content: Content, times: Times, query: Query, make:
 def held_once(
     search: Search, content: Content, times: Times, query: Query, make: MakeRequest
 ) -> Outcome | None:
-    """Return the alarms that a search has held back, as rows; None if it has no budget of alarms."""
+    """Return the alarms that a search has held back, as rows; None if it holds none back."""
 
     def asked(request: Request, outcome: Outcome) -> Outcome | None:
         rows = held_back(request, query)

@@ -98,7 +98,7 @@ class Detector:
         return Run(outcome, events)
 
     def held(self, search: Search, times: Times) -> Outcome | None:
-        """Return the alarms that a search has held back; None if it has no budget of alarms."""
+        """Return the alarms that a search has held back; None if it holds none back."""
         return held_once(search, self._content, times, self._store.query, self._making())
 
     def learn_ahead(self, search: Search, first: int, last: int) -> None:

@@ -44,6 +44,7 @@ class Wish:
     history: float
     peers: tuple[str, ...] = ()
     alerts: Alerts | None = None
+    familiar_days: int = 0
 
 
 def found(wish: Wish, relation: Relation, context: Context, at: int) -> list[Row]:
@@ -62,7 +63,8 @@ def found(wish: Wish, relation: Relation, context: Context, at: int) -> list[Row
 
 def form_of(wish: Wish, step: float) -> Form:
     """Return what the profile of a command is of."""
-    return Form(wish.keys, wish.fields, step, wish.per_day, wish.question.direction, wish.alerts)
+    direction, days = wish.question.direction, wish.familiar_days
+    return Form(wish.keys, wish.fields, step, wish.per_day, direction, wish.alerts, days)
 
 
 def identity(wish: Wish, context: Context) -> str:
@@ -72,6 +74,8 @@ def identity(wish: Wish, context: Context) -> str:
     asked = [form.keys, form.metrics, form.per_day, form.direction, wish.history]
     if wish.alerts:  # what is told shares a budget, so it is a matter of the whole question
         asked += [wish.alerts.per_day, wish.alerts.within, *dataclasses.astuple(wish.question)[:3]]
+    if wish.familiar_days:
+        asked += ["familiar", wish.familiar_days]
     text = " ".join(context.before.text.split())
     settings = [context.metric_indexes, context.timezone, str(context.switches)]
     parts = [snapshot.VERSION, text, asked, settings]

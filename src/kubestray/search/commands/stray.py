@@ -1,5 +1,5 @@
 """``stray FIELD [FIELD …] BY KEY [KEY …] [budget="1/30d"] [direction=up|down|both] [min_change=N]
-[min_ratio=N] [peers="FIELD,FIELD"] [history=30d] [alerts="5/1d"] [within="FIELD,FIELD"]
+[min_ratio=N] [peers="FIELD,FIELD"] [history=30d] [familiar_days=N] [alerts="5/1d"] [within="FIELD,FIELD"]
 [action=filter|annotate|held]`` finds entities that stray from their own normal.
 
 The rows are bins of one length, with ``_time`` at their start: what ``mstats … span=1m`` gives. An entity
@@ -27,12 +27,16 @@ alarm) and ``score_FIELD``.
 in its own unit, ``min_ratio`` how many times as much (or as little). ``action=annotate`` keeps all rows,
 ``filter`` alarms.
 
+``familiar_days`` is on how many of the last seven days something has to happen, at the same time of day give
+or take an hour and at least four fifths as far from what is expected, to be no news: a job that runs every
+night makes that many alarms and no more. Without it, every night is judged by its score alone.
+
 ``alerts`` is how many false alarms are told for each group of entities and time, such as five a day for a
 cluster: a group is what is alike in the KEYs that ``within`` names, by default ``k8s.cluster.name`` where it
 is one, else all. An alarm costs what it is likely to be false, which is next to nothing where no normal hour
 comes near it, and at most half of what the group has left; the others are held back until there is more, or
-they score higher. ``action=held`` keeps these instead of alarms; their ``alert`` is 0 and their
-``stray_reason`` is ``held``.
+they score higher. ``action=held`` keeps these and what is familiar instead of alarms; their ``alert`` is 0
+and their ``stray_reason`` is ``held`` or ``familiar``.
 
 Example::
 
@@ -48,6 +52,7 @@ from dataclasses import dataclass
 from typing import ClassVar, cast
 
 from kubestray.baseline.alerts import Alerts
+from kubestray.baseline.familiar import DAYS
 from kubestray.baseline.judging import ADDED, OF_ENTITY, Question
 from kubestray.baseline.stray import Direction
 from kubestray.search.cursor import Cursor
@@ -68,6 +73,7 @@ _OPTIONS = (
     "min_ratio",
     "peers",
     "history",
+    "familiar_days",
     "alerts",
     "within",
     "action",
@@ -103,7 +109,8 @@ def parse(cursor: Cursor, at: int) -> Stray:
         raise cursor.error(f"{min(twice)} is measured and a key of entities", at)
     action = one_of(cursor, at, options, "action", _ACTIONS)
     alerts = _alerts(cursor, at, options, keys)
-    if action == "held" and alerts is None:
+    days = _familiar_days(cursor, at, options)
+    if action == "held" and alerts is None and not days:
         raise cursor.error("without alerts nothing is held back", at, 'write alerts="5/1d"')
     question = Question(
         cast(Direction, one_of(cursor, at, options, "direction", _DIRECTIONS)),
@@ -117,7 +124,14 @@ def parse(cursor: Cursor, at: int) -> Stray:
         raise cursor.error(f"budget={options['budget']} is no rate", at, 'write budget="1/30d"')
     peers = tuple(name.strip() for name in options.get("peers", "").split(",") if name.strip())
     history = length(cursor, at, options, "history", "30d")
-    return Stray(at, Wish(fields, keys, question, budget, history, peers, alerts))
+    return Stray(at, Wish(fields, keys, question, budget, history, peers, alerts, days))
+
+
+def _familiar_days(cursor: Cursor, at: int, options: Mapping[str, str]) -> int:
+    given = options.get("familiar_days", "0")
+    if not (given.isdecimal() and int(given) <= DAYS):
+        raise cursor.error(f"familiar_days={given} is no number of days up to {DAYS}", at)
+    return int(given)
 
 
 def _alerts(cursor: Cursor, at: int, options: Mapping[str, str], keys: tuple[str, ...]) -> Alerts | None:
