@@ -101,7 +101,7 @@ def test_every_metric_has_a_deviation_and_those_of_processes_a_mean(kept: Found)
 
 
 def test_points_that_lack_an_attribute_are_in_no_baseline(kept: Found) -> None:
-    for lost in ("host.name", "k8s.cluster.name", "k8s.node.name", "process.executable.name"):
+    for lost in ("host.name", "k8s.cluster.name", "process.executable.name"):
         rest = {name: value for name, value in process().attributes if name != lost}
         assert kept(usual(series(CPU, **rest), 1, 2)) == []
 
@@ -258,7 +258,7 @@ def test_the_edges_of_the_hour(found: Found) -> None:
 
 def test_points_that_lack_an_attribute_do_not_count(found: Found) -> None:
     points = usual(process(), 1, 1) + hits(process(), 5)
-    for lost in ("host.name", "k8s.cluster.name", "k8s.node.name", "process.executable.name"):
+    for lost in ("host.name", "k8s.cluster.name", "process.executable.name"):
         rest = {name: value for name, value in process().attributes if name != lost}
         points += hits(series(CPU, **rest), 60)
     assert found(points) == []

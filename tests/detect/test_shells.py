@@ -127,7 +127,7 @@ def test_hosts_and_nodes_are_apart(both: Both) -> None:
 
 
 @pytest.mark.parametrize(
-    "lost", ["host.name", "k8s.cluster.name", "k8s.node.name", "process.pid", "process.executable.name"]
+    "lost", ["host.name", "k8s.cluster.name", "process.pid", "process.executable.name"]
 )
 def test_points_that_lack_an_attribute_do_not_count(both: Both, lost: str) -> None:
     rest = {name: value for name, value in process(CPU, "sh").attributes if name != lost}
@@ -167,3 +167,9 @@ def test_each_row_is_a_risk_of_its_host(run_published: RunPublished) -> None:
     points = hits(process(CPU, "sh"), 1) + hits(process(CPU, "bash", host="h2"), 1)
     runs = run_published(points, SHELL, SHELL_CPU)
     assert [sorted(event.risk_object for event in run.events) for run in runs] == [["h1", "h2"]] * 2
+
+
+def test_the_node_of_a_point_that_names_its_host_alone_is_the_host(both: Both) -> None:
+    alone = {name: value for name, value in process(CPU, "sh").attributes if name != "k8s.node.name"}
+    found = [{**shell(cpu=3), "k8s.node.name": "h1"}]
+    assert both(hits(series(CPU, **alone), 1, 3.0)) == (found, found)
