@@ -77,7 +77,7 @@ ORDER BY (metric, intDiv(time, {BLOCK_NS}), series_id, time, {KEY})
 SETTINGS {{settings}}, min_compress_block_size = 262144, min_bytes_for_wide_part = 8388608,
     vertical_merge_algorithm_min_columns_to_activate = 1
 """
-"""Merges order the key first and take along the one column that is not of it: an eighth cheaper (decision 27)."""
+"""Merges order the key first and take the one column along that is not of it: an eighth cheaper (0027)."""
 
 _SERIES = """
 CREATE TABLE IF NOT EXISTS series_local{on} (
