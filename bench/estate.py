@@ -20,7 +20,7 @@ import numpy.typing as npt
 from kubestray.model.metric import Batch, Kind, Series
 from kubestray.simulate import SimulationConfig, simulate
 from kubestray.store.open import open_store
-from kubestray.store.schema import DAY_NS, HOUR_NS
+from kubestray.store.point_tables import DAY_NS, HOUR_NS
 from kubestray.store.store import Store
 from kubestray.store.summarise import Summariser
 

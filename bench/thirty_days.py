@@ -25,8 +25,8 @@ from kubestray.pipeline.detecting import Detector
 from kubestray.pipeline.setting_up import content_of, lookups_of, searching
 from kubestray.search.kept import Kept
 from kubestray.search.run import compile_search, run_search
+from kubestray.store.point_tables import DAY_NS, HOUR_NS
 from kubestray.store.points import Span
-from kubestray.store.schema import DAY_NS, HOUR_NS
 from kubestray.store.store import Store
 
 PUBLISHED = Path(__file__).parents[2] / "shared" / "escu"

@@ -19,7 +19,7 @@ from bench.peers import (
 )
 from bench.served import Deadline
 from bench.slices import MILLISECOND, Kept, Slice
-from kubestray.store.schema import DAY_NS
+from kubestray.store.point_tables import DAY_NS
 
 _VERSION = 1  # of what is loaded, and how: with another one it is loaded again
 _LOADING = 3 * 3600.0  # seconds

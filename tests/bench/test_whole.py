@@ -12,7 +12,7 @@ from bench.served import Deadline, Stopped
 from bench.slices import labels_of
 
 from bench import thirty_days, whole
-from kubestray.store.schema import DAY_NS
+from kubestray.store.point_tables import DAY_NS
 
 SHAPE = Shape(keys=2, days=2, step=600)
 

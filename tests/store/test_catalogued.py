@@ -14,7 +14,7 @@ from kubestray.model.metric import Batch, Series
 from kubestray.model.unread import SeriesOfBatch, Unread, series_of
 from kubestray.store.catalogued import Catalogued
 from kubestray.store.ordering import MOST_DAYS, in_order
-from kubestray.store.schema import BLOCK_NS
+from kubestray.store.point_tables import BLOCK_NS
 from kubestray.store.store import Store
 from kubestray.store.values import BITS, COUNTED, WHOLE
 

@@ -28,7 +28,7 @@ from kubestray.store.embedded import EmbeddedEngine
 from kubestray.store.journal import Journal, Record, read
 from kubestray.store.ordering import in_order, joined, received
 from kubestray.store.pending import Pending
-from kubestray.store.schema import BLOCK_NS
+from kubestray.store.point_tables import BLOCK_NS
 from kubestray.store.store import POINT_TABLES, Store
 
 POINTS = parse_one(

@@ -25,8 +25,8 @@ from kubestray.search.run import Request, acceleratable
 from kubestray.store.accelerations import Units, columns, merge_day, note, up_to_date
 from kubestray.store.coverage import DAY, HOUR, expired_days
 from kubestray.store.measuring import runs
+from kubestray.store.point_tables import DAY_NS, HOUR_NS
 from kubestray.store.points import Span
-from kubestray.store.schema import DAY_NS, HOUR_NS
 from kubestray.store.store import Store
 from kubestray.store.summarise import summarised_hours
 from kubestray.store.trees import (

@@ -15,7 +15,7 @@ from kubestray.model.metric import Batch
 from kubestray.receive.files import find_files, read_files
 from kubestray.receive.points import Bounds
 from kubestray.store.coverage import expired_days
-from kubestray.store.schema import DAY_NS
+from kubestray.store.point_tables import DAY_NS
 from kubestray.store.socket import SocketEngine
 from kubestray.store.store import Store
 from kubestray.store.summarise import Summariser

@@ -16,8 +16,8 @@ from kubestray.search.source import expand
 from kubestray.search.sources import servable
 from kubestray.search.stand_in import as_pattern
 from kubestray.search.wildcards import parts
+from kubestray.store.point_tables import DAY_NS
 from kubestray.store.points import Span
-from kubestray.store.schema import DAY_NS
 
 _PERCENTILE = re.compile(r"\b(median|(upper)?perc(entile)?\d|p\d)", re.IGNORECASE)
 

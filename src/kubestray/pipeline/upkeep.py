@@ -16,7 +16,7 @@ from kubestray.pipeline.accelerating import Accelerator
 from kubestray.pipeline.churning import churning
 from kubestray.pipeline.percentiles import percentile_metrics
 from kubestray.store.expiry import expire, expire_profiles, expire_summaries
-from kubestray.store.schema import HOUR_NS
+from kubestray.store.point_tables import HOUR_NS
 from kubestray.store.store import Store
 from kubestray.store.summarise import Summariser
 

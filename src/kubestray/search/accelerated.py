@@ -14,7 +14,7 @@ from kubestray.search.measures import merged as merged_state
 from kubestray.search.plan import Accelerated, Column, Decomposed, Grouped, Node, state_column
 from kubestray.search.values import NULL, Shape
 from kubestray.store.accelerations import kept_states
-from kubestray.store.schema import ACCELERATED
+from kubestray.store.point_tables import ACCELERATED
 from kubestray.store.states import STATES
 from kubestray.store.trees import (
     Tree,

@@ -33,8 +33,8 @@ from kubestray.search.sources import rows_of_points
 from kubestray.store.accelerations import kept_states, up_to_date
 from kubestray.store.coverage import Coverage, whole_hours
 from kubestray.store.engine import render
+from kubestray.store.point_tables import HOUR_NS
 from kubestray.store.points import Span
-from kubestray.store.schema import HOUR_NS
 from kubestray.store.trees import call, column, named, select
 
 Query = Callable[[exp.Expr], pa.Table]

@@ -22,8 +22,8 @@ from kubestray.search.trace import Trace
 from kubestray.store.answers import NONE_KEPT, Answers
 from kubestray.store.coverage import Coverage, expired_days, unanswered
 from kubestray.store.engine import render
+from kubestray.store.point_tables import DAY_NS
 from kubestray.store.points import Span
-from kubestray.store.schema import DAY_NS
 from kubestray.store.trees import (
     Tree,
     all_of,

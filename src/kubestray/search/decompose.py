@@ -35,7 +35,7 @@ from kubestray.search.plan import (
     state_column,
 )
 from kubestray.search.values import NULL_NUMBER, Shape
-from kubestray.store.schema import HOUR_NS
+from kubestray.store.point_tables import HOUR_NS
 from kubestray.store.trees import Tree, call, column, either, is_somewhere, null, number, over
 
 _OWN = 3 * 10**9

@@ -42,8 +42,8 @@ from kubestray.store.answers import Answers, Changes
 from kubestray.store.coverage import Coverage, Stretch
 from kubestray.store.engine import Prepared, Ready, prepared, render
 from kubestray.store.moments import moments
+from kubestray.store.point_tables import BLOCK_NS
 from kubestray.store.points import LOOKBACK_NS, Span
-from kubestray.store.schema import BLOCK_NS
 
 _TIMELESS = Extend | Filter | Grouped | Joined | Limited | LookupRows | Rows | Stacked
 _MOST = 200

@@ -14,8 +14,8 @@ from kubestray.search.measures import METRIC, CalendarMeasure
 from kubestray.search.plan import Attribute, Catalogued, Column, Measure, MetricAggregate, Received
 from kubestray.search.values import NULL_NUMBER
 from kubestray.store.coverage import Stretch
+from kubestray.store.point_tables import HOUR_NS
 from kubestray.store.points import Selection, as_received, measured
-from kubestray.store.schema import HOUR_NS
 from kubestray.store.sketches import elements
 from kubestray.store.states import SKETCH, STATES
 from kubestray.store.trees import (

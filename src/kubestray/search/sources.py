@@ -24,8 +24,8 @@ from kubestray.search.plan import Measure
 from kubestray.store.answers import NONE_KEPT, Answers
 from kubestray.store.coverage import DAY, Coverage, Query, coverage, expired_days
 from kubestray.store.places import ERROR_TOLD
+from kubestray.store.point_tables import HOUR_NS
 from kubestray.store.points import Span
-from kubestray.store.schema import HOUR_NS
 from kubestray.store.sketches import sketched
 from kubestray.store.states import SKETCH, STATES
 from kubestray.store.trees import (

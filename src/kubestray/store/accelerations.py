@@ -14,8 +14,8 @@ import pyarrow as pa
 from sqlglot import exp
 
 from kubestray.store.coverage import DAY, HOUR, Coverage, Query, expired_days, laid_out, whole_hours
+from kubestray.store.point_tables import ACCELERATED
 from kubestray.store.points import Span
-from kubestray.store.schema import ACCELERATED
 from kubestray.store.states import STATES
 from kubestray.store.store import Store
 from kubestray.store.trees import (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from kubestray.store.schema import HOUR_NS
+from kubestray.store.point_tables import HOUR_NS
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]

@@ -13,8 +13,8 @@ import pyarrow as pa
 from sqlglot import exp
 
 from kubestray.store.answers import NONE_KEPT, Answers
+from kubestray.store.point_tables import DAY_NS, HOUR_NS
 from kubestray.store.points import Span
-from kubestray.store.schema import DAY_NS, HOUR_NS
 from kubestray.store.trees import (
     Tree,
     all_of,

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pyarrow as pa
 
 from kubestray.store.coverage import DAY, clean_units, expired_days
-from kubestray.store.schema import DAY_NS, HOUR_NS, MONTH
+from kubestray.store.point_tables import DAY_NS, HOUR_NS, MONTH
 from kubestray.store.store import Store
 from kubestray.store.trees import Tree, call, column, named, select, unsigned
 

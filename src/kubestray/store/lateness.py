@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from kubestray.model.metric import Batch, Kind
 from kubestray.model.unread import series_of
-from kubestray.store.schema import HOUR_NS, MONTH
+from kubestray.store.point_tables import HOUR_NS, MONTH
 
 OPEN_NS = 5 * 60 * 10**9
 """How long after its end an hour takes points without notice."""

@@ -9,8 +9,8 @@ from sqlglot import exp
 
 from kubestray.model.metric import Kind
 from kubestray.store.coverage import Query
+from kubestray.store.point_tables import HOUR_NS
 from kubestray.store.points import Selection, Span, measured
-from kubestray.store.schema import HOUR_NS
 from kubestray.store.trees import Tree, all_of, call, column, named, one_of, select, text, unsigned
 
 Names = Collection[str] | Callable[[], Collection[str]]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kubestray.model.metric import Batch
-from kubestray.store.schema import BLOCK_NS, DAY_NS
+from kubestray.store.point_tables import BLOCK_NS, DAY_NS
 from kubestray.store.values import I32, value_columns
 
 MOST_DAYS = 90

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from kubestray.model.metric import Kind
-from kubestray.store.schema import BLOCK_NS
+from kubestray.store.point_tables import BLOCK_NS
 from kubestray.store.trees import (
     Tree,
     all_of,

@@ -18,7 +18,7 @@ from sqlglot import exp
 from kubestray.store.answers import Answers
 from kubestray.store.coverage import Query, Stretch
 from kubestray.store.places import count_of, element, place, place_of
-from kubestray.store.schema import HOUR_NS
+from kubestray.store.point_tables import HOUR_NS
 from kubestray.store.trees import (
     Tree,
     all_of,

@@ -11,8 +11,8 @@ from kubestray.store import sketches
 from kubestray.store.coverage import DAY, HOUR, Stretch
 from kubestray.store.groups import members
 from kubestray.store.measuring import Names, kinds_seen, points_of, runs, told
+from kubestray.store.point_tables import HOUR_NS
 from kubestray.store.points import Span
-from kubestray.store.schema import HOUR_NS
 from kubestray.store.store import Store
 from kubestray.store.trees import Tree, all_of, call, column, named, one_of, select, text
 

@@ -23,8 +23,8 @@ from kubestray.store.coverage import DAY, HOUR, expired_days
 from kubestray.store.groups import described, members
 from kubestray.store.lateness import SETTLED_NS
 from kubestray.store.measuring import Names, kinds_seen, points_of, runs, told
+from kubestray.store.point_tables import HOUR_NS
 from kubestray.store.points import Span
-from kubestray.store.schema import HOUR_NS
 from kubestray.store.sketching import Sketcher
 from kubestray.store.states import STATES
 from kubestray.store.store import Store
