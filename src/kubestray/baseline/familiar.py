@@ -76,6 +76,7 @@ class Familiar(Arrays):
         """Take what another state of the same rows knows of the same hours."""
         later = max(int(self.clock[0]), int(other.clock[0]))
         self._turn(later)
-        old = _SLOTS - min(later - int(other.clock[0]), _SLOTS)
-        slots = (int(other.clock[0]) - np.arange(old)) % _SLOTS
+        # Of the other's hours, those that still have a slot.
+        left = max(0, _SLOTS - (later - int(other.clock[0])))
+        slots = (int(other.clock[0]) - np.arange(left)) % _SLOTS
         self.farthest[:, :, slots] = np.maximum(self.farthest[:, :, slots], other.farthest[:, :, slots])
