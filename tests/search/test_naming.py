@@ -245,6 +245,60 @@ def test_another_end_without_an_address_is_of_no_pod(embedded: Store) -> None:
     ]
 
 
+def test_what_is_looked_up_is_of_the_same_cluster(store: Store) -> None:
+    """Addresses and names of pods are used again in each cluster."""
+    for cluster, pod in (("east", "db-0"), ("west", "cache-0")):
+        of = {"namespace": "data", "cluster": cluster}
+        prometheus(store, "kube_pod_info", (1.0,), **of, pod=pod, pod_ip="10.1.2.3")
+        ends = {"container_id": "/k8s/shop/web-0/main", "actual_destination": "10.1.2.3:5432"}
+        prometheus(store, "container_net_tcp_bytes_sent_total", **ends, cluster=cluster)
+        one = {**of, "pod": "same-0", "container": "main"}
+        prometheus(store, "kube_pod_container_status_ready", (1.0,), **one)
+        prometheus(store, "kube_pod_container_info", (1.0,), **one, image=f"shop/{cluster}:1")
+    by = "k8s.cluster.name dest.workload.name"
+    assert rows(store, f"| mstats sum(tcp.bytes) AS n WHERE index=* BY {by}") == [
+        {"k8s.cluster.name": "east", "dest.workload.name": "db", "n": 3000},
+        {"k8s.cluster.name": "west", "dest.workload.name": "cache", "n": 3000},
+    ]
+    by = "k8s.cluster.name container.image.name"
+    assert rows(store, f"| mstats max(k8s.container.ready) AS n WHERE index=* BY {by}") == [
+        {"k8s.cluster.name": cluster, "container.image.name": f"shop/{cluster}", "n": 1}
+        for cluster in ("east", "west")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "found"),
+    [
+        ({}, {"cluster": "east"}, "db"),
+        ({"cluster": "east"}, {}, "db"),
+        ({"k8s_cluster_name": "east"}, {"cluster": "east"}, "db"),
+        ({"cluster": "west"}, {"cluster": "east"}, None),
+        ({"host_network": "true"}, {}, None),
+    ],
+)
+def test_who_has_an_address(
+    embedded: Store, theirs: dict[str, str], ours: dict[str, str], found: str | None
+) -> None:
+    """Whoever names no cluster may be of any; pods on a node's network have its address, as others do."""
+    prometheus(embedded, "kube_pod_info", (1.0,), pod="db-0", pod_ip="10.1.2.3", **theirs)
+    ends = {"container_id": "/k8s/shop/web-0/main", "actual_destination": "10.1.2.3:5432"}
+    prometheus(embedded, "container_net_tcp_bytes_sent_total", **ends, **ours)
+    got = rows(embedded, "| mstats sum(tcp.bytes) AS n WHERE index=* BY dest.workload.name")
+    assert [row["dest.workload.name"] for row in got] == ([found] if found else [])
+
+
+def test_of_two_pods_that_had_an_address_the_later_one_has_it(embedded: Store) -> None:
+    for pod, times in (("new-0", 4), ("old-0", 1)):
+        prometheus(embedded, "kube_pod_info", (1.0,) * times, pod=pod, pod_ip="10.1.2.3")
+    for pod in ("a-0", "z-0"):
+        prometheus(embedded, "kube_pod_info", (1.0,), pod=pod, pod_ip="10.1.2.3")
+    ends = {"container_id": "/k8s/shop/web-0/main", "actual_destination": "10.1.2.3:5432"}
+    prometheus(embedded, "container_net_tcp_bytes_sent_total", **ends)
+    got = rows(embedded, "| mstats sum(tcp.bytes) AS n WHERE index=* BY dest.workload.name")
+    assert [row["dest.workload.name"] for row in got] == ["new"]
+
+
 def test_workloads_by_owner_or_by_the_names_that_are_made_up(embedded: Store) -> None:
     pods = {
         "web": {"k8s.deployment.name": "web", "k8s.pod.name": "other-1"},
