@@ -331,6 +331,21 @@ def test_remote_write_gives_dots_and_units_back(embedded: Store) -> None:
     assert rows(embedded, text) == [{"process.executable.name": "wget", "io": 3000, "threads": 7}]
 
 
+@pytest.mark.parametrize(
+    ("cpu", "network"),
+    [
+        ("process_cpu_time", "k8s_pod_network_io"),
+        ("process.cpu.time_seconds_total", "k8s.pod.network.io_bytes_total"),
+    ],
+)
+def test_remote_write_without_suffixes_and_with_dots(embedded: Store, cpu: str, network: str) -> None:
+    """As an exporter told not to add suffixes has them, and one that keeps dots."""
+    prometheus(embedded, cpu, k8s_cluster_name="prod")
+    prometheus(embedded, network, k8s_cluster_name="prod")
+    text = "| mstats sum(process.*) AS * sum(k8s.*) AS * WHERE index=* BY k8s.cluster.name"
+    assert rows(embedded, text) == [{"k8s.cluster.name": "prod", "cpu.time": 3000, "pod.network.io": 3000}]
+
+
 def test_pod_traffic_and_containers_from_their_substitutes(embedded: Store) -> None:
     pod = {"namespace": "shop", "pod": "web-1", "interface": "eth0", "node": "n1", "cluster": "prod"}
     prometheus(embedded, "container_network_receive_bytes_total", **pod)
