@@ -245,6 +245,16 @@ def test_another_end_without_an_address_is_of_no_pod(embedded: Store) -> None:
     ]
 
 
+def test_an_end_that_retina_does_not_know_is_no_workload(embedded: Store) -> None:
+    ends = {"source_workload_name": "unknown-web", "source_namespace": "shop", "cluster": "prod"}
+    ends |= {"destination_workload_name": "unknown", "destination_namespace": "unknown"}
+    prometheus(embedded, "networkobservability_adv_forward_bytes", **ends, direction="egress")
+    text = "| mstats sum(tcp.bytes) AS n WHERE index=* BY source.workload.name source.namespace.name"
+    found = {"source.workload.name": "unknown-web", "source.namespace.name": "shop", "n": 3000}
+    assert rows(embedded, text) == [found]
+    assert rows(embedded, f"{text} dest.workload.name") == rows(embedded, f"{text} dest.namespace.name") == []
+
+
 def test_what_is_looked_up_is_of_the_same_cluster(store: Store) -> None:
     """Addresses and names of pods are used again in each cluster."""
     for cluster, pod in (("east", "db-0"), ("west", "cache-0")):
