@@ -356,6 +356,16 @@ def test_remote_write_without_suffixes_and_with_dots(embedded: Store, cpu: str, 
     assert rows(embedded, text) == [{"k8s.cluster.name": "prod", "cpu.time": 3000, "pod.network.io": 3000}]
 
 
+def test_remote_write_that_translates_nothing(embedded: Store) -> None:
+    """Names come as OpenTelemetry has them (NoTranslation), without a suffix that tells of a counter."""
+    for metric in ("process.cpu.time", "k8s.pod.network.io", "process.threads", "obi.network.flow.bytes"):
+        prometheus(embedded, metric, (1000.0, 1000.0, 4000.0))
+    sums = ("process.cpu.time", "k8s.pod.network.io", "tcp.bytes")
+    asked = " ".join(f"sum({name}) AS {name}" for name in sums)
+    text = f"| mstats {asked} max(process.threads) AS n WHERE index=*"
+    assert rows(embedded, text) == [{**dict.fromkeys(sums, 3000), "n": 4000}]
+
+
 def test_pod_traffic_and_containers_from_their_substitutes(embedded: Store) -> None:
     pod = {"namespace": "shop", "pod": "web-1", "interface": "eth0", "node": "n1", "cluster": "prod"}
     prometheus(embedded, "container_network_receive_bytes_total", **pod)
