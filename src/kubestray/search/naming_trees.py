@@ -127,15 +127,14 @@ def looked_up(by: Sequence[Tree], lookup: Lookup, place: Tree) -> Tree:
     if not lookup.within:
         return read_value(_translated(joined(by), _pairs(lookup, joined(_key(lookup)))), lookup.reading)
     there = first([of_map(name) for name in lookup.within])
-    key = joined(_key(lookup))
-    of_place = _pairs(lookup, _at(there, key.copy()))
-    one_place = exp.EQ(this=call("uniqExact", there.copy()), expression=exp.Literal.number(1))
-    anywhere = _pairs(lookup, _at(text(_ANYWHERE), key.copy())).having(one_place)
-    pairs = exp.union(of_place, anywhere, distinct=False)
-    asked = joined(by)
+    places = call("arrayJoin", array([there.copy(), text(_ANYWHERE)]))
+    of_one_place = exp.EQ(this=call("uniqExact", there), expression=exp.Literal.number(1))
+    of_a_place = call("not", call("startsWith", column("key"), text(f"{_ANYWHERE}\n")))
+    pairs = _pairs(lookup, _at(places, joined(_key(lookup)))).having(any_of([of_a_place, of_one_place]))
     otherwise = call("if", call("empty", place.copy()), text(_ANYWHERE), text(""))
-    found = [_translated(_at(where, asked.copy()), pairs) for where in (place.copy(), otherwise)]
-    return read_value(first(found), lookup.reading)
+    asked = array([_at(where, joined(by).copy()) for where in (place.copy(), otherwise)])
+    found = call("arrayMap", lambda_("y", _translated(column("y"), pairs)), asked)
+    return read_value(call("arrayFirst", lambda_("x", call("notEmpty", column("x"))), found), lookup.reading)
 
 
 _ANYWHERE = "*"
