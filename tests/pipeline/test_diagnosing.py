@@ -251,6 +251,38 @@ def test_remote_write_is_recognised(content):
     assert exporter == {"resource_to_telemetry_conversion": {"enabled": True}}
 
 
+@pytest.mark.parametrize(
+    ("source", "metric", "has", "lacks", "setting"),
+    [
+        (
+            "NetObserv",
+            "netobserv_workload_egress_bytes_total",
+            {"SrcK8S_OwnerName", "DstK8S_OwnerName"},
+            ["K8S_ClusterName"],
+            "NetObserv, metrics by workload and the cluster's name",
+        ),
+        (
+            "Retina",
+            "networkobservability_adv_forward_bytes",
+            {"namespace", "podname", "direction"},
+            ["source_namespace", "destination_namespace"],
+            "Retina, remote context",
+        ),
+        (
+            "cAdvisor",
+            "container_network_receive_bytes_total",
+            {"id", "interface"},
+            ["pod", "namespace"],
+            "cAdvisor, as the kubelet has it",
+        ),
+    ],
+)
+def test_what_a_substitute_lacks_and_what_brings_it(source, metric, has, lacks, setting):
+    (one,) = (each.as_json() for each in sources_of([Sort(metric, frozenset(has), 2)], REGISTRY))
+    assert (one["name"], one["attributes"]["missing"]) == (source, lacks)
+    assert [(fix["setting"], fix["brings"]) for fix in one["fixes"]] == [(setting, lacks)]
+
+
 def test_sources_by_what_they_send(embedded):
     fill(embedded, FAMILIES)
     sources = {one.source.name: one for one in sources_of(arrived(embedded, LAST_HOUR), REGISTRY)}

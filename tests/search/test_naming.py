@@ -245,6 +245,70 @@ def test_another_end_without_an_address_is_of_no_pod(embedded: Store) -> None:
     ]
 
 
+def test_an_end_that_retina_does_not_know_is_no_workload(embedded: Store) -> None:
+    ends = {"source_workload_name": "unknown-web", "source_namespace": "shop", "cluster": "prod"}
+    ends |= {"destination_workload_name": "unknown", "destination_namespace": "unknown"}
+    prometheus(embedded, "networkobservability_adv_forward_bytes", **ends, direction="egress")
+    text = "| mstats sum(tcp.bytes) AS n WHERE index=* BY source.workload.name source.namespace.name"
+    found = {"source.workload.name": "unknown-web", "source.namespace.name": "shop", "n": 3000}
+    assert rows(embedded, text) == [found]
+    assert rows(embedded, f"{text} dest.workload.name") == rows(embedded, f"{text} dest.namespace.name") == []
+
+
+def test_what_is_looked_up_is_of_the_same_cluster(store: Store) -> None:
+    """Addresses and names of pods are used again in each cluster."""
+    for cluster, pod in (("east", "db-0"), ("west", "cache-0")):
+        of = {"namespace": "data", "cluster": cluster}
+        prometheus(store, "kube_pod_info", (1.0,), **of, pod=pod, pod_ip="10.1.2.3")
+        ends = {"container_id": "/k8s/shop/web-0/main", "actual_destination": "10.1.2.3:5432"}
+        prometheus(store, "container_net_tcp_bytes_sent_total", **ends, cluster=cluster)
+        one = {**of, "pod": "same-0", "container": "main"}
+        prometheus(store, "kube_pod_container_status_ready", (1.0,), **one)
+        prometheus(store, "kube_pod_container_info", (1.0,), **one, image=f"shop/{cluster}:1")
+    by = "k8s.cluster.name dest.workload.name"
+    assert rows(store, f"| mstats sum(tcp.bytes) AS n WHERE index=* BY {by}") == [
+        {"k8s.cluster.name": "east", "dest.workload.name": "db", "n": 3000},
+        {"k8s.cluster.name": "west", "dest.workload.name": "cache", "n": 3000},
+    ]
+    by = "k8s.cluster.name container.image.name"
+    assert rows(store, f"| mstats max(k8s.container.ready) AS n WHERE index=* BY {by}") == [
+        {"k8s.cluster.name": cluster, "container.image.name": f"shop/{cluster}", "n": 1}
+        for cluster in ("east", "west")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "found"),
+    [
+        ({}, {"cluster": "east"}, "db"),
+        ({"cluster": "east"}, {}, "db"),
+        ({"k8s_cluster_name": "east"}, {"cluster": "east"}, "db"),
+        ({"cluster": "west"}, {"cluster": "east"}, None),
+        ({"host_network": "true"}, {}, None),
+    ],
+)
+def test_who_has_an_address(
+    embedded: Store, theirs: dict[str, str], ours: dict[str, str], found: str | None
+) -> None:
+    """Whoever names no cluster may be of any; pods on a node's network have its address, as others do."""
+    prometheus(embedded, "kube_pod_info", (1.0,), pod="db-0", pod_ip="10.1.2.3", **theirs)
+    ends = {"container_id": "/k8s/shop/web-0/main", "actual_destination": "10.1.2.3:5432"}
+    prometheus(embedded, "container_net_tcp_bytes_sent_total", **ends, **ours)
+    got = rows(embedded, "| mstats sum(tcp.bytes) AS n WHERE index=* BY dest.workload.name")
+    assert [row["dest.workload.name"] for row in got] == ([found] if found else [])
+
+
+def test_of_two_pods_that_had_an_address_the_later_one_has_it(embedded: Store) -> None:
+    for pod, times in (("new-0", 4), ("old-0", 1)):
+        prometheus(embedded, "kube_pod_info", (1.0,) * times, pod=pod, pod_ip="10.1.2.3")
+    for pod in ("a-0", "z-0"):
+        prometheus(embedded, "kube_pod_info", (1.0,), pod=pod, pod_ip="10.1.2.3")
+    ends = {"container_id": "/k8s/shop/web-0/main", "actual_destination": "10.1.2.3:5432"}
+    prometheus(embedded, "container_net_tcp_bytes_sent_total", **ends)
+    got = rows(embedded, "| mstats sum(tcp.bytes) AS n WHERE index=* BY dest.workload.name")
+    assert [row["dest.workload.name"] for row in got] == ["new"]
+
+
 def test_workloads_by_owner_or_by_the_names_that_are_made_up(embedded: Store) -> None:
     pods = {
         "web": {"k8s.deployment.name": "web", "k8s.pod.name": "other-1"},
@@ -275,6 +339,31 @@ def test_remote_write_gives_dots_and_units_back(embedded: Store) -> None:
     by = "process.executable.name"
     text = f"| mstats sum(process.disk.io) AS io max(process.threads) AS threads WHERE index=* BY {by}"
     assert rows(embedded, text) == [{"process.executable.name": "wget", "io": 3000, "threads": 7}]
+
+
+@pytest.mark.parametrize(
+    ("cpu", "network"),
+    [
+        ("process_cpu_time", "k8s_pod_network_io"),
+        ("process.cpu.time_seconds_total", "k8s.pod.network.io_bytes_total"),
+    ],
+)
+def test_remote_write_without_suffixes_and_with_dots(embedded: Store, cpu: str, network: str) -> None:
+    """As an exporter told not to add suffixes has them, and one that keeps dots."""
+    prometheus(embedded, cpu, k8s_cluster_name="prod")
+    prometheus(embedded, network, k8s_cluster_name="prod")
+    text = "| mstats sum(process.*) AS * sum(k8s.*) AS * WHERE index=* BY k8s.cluster.name"
+    assert rows(embedded, text) == [{"k8s.cluster.name": "prod", "cpu.time": 3000, "pod.network.io": 3000}]
+
+
+def test_remote_write_that_translates_nothing(embedded: Store) -> None:
+    """Names come as OpenTelemetry has them (NoTranslation), without a suffix that tells of a counter."""
+    for metric in ("process.cpu.time", "k8s.pod.network.io", "process.threads", "obi.network.flow.bytes"):
+        prometheus(embedded, metric, (1000.0, 1000.0, 4000.0))
+    sums = ("process.cpu.time", "k8s.pod.network.io", "tcp.bytes")
+    asked = " ".join(f"sum({name}) AS {name}" for name in sums)
+    text = f"| mstats {asked} max(process.threads) AS n WHERE index=*"
+    assert rows(embedded, text) == [{**dict.fromkeys(sums, 3000), "n": 4000}]
 
 
 def test_pod_traffic_and_containers_from_their_substitutes(embedded: Store) -> None:

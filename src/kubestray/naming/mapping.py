@@ -31,7 +31,7 @@ _KEYS = {
         "dotted",
     },
     "only": {"metrics", "attribute", "values"},
-    "lookup": {"by", "metrics", "key", "take", "match", "owner_of"},
+    "lookup": {"by", "metrics", "key", "take", "match", "owner_of", "within", "not_where"},
     "extract": {"from", "match", "replace", "owner_of"},
 }
 
@@ -57,7 +57,8 @@ class Reading:
 class Lookup:
     """The value of ``take`` on a series of these metrics (patterns) that has the same ``by``, there ``key``.
 
-    ``by`` and ``key`` are attributes whose values are joined by ``/``.
+    ``by`` and ``key`` are attributes whose values are joined by ``/``. ``within`` are attributes of which the
+    first that is there tells where the key holds, as addresses do in a cluster; without it everywhere.
     """
 
     by: tuple[str, ...]
@@ -65,6 +66,8 @@ class Lookup:
     metrics: tuple[str, ...]
     take: str
     reading: Reading = Reading()
+    within: tuple[str, ...] = ()
+    not_where: Conditions = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,8 +274,11 @@ class _File:
             raise self._bad(f"{at}: lookup: it needs by and metrics")
         by = tuple(entry["by"].split("/"))
         key = tuple(entry.get("key", entry["by"]).split("/"))
-        reading = self._reading(at, entry)
-        return Lookup(by, key, self._texts(at, entry, "metrics"), entry.get("take", name), reading)
+        within, not_where = self._texts(at, entry, "within"), self._conditions(at, entry, "not_where")
+        taken = entry.get("take", name)
+        return Lookup(
+            by, key, self._texts(at, entry, "metrics"), taken, self._reading(at, entry), within, not_where
+        )
 
     def _kind(self, at: str, kind: Any) -> Kind | None:
         if kind is None:

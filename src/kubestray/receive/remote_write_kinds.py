@@ -2,7 +2,8 @@
 
 A series must have one kind for ever: the kind is part of its identity, and a request that is sent
 again must name the same series as before. So only the request itself decides: the type that its
-metadata gives the metric, or else the suffix that Prometheus and OpenTelemetry want counters to have.
+metadata gives the metric, or else the suffix that Prometheus and OpenTelemetry want counters to have, or
+else the name: those of OpenTelemetry arrive as they are from senders that translate nothing (NoTranslation).
 Metadata that 1.0 senders send now and then in requests of their own is not remembered.
 
 =============================================  ===========
@@ -12,6 +13,8 @@ of a counter, by metadata                      cumulative
 of a gauge, info or state set, by metadata     gauge
 ``*_total``, ``*_bucket``, ``*_count``,        cumulative
 ``*_sum``, not of a gauge histogram
+one of the ``counters`` that `mapping.yml`     cumulative
+ships with
 any other                                      gauge
 =============================================  ===========
 """
@@ -21,6 +24,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kubestray.model.metric import CLIMBING, Kind
+from kubestray.naming.mapping import read_mapping
 
 
 class MetricType:
@@ -59,6 +63,9 @@ def kind_of(name: str, metric_type: int) -> Kind:
     if metric_type in _GAUGES or name.endswith(_CREATED):
         return Kind.GAUGE
     if metric_type == MetricType.COUNTER or name.endswith(CLIMBING):
+        return Kind.CUMULATIVE
+    # Those that others send as increases too: remote write has none, so somebody has added them up.
+    if metric_type == MetricType.UNKNOWN and name in read_mapping().counters:
         return Kind.CUMULATIVE
     return Kind.GAUGE
 

@@ -232,7 +232,7 @@ class Naming:
             made[name] = first([made[name], value]) if name in made else value
         for name, lookup in rule.lookups:
             by = [made.get(part, of_map(part)) for part in lookup.by]
-            value = looked_up(by, lookup)
+            value = looked_up(by, lookup, first([of_map(part) for part in lookup.within or lookup.by]))
             made[name] = first([made[name], value]) if name in made else value
         made |= {name: text(value) for name, value in rule.fixed}
         if not made:
@@ -271,7 +271,8 @@ class Naming:
             values += [read_value(self._value(source, asked, seen), rule.reading) for source in sources]
             if rule.lookup is not None and not seen.intersection(rule.lookup.by):
                 by = [self._value(part, asked, seen) for part in rule.lookup.by]
-                values.append(looked_up(by, rule.lookup))
+                places = [self._value(part, asked, seen) for part in rule.lookup.within or rule.lookup.by]
+                values.append(looked_up(by, rule.lookup, first(places)))
         return first(values) if values else None
 
     def _value(self, name: str, asked: _Asked, seen: frozenset[str]) -> Tree:
@@ -288,7 +289,7 @@ def _listed(asked: exp.Query, query: Query) -> frozenset[str]:
 
 
 def _taken_from(rule: AttributeRule) -> tuple[str, ...]:
-    return rule.sources if rule.lookup is None else (*rule.sources, *rule.lookup.by)
+    return rule.sources if rule.lookup is None else (*rule.sources, *rule.lookup.by, *rule.lookup.within)
 
 
 @dataclass(frozen=True, slots=True)

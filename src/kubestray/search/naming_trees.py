@@ -116,24 +116,61 @@ def joined(values: Sequence[Tree]) -> Tree:
     return call("concat", *parts)
 
 
-def looked_up(by: Sequence[Tree], lookup: Lookup) -> Tree:
-    """Return the value of another series' attribute, by a key that both have."""
-    parts = [of_map(name) for name in lookup.key]
-    key = joined(parts)
+def looked_up(by: Sequence[Tree], lookup: Lookup, place: Tree) -> Tree:
+    """Return the value of another series' attribute, by a key that both have.
+
+    ``place`` is the value of the first attribute of ``lookup.within`` that the asking series has. A series in
+    a place takes from those of the same place, else from those that tell of none. One that tells of none
+    takes from its like, else from any place if the key is of one place alone. Of several the series seen
+    last counts.
+    """
+    if not lookup.within:
+        return read_value(_translated(joined(by), _pairs(lookup, joined(_key(lookup)))), lookup.reading)
+    there = first([of_map(name) for name in lookup.within])
+    places = call("arrayJoin", array([there.copy(), text(_ANYWHERE)]))
+    of_one_place = exp.EQ(this=call("uniqExact", there), expression=exp.Literal.number(1))
+    of_a_place = call("not", call("startsWith", column("key"), text(f"{_ANYWHERE}\n")))
+    pairs = _pairs(lookup, _at(places, joined(_key(lookup)))).having(any_of([of_a_place, of_one_place]))
+    otherwise = call("if", call("empty", place.copy()), text(_ANYWHERE), text(""))
+    asked = array([_at(where, joined(by).copy()) for where in (place.copy(), otherwise)])
+    found = call("arrayMap", lambda_("y", _translated(column("y"), pairs)), asked)
+    return read_value(call("arrayFirst", lambda_("x", call("notEmpty", column("x"))), found), lookup.reading)
+
+
+_ANYWHERE = "*"
+"""Stands where the name of a place does, for all places."""
+
+
+def _key(lookup: Lookup) -> list[Tree]:
+    return [of_map(name) for name in lookup.key]
+
+
+def _at(place: Tree, key: Tree) -> Tree:
+    return call("concat", place, text("\n"), key)
+
+
+def _pairs(lookup: Lookup, key: Tree) -> exp.Select:
+    """Select keys with the value of the series that was seen last, as ``key`` and ``value``."""
     value = of_map(lookup.take)
     like = any_of([call("match", of("metric"), text(wildcard(pattern))) for pattern in lookup.metrics])
-    pairs = (
-        select(named(key, "key"), named(call("any", value), "value"))
+    told = [call("notEmpty", each) for each in (value, *_key(lookup))]
+    left_out = [call("not", one_of(of_map(name), map(text, values))) for name, values in lookup.not_where]
+    return (
+        select(named(key, "key"), named(call("argMax", value.copy(), of("last_seen")), "value"))
         .from_("series AS t")
         # Series that lack a part of the key are not alike in it.
-        .where(all_of([like, *(call("notEmpty", each.copy()) for each in (value, *parts))]))
+        .where(all_of([like, *told, *left_out]))
         .group_by(column("key"))
     )
+
+
+def _translated(value: Tree, pairs: exp.Query) -> Tree:
+    """Return what pairs of ``key`` and ``value`` have for a value, the empty text if they have nothing."""
     # Never empty, which the engine does not take for a table of values.
     listed = [call("arrayPushBack", call("groupArray", column(name)), text("")) for name in ("key", "value")]
-    both = exp.Subquery(this=select(call("tuple", *listed)).from_(table(pairs, "pairs"), copy=False))
+    both = exp.Subquery(this=select(call("tuple", *listed)).from_(table(pairs.copy(), "pairs"), copy=False))
     keys, values = (call("tupleElement", both.copy(), exp.Literal.number(at)) for at in (1, 2))
-    return read_value(call("transform", joined(by), keys, values, text("")), lookup.reading)
+    return call("transform", value, keys, values, text(""))
 
 
 def conditions(rule: MetricRule) -> list[Tree]:
