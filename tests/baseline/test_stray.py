@@ -41,6 +41,17 @@ def test_a_fleet_goes_on_from_its_dump_as_if_nothing_had_happened(cut, seed):
     assert np.array_equal(feed(fleet, times[cut:], values[cut:]), feed(again, times[cut:], values[cut:]))
 
 
+@pytest.mark.parametrize("scale", [1e155, 1e300, 1e306])
+def test_values_whose_squares_are_no_numbers_have_scores_and_warn_nobody(scale):
+    times, values = rhythm(600, 4)
+    with np.errstate(all="raise", under="ignore", divide="ignore"):
+        scores = feed(fleet_of(4, 2), times, values * scale)
+        values[500, 0] = -scale
+        mixed = feed(fleet_of(4, 2), times, values)
+    assert np.isfinite(scores).all()
+    assert np.isfinite(mixed).all()
+
+
 def test_a_state_that_cannot_be_read_says_so():
     with pytest.raises(KubestrayError, match="let it learn anew"):
         load(b"nothing of the kind")
