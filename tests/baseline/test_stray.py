@@ -130,6 +130,21 @@ def test_a_spike_of_fifty_times_moves_the_limits_by_less_than_a_twentieth():
     assert before.lower[0] < before.expected[0] < before.upper[0]
 
 
+@pytest.mark.parametrize("glitch", [1e9, 1.8e19])
+def test_one_value_that_is_off_by_millions_hides_no_attack_of_later_hours(glitch):
+    times, values = rhythm(288 * 8, 1)
+    at, attacks = 288 * 6, [288 * 6 + hours * 12 for hours in (3, 6, 12, 30)]
+    for attack in attacks:
+        values[attack : attack + 3] *= 2
+    values[at] = 5e4
+    smaller = feed(fleet_of(1), times, values)
+    values[at] = glitch
+    after = feed(fleet_of(1), times, values)
+    assert after[at] >= smaller[at]
+    assert all(after[attack : attack + 3].max() > 3.0 for attack in attacks)
+    assert np.abs(after[at + 12 :] - smaller[at + 12 :]).max() < 0.5
+
+
 def test_a_ramp_is_found_before_it_doubles():
     times, values = rhythm(48 * 38, 4, step=1800.0)
     start = 48 * 14
