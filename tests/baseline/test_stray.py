@@ -41,6 +41,17 @@ def test_a_fleet_goes_on_from_its_dump_as_if_nothing_had_happened(cut, seed):
     assert np.array_equal(feed(fleet, times[cut:], values[cut:]), feed(again, times[cut:], values[cut:]))
 
 
+@pytest.mark.parametrize("scale", [1e155, 1e300, 1e306])
+def test_values_whose_squares_are_no_numbers_have_scores_and_warn_nobody(scale):
+    times, values = rhythm(600, 4)
+    with np.errstate(all="raise", under="ignore", divide="ignore"):
+        scores = feed(fleet_of(4, 2), times, values * scale)
+        values[500, 0] = -scale
+        mixed = feed(fleet_of(4, 2), times, values)
+    assert np.isfinite(scores).all()
+    assert np.isfinite(mixed).all()
+
+
 def test_a_state_that_cannot_be_read_says_so():
     with pytest.raises(KubestrayError, match="let it learn anew"):
         load(b"nothing of the kind")
@@ -117,6 +128,21 @@ def test_a_spike_of_fifty_times_moves_the_limits_by_less_than_a_twentieth():
     for name in ("expected", "lower", "upper"):
         assert getattr(after, name)[0] == pytest.approx(getattr(before, name)[0], rel=0.05)
     assert before.lower[0] < before.expected[0] < before.upper[0]
+
+
+@pytest.mark.parametrize("glitch", [1e9, 1.8e19])
+def test_one_value_that_is_off_by_millions_hides_no_attack_of_later_hours(glitch):
+    times, values = rhythm(288 * 8, 1)
+    at, attacks = 288 * 6, [288 * 6 + hours * 12 for hours in (3, 6, 12, 30)]
+    for attack in attacks:
+        values[attack : attack + 3] *= 2
+    values[at] = 5e4
+    smaller = feed(fleet_of(1), times, values)
+    values[at] = glitch
+    after = feed(fleet_of(1), times, values)
+    assert after[at] >= smaller[at]
+    assert all(after[attack : attack + 3].max() > 3.0 for attack in attacks)
+    assert np.abs(after[at + 12 :] - smaller[at + 12 :]).max() < 0.5
 
 
 def test_a_ramp_is_found_before_it_doubles():

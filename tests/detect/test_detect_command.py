@@ -92,6 +92,9 @@ def test_a_detection_that_does_not_exist_is_wrong_usage(tmp_path: Path) -> None:
     found = run("detect", "--store", tmp_path / "store", "No such thing")
     assert found.code == 2
     assert "No such thing" in found.err
+    found = run("detect", "--store", tmp_path / "store", "New progam")
+    assert found.code == 2
+    assert "did you mean New program?" in found.err
 
 
 def test_what_was_held_back_is_listed_for_each_detection_with_a_budget_of_alarms(tmp_path: Path) -> None:

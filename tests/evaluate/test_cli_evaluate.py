@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from operator import itemgetter
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -49,6 +50,17 @@ def test_a_set_without_labels_gives_scores_and_rates(tmp_path, capsys):
     assert [row["method"] for row in rows] == ["stray"]
     assert all(row["recall"] is None and row["R@0.2"] is None for row in rows)
     assert all(row["false_per_entity_day"] is not None for row in rows)
+
+
+def test_scores_do_not_depend_on_the_order_of_entities_in_files(tmp_path, capsys):
+    series_set(tmp_path, entities=3, metrics=1)
+    assert _run(capsys, tmp_path, "--scores", tmp_path / "one.parquet", "--format", "json")[0] == 0
+    head, *lines = (tmp_path / "series.csv").read_text().splitlines()
+    (tmp_path / "series.csv").write_text("\n".join([head, *reversed(lines)]) + "\n")
+    assert _run(capsys, tmp_path, "--scores", tmp_path / "two.parquet", "--format", "json")[0] == 0
+    one, two = (pq.read_table(tmp_path / name).to_pylist() for name in ("one.parquet", "two.parquet"))
+    key = itemgetter("series_id", "ts")
+    assert sorted(one, key=key) == sorted(two, key=key)
 
 
 def test_a_table_for_people(tmp_path, capsys):

@@ -13,6 +13,7 @@ from kubestray.baseline.stray import Stray
 from kubestray.cli import main
 from kubestray.evaluate import detectable as module
 from kubestray.evaluate.detectable import detectable
+from kubestray.evaluate.methods.stray import phases
 from kubestray.evaluate.page import RATES, page
 from kubestray.evaluate.report import evaluate, read_set
 from kubestray.evaluate.series_set import read_series
@@ -64,7 +65,7 @@ def test_attacks_of_the_smallest_size_are_found_and_smaller_ones_are_missed(tmp_
     steps = list(data.steps())
     attacked = steps[until : until + int(np.searchsorted(starts, starts[until] + 600.0)) - until]
     for factor, expected in ((1.01, True), (0.99, False)):
-        fleet = Stray(data.entity, data.step, 0.2)
+        fleet = Stray(data.entity, data.step, 0.2, phase=phases(data.names))
         alarms = np.zeros(len(data.names), dtype=bool)
         for points in steps[: until + len(attacked)]:
             row, values = data.row[points], data.values[points].copy()

@@ -27,6 +27,10 @@ KINDS = 2
 
 DAY = 86400.0
 CLIP = 5.0
+_FAR = 500.0
+"""A mean of the last minutes is at most so many deviations, or usual moves, off once values are back. It
+would take hours to come back from one value that is off by millions, and each of them would be learned.
+"""
 _CLIP_FROM = 20
 """A value is clipped once this many points were seen: before, the variance is hardly known."""
 _SCORE_FROM = 5
@@ -152,6 +156,10 @@ class Residuals(Arrays):
         often = np.clip((share - _SELDOM) / (_OFTEN - _SELDOM), 0.0, 1.0) * (moved >= _MOVED_FROM)
         return np.asarray(_MOVE_SHARE * often * np.exp(self.move[rows]))
 
+    def _far(self, rows: Rows, scale: Floats) -> Floats:
+        """Return how far off a mean of the last minutes may be where values are back at what is usual."""
+        return np.asarray(_FAR * np.maximum(scale, np.exp(self.move[rows])))
+
     def _learn_move(self, rows: Rows, times: Floats, values: Floats) -> None:
         """Learn how far the value goes when it moves: the geometric mean, which one attack hardly changes."""
         apart = np.abs(values - self.location[_DIFFERENCE, rows])
@@ -197,7 +205,11 @@ class Residuals(Arrays):
         self.variance[:, rows] = (1.0 - share) * variance + gain * (clipped * clipped)
         # The short mean and the last value follow the data as it is: they are what "just now" means.
         clipped[_SHORT:] = missed[_SHORT:]
-        self.location[:, rows] = location + np.maximum(self._location_rate[:, rows], warm) * clipped
+        location = location + np.maximum(self._location_rate[:, rows], warm) * clipped
+        back, far = known & (np.abs(missed[_GLOBAL]) <= reach[_GLOBAL]), self._far(rows, scale[_GLOBAL])
+        near = np.clip(location[_SHORT], location[_GLOBAL] - far, location[_GLOBAL] + far)
+        location[_SHORT] = np.where(back, near, location[_SHORT])
+        self.location[:, rows] = location
         return missed / scale, scale
 
     def _sustain(self, rows: Rows, missed: Floats, floor: Floats, count: Floats) -> Floats:
@@ -205,9 +217,10 @@ class Residuals(Arrays):
         known, warm = count > _CLIP_FROM, 1.0 / count
         mean = self.sustained[rows]
         mean = mean + np.maximum(self._sustained_rate[rows], warm) * (missed - mean)
-        self.sustained[rows] = mean
         variance = self.sustained_variance[rows]
         scale = np.sqrt(variance + _SUSTAINED_FLOOR * floor * floor)
+        back, far = known & (np.abs(missed) <= CLIP * scale), self._far(rows, scale)
+        self.sustained[rows] = np.where(back, np.clip(mean, -far, far), mean)
         reach = np.where(known, CLIP * scale, np.inf)
         share = np.maximum(self._rate_week[rows], warm)
         self.sustained_variance[rows] = variance + share * (np.clip(mean, -reach, reach) ** 2 - variance)

@@ -31,6 +31,8 @@ _LINGER_SECONDS = 900.0
 _LASTING = 2.0 / (len(VIEWS) + 2.0)
 """What the means of minutes weigh where scores are to last: twice as much as a view does on average."""
 _HIGHEST = 100.0
+FARTHEST = 1e150
+"""Values beyond it count as it, on either side: squares of what is learned from must be numbers."""
 _NEAR = 2.0**-5
 """A distance the other way is learned as hardly any: it is known, and not rare."""
 
@@ -109,8 +111,10 @@ class Stray:
         """Take the next point of each row and score its entity.
 
         ``rows`` ascend and name a row once; ``times`` are seconds since 1970 and never fall; values are
-        finite. A score depends on no later point. The cost does not depend on how much was seen before.
+        finite, those beyond `FARTHEST` count as it. A score depends on no later point. The cost does not
+        depend on how much was seen before.
         """
+        values = np.clip(values, -FARTHEST, FARTHEST)
         missed = self.residuals.advance(rows, times, values)
         moving = self.residuals.moving(rows)
         z = self.heights.advance(rows, missed.height, missed.z, moving)

@@ -15,6 +15,7 @@ import numpy as np
 from kubestray.baseline import snapshot
 from kubestray.baseline.arrays import Flags, Floats, Ints
 from kubestray.baseline.stray import Stray
+from kubestray.evaluate.methods.stray import phases
 from kubestray.evaluate.series_set import SeriesSet
 
 Row = dict[str, Any]
@@ -38,7 +39,7 @@ def detectable(data: SeriesSet, per_day: float) -> list[Row]:
     """
     first = np.array([int(np.argmax(data.entity == entity)) for entity in range(len(data.names))])
     smallest = {length: np.full((len(_MOMENTS), len(data.names)), np.nan) for length in LENGTHS}
-    fleet, at = Stray(data.entity, data.step, per_day), 0
+    fleet, at = Stray(data.entity, data.step, per_day, phase=phases(data.names)), 0
     steps = list(data.steps())
     starts = np.array([data.times[points.start] for points in steps])
     begin, end = float(data.train_end.min()), float(data.times.max())

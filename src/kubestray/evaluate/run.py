@@ -19,7 +19,7 @@ def run(data: SeriesSet, make: Callable[[Fleet], Method], per_day: float) -> tup
     The method sees every point once, in the order of time, and no label. A verdict's time is that of the
     entity's last point in the step.
     """
-    method = make(Fleet(data.entity, data.step, len(data.names), per_day))
+    method = make(Fleet(data.entity, data.step, len(data.names), per_day, data.names))
     entities, times, scores, alerts = [], [], [], []
     began = time.process_time()
     for points in data.steps():

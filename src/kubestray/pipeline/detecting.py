@@ -25,6 +25,7 @@ from kubestray.risk.findings import Hit
 from kubestray.risk.placing import placed
 from kubestray.search.explaining import explain_result
 from kubestray.search.kept import Kept
+from kubestray.search.nearest import nearest
 from kubestray.search.run import Request, compile_search, learns
 from kubestray.store.ledger import Ledger, subjects
 from kubestray.store.points import Span
@@ -156,8 +157,9 @@ def _named(content: Content, word: str) -> Iterable[Search]:
         return _from_path(content, path)
     found = content.detections.get(word) or content.baselines.get(word)
     if found is None:
+        close = nearest(word, [*content.detections, *content.baselines])
         raise UsageError(
-            f"there is no detection, baseline or file {word!r}; kubestray content list shows all"
+            f"there is no detection, baseline or file {word!r}; {close or 'kubestray content list shows all'}"
         )
     return [found]
 

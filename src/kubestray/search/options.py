@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from kubestray.search.cursor import Cursor
+from kubestray.search.nearest import nearest
 from kubestray.search.times import SECOND_NS, parse_duration
 
 _MOST = 2**31 - 1
@@ -68,6 +69,9 @@ def read_names(
             break
         at = cursor.skip()
         name = cursor.field(purpose)
+        if cursor.looking_at("="):
+            hint = nearest(name, known) or f"options are {', '.join(known)}"
+            raise cursor.error(f"there is no option {name}", at, hint)
         if "*" in name or name in names or name.startswith("_"):
             raise cursor.error(f"{name} cannot stand here", at, "name each field once, without wildcards")
         names.append(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,12 +25,15 @@ class Fleet:
     """What a method is made for: rows (metrics of entities), each with its entity and its step in seconds.
 
     ``per_day`` is the asked rate of false findings per entity-day; simple methods have none and ignore it.
+    ``names`` are those of the entities, by their number; what is done at certain times goes by them, never by
+    a number, which depends on the order of files.
     """
 
     entity: Ints
     step: Floats
     entities: int
     per_day: float
+    names: Sequence[str] | None = None
 
 
 class Method(Protocol):

@@ -27,8 +27,8 @@ alarm) and ``score_FIELD``.
 in its own unit, ``min_ratio`` how many times as much (or as little). ``action=annotate`` keeps all rows,
 ``filter`` alarms.
 
-``familiar_days`` is on how many of the last seven days something has to happen, at the same time of day give
-or take an hour and at least four fifths as far from what is expected, to be no news: a job that runs every
+``familiar_days`` is on how many of the last seven days something has to happen, in the same hour of the day
+or one beside it and at least four fifths as far from what is expected, to be no news: a job that runs every
 night makes that many alarms and no more. Without it, every night is judged by its score alone.
 
 ``alerts`` is how many false alarms are told for each group of entities and time, such as five a day for a
