@@ -27,7 +27,7 @@ KINDS = 2
 
 DAY = 86400.0
 CLIP = 5.0
-_FAR = 2000.0
+_FAR = 500.0
 """A mean of the last minutes is at most so many deviations, or usual moves, off once values are back. It
 would take hours to come back from one value that is off by millions, and each of them would be learned.
 """
