@@ -106,6 +106,12 @@ def test_points_that_lack_an_attribute_are_in_no_baseline(kept: Found) -> None:
         assert kept(usual(series(CPU, **rest), 1, 2)) == []
 
 
+def test_points_that_name_their_host_alone_are_in_the_baseline_of_that_node(kept: Found) -> None:
+    rest = {name: value for name, value in process().attributes if name != "k8s.node.name"}
+    (row,) = kept(usual(series(CPU, **rest), 1, 3))
+    assert (row["k8s.node.name"], row["avg_process.cpu.utilization"]) == ("h1", 2)
+
+
 def test_the_edges_of_the_month(kept: Found) -> None:
     times = {FIRST - 1: 1, FIRST: 10, END - 1: 20, END: 400, NOW: 400}
     (row,) = kept([(process(), time, 0, float(value)) for time, value in times.items()])

@@ -18,7 +18,8 @@ DAYS = 4
 
 
 def _fleet(rows: int = 4, entities: int = 2) -> Fleet:
-    return Fleet(np.sort(np.arange(rows) % entities), np.full(rows, STEP), entities, 0.2)
+    names = [f"e{number}" for number in range(entities)]
+    return Fleet(np.sort(np.arange(rows) % entities), np.full(rows, STEP), entities, 0.2, names)
 
 
 def _values(seed: int = 0):
@@ -72,7 +73,7 @@ def test_a_library_that_is_not_there_is_named(name, library, monkeypatch):
 
 
 def test_the_published_rule_needs_more_than_five_points_in_an_hour():
-    method = Published(Fleet(np.zeros(1, np.int64), np.array([300.0]), 1, 0.2))
+    method = Published(Fleet(np.zeros(1, np.int64), np.array([300.0]), 1, 0.2, ["e0"]))
     alerts = []
     values = [10.0, 12.0] * 144 + [100.0] * 8
     for n, value in enumerate(values):

@@ -254,12 +254,8 @@ class Profile:
         form = self.form
         head = [form.keys, form.metrics, form.step, form.per_day, form.direction, self.until, self.names]
         head += [sorted(self.locked), self.obeyed]
-        if form.alerts and self.alerts:
-            head += [[form.alerts.per_day, form.alerts.within, self.alerts.as_json()]]
-        elif form.familiar_days:
-            head += [None]
-        if form.familiar_days:
-            head += [form.familiar_days]
+        told = self.alerts
+        head += [told and [told.asked.per_day, told.asked.within, told.as_json()], form.familiar_days]
         return snapshot.dump(self.fleet, json.dumps(head).encode("utf-8"), len(self.names))
 
 

@@ -33,7 +33,7 @@ class Fleet:
     step: Floats
     entities: int
     per_day: float
-    names: Sequence[str] | None = None
+    names: Sequence[str]
 
 
 class Method(Protocol):

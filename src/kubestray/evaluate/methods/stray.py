@@ -16,8 +16,7 @@ class StrayMethod:
     """The fleet of `kubestray.baseline.stray`."""
 
     def __init__(self, fleet: Fleet) -> None:
-        phase = None if fleet.names is None else phases(fleet.names)
-        self._fleet = Stray(fleet.entity, fleet.step, fleet.per_day, phase=phase)
+        self._fleet = Stray(fleet.entity, fleet.step, fleet.per_day, phase=phases(fleet.names))
 
     def advance(self, rows: Rows, times: Floats, values: Floats) -> Verdict:
         """Score the step."""
