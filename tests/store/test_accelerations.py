@@ -90,10 +90,13 @@ def assert_same(store: Store, text: str, span: Span) -> None:
             if isinstance(value, str):
                 assert one[name] == value
                 continue
-            # Of values that are nearly equal a deviation has the digits that are left of them.
-            least = 1e-9 * max((abs(v) for v in other.values() if isinstance(v, float | int)), default=0)
-            near = least if name in ("d", "r") else 1e-300
-            assert math.isclose(one[name], value, rel_tol=1e-9, abs_tol=near), (text, span, name, one, other)
+            assert math.isclose(one[name], value, rel_tol=1e-9, abs_tol=1e-300), (
+                text,
+                span,
+                name,
+                one,
+                other,
+            )
 
 
 def fleet_series(dice: random.Random) -> list[Series]:

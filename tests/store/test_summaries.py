@@ -80,10 +80,7 @@ def assert_same(store: Store, text: str, span: Span) -> None:
             if isinstance(value, str):
                 assert ours[name] == value
             else:
-                least = (
-                    1e-9 * abs(theirs.get("m" + name[1:], 0.0)) if name[:2] in ("d.", "v.", "p.", "w.") else 0
-                )
-                assert math.isclose(ours[name], value, rel_tol=1e-9, abs_tol=max(least, 1e-300)), (
+                assert math.isclose(ours[name], value, rel_tol=1e-9, abs_tol=1e-300), (
                     *(text, span, name, ours, theirs),
                 )
 

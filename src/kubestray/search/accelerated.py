@@ -6,6 +6,8 @@ else ``=`` and the value, a number as the engine writes it so that it reads back
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlglot import exp
 
 from kubestray.search.chain import read
@@ -14,6 +16,7 @@ from kubestray.search.measures import merged as merged_state
 from kubestray.search.plan import Accelerated, Column, Decomposed, Grouped, Node, state_column
 from kubestray.search.values import NULL, Shape
 from kubestray.store.accelerations import kept_states
+from kubestray.store.cells import in_one_cell
 from kubestray.store.point_tables import ACCELERATED
 from kubestray.store.states import STATES
 from kubestray.store.trees import (
@@ -38,16 +41,14 @@ _MOST_EDGES = 3
 """Ranges of points that are read apart; more of them are read as one, which takes longer for short bins."""
 
 
-def states_of(parts: Decomposed, rows: Node, *, hourly: bool) -> Grouped:
-    """Return the step that makes states of the items of rows, by group (and hour)."""
+def states_of(parts: Decomposed, rows: Node, *, hourly: bool, kept: Sequence[str] = ACCELERATED) -> Grouped:
+    """Return the step that makes the states that are kept of the items of rows, by group (and hour)."""
     groups = [(_own(place), tree) for place, (_, tree) in enumerate(parts.groups)]
     if hourly:
         hour = call("toUInt32", call("intDiv", call("toUInt64", column(parts.bin)), number(3600)))
         groups.append((_HOUR, call("assumeNotNull", hour)))
     made = [
-        (_state(item, name), _of_rows(name, tree))
-        for item, tree in enumerate(parts.items)
-        for name in ACCELERATED
+        (_state(item, name), _of_rows(name, tree)) for item, tree in enumerate(parts.items) for name in kept
     ]
     return Grouped(rows, tuple(groups), tuple(made))
 
@@ -62,22 +63,28 @@ def _state(item: int, name: str) -> Column:
 
 def _of_rows(name: str, tree: Tree) -> Tree:
     """Return the state of the values of an item that are there."""
-    state = STATES[name]
-    taken = [call("assumeNotNull", tree.copy())] if state.takes else []
-    return call(f"{state.function}StateIf", *taken, call("isNotNull", tree.copy()))
+    value, there = call("assumeNotNull", tree.copy()), call("isNotNull", tree.copy())
+
+    def made(of: str, ending: str) -> Tree:
+        return call(f"{STATES[of].function}{ending}", *STATES[of].taken(value), there.copy())
+
+    state = made(name, "StateIf")
+    return in_one_cell(state, made("least", "If"), made("most", "If")) if name == "near" else state
 
 
-def long_rows(parts: Decomposed, query: exp.Select, *, hourly: bool) -> exp.Select:
+def long_rows(
+    parts: Decomposed, query: exp.Select, *, hourly: bool, kept: Sequence[str] = ACCELERATED
+) -> exp.Select:
     """Make of one row a group a row for each item, of those that have a value there."""
     keys = [_as_text(made.shape, _own(place)) for place, (made, _) in enumerate(parts.groups)]
     keyed = array(keys) if keys else call("CAST", array([]), text("Array(String)"))
     lists = [
         named(array(column(_state(item, name).name) for item in range(len(parts.items))), name)
-        for name in ACCELERATED
+        for name in kept
     ]
     places = named(array(call("toUInt16", number(item)) for item in range(len(parts.items))), "item")
     shown = [*([named(column(_HOUR.name), "hour")] if hourly else []), named(keyed, "keys"), column("item")]
-    query = query.select(*shown, *map(column, ACCELERATED), copy=False)
+    query = query.select(*shown, *map(column, kept), copy=False)
     query = unnested(query, [places, *lists])
     return query.where(call("greater", call("finalizeAggregation", column("n")), number(0)), copy=False)
 

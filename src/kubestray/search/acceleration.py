@@ -45,6 +45,9 @@ LEAST_HOURS = 24
 _HOUR = Span(500_000 * HOUR_NS, 500_001 * HOUR_NS)
 """The hour whose statement tells statistics apart."""
 
+_TOLD_APART_BY = ("n", "total", "least", "most", "spread")
+"""The states in that statement: others that are kept change nothing about what is meant."""
+
 
 _LIKE = re.compile(r"\bmstats\b.*\bspan\s*=.*\|\s*stats\b", re.IGNORECASE | re.DOTALL)
 
@@ -100,7 +103,7 @@ def _identity(parts: Decomposed, naming: Naming, query: Query) -> int | None:
         return dataclasses.replace(node, narrow=True, renamed=True) if isinstance(node, Measure) else node
 
     alike = dataclasses.replace(parts, source=changed(parts.source, change))
-    statement = compile_states(alike, [_HOUR])
+    statement = compile_states(alike, [_HOUR], _TOLD_APART_BY)
     tables = _tables(statement)
     made = naming.applied(statement, query)
     if _tables(made) != tables:

@@ -34,6 +34,7 @@ from kubestray.search.relation import Relation
 from kubestray.search.rewrite import rewritten
 from kubestray.search.values import Shape
 from kubestray.store.beside import apart
+from kubestray.store.point_tables import ACCELERATED
 from kubestray.store.points import Span
 from kubestray.store.trees import (
     Tree,
@@ -74,12 +75,12 @@ def compile_rewritten(relation: Relation) -> exp.Select:
     return statement
 
 
-def compile_states(parts: Decomposed, spans: Sequence[Span]) -> exp.Select:
+def compile_states(parts: Decomposed, spans: Sequence[Span], kept: Sequence[str] = ACCELERATED) -> exp.Select:
     """Return the statement for the states of each hour of some ranges: rows as ``accelerated`` has them,
     without the columns that are the same in all of them.
     """
     steps = _Steps()
-    statement = steps.states(parts, parts.over_all(spans), hourly=True)
+    statement = steps.states(parts, parts.over_all(spans), hourly=True, kept=kept)
     for name, query in steps.queries:
         statement = statement.with_(name, as_=query, copy=False)
     return statement
@@ -149,11 +150,13 @@ class _Steps:
         query = self.reading(select(*made), node.source)
         return query.group_by(*(tree.copy() for _, tree in node.groups), copy=False) if node.groups else query
 
-    def states(self, parts: Decomposed, rows: Node, *, hourly: bool) -> exp.Select:
+    def states(
+        self, parts: Decomposed, rows: Node, *, hourly: bool, kept: Sequence[str] = ACCELERATED
+    ) -> exp.Select:
         """Select the states of items by group (and hour), a row for each item that has a value."""
-        grouped = states_of(parts, rows, hourly=hourly)
+        grouped = states_of(parts, rows, hourly=hourly, kept=kept)
         made = frozenset(one.name for one, _ in (*grouped.groups, *grouped.aggregates))
-        return long_rows(parts, self.reading(select(), rewritten(grouped, made)), hourly=hourly)
+        return long_rows(parts, self.reading(select(), rewritten(grouped, made)), hourly=hourly, kept=kept)
 
     def _accelerated(self, node: Accelerated) -> exp.Query:
         rows: list[exp.Query] = [kept(node)]

@@ -35,6 +35,7 @@ from kubestray.search.plan import (
     state_column,
 )
 from kubestray.search.values import NULL_NUMBER, Shape
+from kubestray.store.cells import remainder
 from kubestray.store.point_tables import HOUR_NS
 from kubestray.store.trees import Tree, call, column, either, is_somewhere, null, number, over
 
@@ -253,6 +254,8 @@ class _Items:
             return self._count(self._counted(arguments[0]))
         if name not in _MADE or len(arguments) != 1:
             raise _CannotError
+        if (whole := _left_of(arguments[0])) is not None:
+            return _MADE[name](_Item(self, whole, "near"))
         return _MADE[name](_Item(self, arguments[0]))
 
     def _counted(self, condition: Tree) -> Tree:
@@ -306,19 +309,29 @@ class _Items:
         return place
 
 
+def _left_of(tree: Tree) -> Tree | None:
+    """Return the number of which a tree is what is left beyond the middle of its cell, if it is that."""
+    if not isinstance(tree, exp.Anonymous) or tree.this != "minus":
+        return None
+    whole: Tree = tree.expressions[0]
+    return whole if tree == remainder(whole) else None
+
+
 @dataclass(frozen=True, slots=True)
 class _Item:
     """A number of a row that is aggregated."""
 
     items: _Items
     tree: Tree
+    spread: str = "spread"
+    """The state that its variance is: of the number, or of what is left of it beyond its cell."""
 
     def state(self, name: str) -> Tree:
         return self.items.state(self.items.number(self.tree), name)
 
 
 def _variance(item: _Item, *, sample: bool, root: bool) -> Tree:
-    found = item.state("spread")
+    found = item.state(item.spread)
     if not sample:
         # The state is that of a sample, which divides by one less.
         shorter = call("divide", call("minus", item.state("n"), number(1)), item.state("n"))

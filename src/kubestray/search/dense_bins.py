@@ -39,7 +39,7 @@ MOST_BINS = 1024
 
 _OF_METRIC = "of_metric"
 _POINTS = "n"  # the state that says whether a bin holds points
-_NUMBERS = ("total", "least", "most", "spread", "squares", "first", "last")
+_NUMBERS = ("total", "least", "most", "spread", "near", "squares", "first", "last")
 """States whose values are such numbers as a search has: others are counts and times."""
 
 
@@ -74,8 +74,8 @@ def series_states(node: Measure, points: exp.Query, bins: Bins) -> exp.Select:
     made: list[Tree] = []
     for name in _states(node):
         state = STATES[name]
-        function, taken = f"{state.function}ResampleState", [*state.taken, number_of_bin.copy()]
-        made.append(named(parametric(function, bins.parameters(), taken), name))
+        taken = [*state.taken(column("value")), number_of_bin.copy()]
+        made.append(named(parametric(f"{state.function}ResampleState", bins.parameters(), taken), name))
     # A series is of one metric, and so is its group, which is found sooner by a number alone.
     metric = column("metric") if node.renamed else call("any", column("metric"))
     keys = [column("metric"), column("series_id")] if node.renamed else [column("series_id")]

@@ -16,6 +16,7 @@ from kubestray.model.metric import Kind
 from kubestray.search.plan import Measure
 from kubestray.search.reductions.numeric import of_numbers_at, of_sketch_at
 from kubestray.search.spans import TimeSpan
+from kubestray.store.cells import variance as variance_of
 from kubestray.store.states import SKETCH, STATES
 from kubestray.store.trees import Tree, call, column, either, null, number, over, text
 
@@ -84,19 +85,20 @@ def _deviation(*, root: bool, sample: bool) -> MeasureFunction:
     """Make a variance or its root; of equal values it is 0, of a single one what ``single`` says."""
 
     def finish(merge: Merge, single: float | None) -> Tree:
-        variance = merge("spread")
+        least, most = merge("least"), merge("most")
+        variance = variance_of(merge("spread"), merge("near"), least, most)
         if not sample:
             # Of all values: the state is that of a sample, which divides by one less.
             shorter = call("divide", call("minus", merge("n"), number(1)), merge("n"))
             variance = call("multiply", variance, shorter)
         value = call("sqrt", variance) if root else variance
-        equal = either(call("equals", merge("least"), merge("most")), number(0.0), value)
+        equal = either(call("equals", least.copy(), most.copy()), number(0.0), value)
         if not sample:
             return equal
         one = null() if single is None else number(single)
         return either(call("equals", merge("n"), number(1)), one, equal)
 
-    return MeasureFunction(("n", "spread", "least", "most"), finish)
+    return MeasureFunction(("n", "spread", "near", "least", "most"), finish)
 
 
 def _percentile(percent: str, *, interpolated: bool, exactly: bool = False) -> MeasureFunction:
@@ -244,8 +246,8 @@ def of_points(name: str, condition: Tree) -> Tree:
     """Return what `merged` does, of points that meet a condition, without states in between."""
     state = STATES[name]
     if not state.single:
-        return call(f"{state.function}If", *state.taken, condition)
-    return call("toFloat64", call(f"{state.function}OrNullIf", *state.taken, condition))
+        return call(f"{state.function}If", *state.taken(column("value")), condition)
+    return call("toFloat64", call(f"{state.function}OrNullIf", *state.taken(column("value")), condition))
 
 
 def split_states(names: Sequence[str]) -> tuple[list[str], list[str]]:

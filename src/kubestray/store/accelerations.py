@@ -16,7 +16,7 @@ from sqlglot import exp
 from kubestray.store.coverage import DAY, HOUR, Coverage, Query, expired_days, laid_out, whole_hours
 from kubestray.store.point_tables import ACCELERATED
 from kubestray.store.points import Span
-from kubestray.store.states import STATES
+from kubestray.store.states import to_keep
 from kubestray.store.store import Store
 from kubestray.store.trees import (
     Tree,
@@ -119,7 +119,7 @@ def merge_day(store: Store, search: int, day: int, *, again: bool) -> None:
             named(call("toUInt8", number(DAY)), "length"),
             named(call("toUInt32", number(day * DAY)), "first"),
             *map(column, ("keys", "item")),
-            *(named(STATES[name].merged(column(name)), f"{name}_") for name in ACCELERATED),
+            *(named(to_keep(name), f"{name}_") for name in ACCELERATED),
             named(unsigned(began), "began_"),
         )
         .from_("accelerated")

@@ -53,7 +53,7 @@ _STATES = ",\n    ".join(f"{name} {kind}" for name, kind in KEPT.items())
 MONTH = 31 * 24
 """Hours of summaries that are dropped together."""
 
-ACCELERATED = ("n", "total", "least", "most", "spread")
+ACCELERATED = ("n", "total", "least", "most", "spread", "near")
 """The states that are kept of each number that the last statistics of a search are made of."""
 
 

@@ -40,6 +40,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from kubestray.store import ledger_tables, point_tables
+from kubestray.store.cells import NOT_A_NUMBER
+from kubestray.store.engine import render
 from kubestray.store.point_tables import ACCELERATED, KEPT
 
 _DURABLE = "fsync_after_insert = 1, fsync_part_directory = 1"
@@ -50,7 +52,8 @@ NEWER_SETTINGS = {"auto_statistics_types": "''"}
 Statistics of columns are made anew in each merge and help nothing here, where keys say what is to be read.
 """
 
-_ADDED = (("runs", "seconds Float64"),)
+_NEAR = f"near {KEPT['near']} DEFAULT {render(NOT_A_NUMBER)}"
+_ADDED = (("runs", "seconds Float64"), ("summaries", _NEAR), ("accelerated", _NEAR))
 """Columns that stores made by earlier versions lack."""
 
 _UNIQUE = {

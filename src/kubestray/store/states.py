@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kubestray.store.cells import in_one_cell, remainder
 from kubestray.store.places import element, place
 from kubestray.store.trees import Tree, call, column, number
 
@@ -28,18 +29,19 @@ class State:
         """The engine's type of a column of such states."""
         return f"AggregateFunction({', '.join([self.function, *('Float64' for _ in self.takes)])})"
 
-    @property
-    def taken(self) -> list[Tree]:
-        """What it takes of points with the columns ``time`` and ``value``."""
+    def taken(self, value: Tree) -> list[Tree]:
+        """Return what it takes of a value, of rows that may have the column ``time``."""
         made = {
-            "square": lambda: call("multiply", column("value"), column("value")),
-            "element": lambda: call("array", element(place(column("value")), number(1))),
+            "value": lambda: value.copy(),
+            "square": lambda: call("multiply", value.copy(), value.copy()),
+            "remainder": lambda: remainder(value),
+            "element": lambda: call("array", element(place(value.copy()), number(1))),
         }
         return [made[name]() if name in made else column(name) for name in self.takes]
 
     def of_points(self) -> Tree:
-        """Return the state of points."""
-        return call(f"{self.function}State", *self.taken)
+        """Return the state of points with the columns ``time`` and ``value``."""
+        return call(f"{self.function}State", *self.taken(column("value")))
 
     def merged(self, made: Tree) -> Tree:
         """Return the state of all that a column of states was made of."""
@@ -55,6 +57,7 @@ STATES: dict[str, State] = {
     "least": State("min", ("value",), kept=True),
     "most": State("max", ("value",), kept=True),
     "spread": State("varSampStable", ("value",), kept=True),
+    "near": State("varSampStable", ("remainder",), kept=True),
     "squares": State("sum", ("square",), kept=True),
     "first": State("argMin", ("value", "time")),
     "last": State("argMax", ("value", "time")),
@@ -64,3 +67,12 @@ STATES: dict[str, State] = {
     "distinct": State("uniqExact", ("value",)),
     SKETCH: State("groupArrayArray", ("element",), single=False),
 }
+
+
+def to_keep(name: str) -> Tree:
+    """Return the state to be kept of all that columns of states, called as these are, were made of."""
+    made = STATES[name].merged(column(name))
+    if name != "near":
+        return made
+    least, most = (call(f"{STATES[one].function}Merge", column(one)) for one in ("least", "most"))
+    return in_one_cell(made, least, most)

@@ -26,7 +26,7 @@ from kubestray.store.measuring import Names, kinds_seen, points_of, runs, told
 from kubestray.store.point_tables import HOUR_NS
 from kubestray.store.points import Span
 from kubestray.store.sketching import Sketcher
-from kubestray.store.states import STATES
+from kubestray.store.states import STATES, to_keep
 from kubestray.store.store import Store
 from kubestray.store.trees import (
     Tree,
@@ -303,7 +303,7 @@ def _states(
             named(call("toUInt8", number(HOUR)), "hours"),
             column("hour"),
             column("group_id"),
-            *(named(STATES[name].merged(column(name)), f"{name}_") for name in KEPT),
+            *(named(to_keep(name), f"{name}_") for name in KEPT),
             named(unsigned(began), "began"),
         )
         .from_(table(by_series, "states"))
@@ -382,7 +382,7 @@ def _merged_day(first: int, metrics: Sequence[str] | None, began: int) -> exp.Se
             named(call("toUInt8", number(DAY)), "length"),
             named(call("toUInt32", number(first)), "first"),
             column("group_id"),
-            *(named(STATES[name].merged(column(name)), f"{name}_") for name in KEPT),
+            *(named(to_keep(name), f"{name}_") for name in KEPT),
             named(unsigned(began), "began_"),
         )
         .from_("summaries")

@@ -15,6 +15,7 @@ from kubestray.search.reductions.base import (
     over_numbers,
 )
 from kubestray.search.values import Shape, Value, as_number
+from kubestray.store.cells import remainder, variance
 from kubestray.store.places import count_of, value_of
 from kubestray.store.trees import Tree, array, call, column, either, lambda_, null, number
 
@@ -41,7 +42,8 @@ def deviation(name: str, *, sample: bool) -> Build:
 
     def build(value: Value, rows: Rows) -> Value:
         least, most = over_numbers("min", value), over_numbers("max", value)
-        equal = either(call("equals", least, most), number(0.0), over_numbers(name, value))
+        found = variance(over_numbers(name, value), _of_remainders(name, value), least, most)
+        equal = either(call("equals", least.copy(), most.copy()), number(0.0), found)
         if not sample:
             return Value(Shape.NUMBER, equal)
         single = number(0.0) if rows.switches.stdev_single == "0" else null()
@@ -49,6 +51,14 @@ def deviation(name: str, *, sample: bool) -> Build:
         return Value(Shape.NUMBER, either(one, single, equal))
 
     return build
+
+
+def _of_remainders(name: str, value: Value) -> Tree:
+    """Return an aggregate of the engine over what is left of each number beyond the middle of its cell."""
+    if value.shape in SINGLE:
+        return engine(f"{name}OrNull", [remainder(as_number(value))])
+    left = call("arrayMap", lambda_("x", remainder(column("x"))), numbers(value))
+    return engine(f"{name}OrNullArray", [left])
 
 
 def range_(value: Value, _: Rows) -> Value:
