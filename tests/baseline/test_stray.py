@@ -65,7 +65,7 @@ def test_a_state_from_before_usual_moves_and_own_bounds_is_read():
     fleet = fleet_of(4, 2)
     feed(fleet, times, values)
     arrays = dict(np.load(io.BytesIO(dump(fleet))))
-    new = [f"residuals.{name}" for name in ("moves", "move", "move_hour", "move_hours")]
+    new = [f"residuals.{name}" for name in ("moves", "move", "move_hour", "move_hours", "calm", "calm_level")]
     new += [f"heights.{name}" for name in Heights.fields]
     for name in (*new, "budget.own", "budget.own_bound"):
         del arrays[name]
@@ -74,6 +74,7 @@ def test_a_state_from_before_usual_moves_and_own_bounds_is_read():
     again = load(written.getvalue())
     assert np.array_equal(again.residuals.variance, fleet.residuals.variance)
     assert again.budget.threshold == fleet.budget.threshold
+    assert np.array_equal(again.residuals.calm, fleet.residuals.location[1])
     assert np.isfinite(feed(again, times + 400 * 300.0, values)).all()
 
 
@@ -114,6 +115,24 @@ def test_two_sides_that_saw_the_same_metric_merge_to_what_lies_between():
     assert merge(one, other).residuals.variance[0, 0] > one.residuals.variance[0, 0]
     with pytest.raises(ValueError, match="same entities"):
         merge(one, fleet_of(2))
+
+
+@pytest.mark.parametrize("kind", ["counts", "noise"])
+def test_a_spike_of_one_bin_moves_no_limit_of_the_next_hours_by_a_twentieth(kind):
+    times, values = rhythm(288 * 14 + 24, 20)
+    chance = np.random.default_rng(5)
+    values = chance.poisson(values / 20) * 1.0 if kind == "counts" else values
+    end, spiked, rows = 288 * 14, np.arange(0, 20, 4), np.arange(20)
+    calm = fleet_of(20)
+    feed(calm, times[:end], values[:end])
+    hit, after = load(dump(calm)), values[end:].copy()
+    after[0, spiked] *= 50
+    for t, with_it, without in zip(times[end:], after, values[end:], strict=True):
+        score = hit.advance(ALL, np.full(20, t), with_it).score
+        assert t > times[end] or score[spiked].min() > 3
+        calm.advance(ALL, np.full(20, t), without)
+        limits = [bands(fleet, rows, np.full(20, t + 300.0)).upper[spiked] for fleet in (hit, calm)]
+        np.testing.assert_allclose(*limits, rtol=0.05)
 
 
 def test_a_spike_of_fifty_times_moves_the_limits_by_less_than_a_twentieth():

@@ -89,7 +89,7 @@ def steady(fleet: Stray, rows: Ints, times: Floats) -> Steady:
     state = fleet.residuals
     floor = state.floor(rows)
     expected, seen = state.season(rows, state.bin_at(rows, times))
-    location = np.stack([state.location[0, rows], state.location[1, rows], expected + state.level[rows]])
+    location = np.stack([state.location[0, rows], state.calm[rows], expected + state.calm_level[rows]])
     scale = np.stack(
         [
             np.maximum(np.sqrt(state.variance[0, rows]), floor),

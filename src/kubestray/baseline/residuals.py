@@ -8,8 +8,10 @@ normal. The formulas and the choice of views: section 1a of the method in docs/d
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kubestray.baseline.arrays import Arrays, Flags, Floats, Ints, Rows
 
@@ -27,6 +29,8 @@ KINDS = 2
 
 DAY = 86400.0
 CLIP = 5.0
+_CALM = 2.0
+"""What people are told to expect follows a value at most so many deviations: no spike moves limits far."""
 _FAR = 500.0
 """A mean of the last minutes is at most so many deviations, or usual moves, off once values are back. It
 would take hours to come back from one value that is off by millions, and each of them would be learned.
@@ -81,7 +85,7 @@ class Residuals(Arrays):
     fields = (
         "count", "location", "variance", "seasonal_count", "level", "seasonal_variance",
         "level_variance", "bin", "bin_sum", "bin_count", "moves", "move", "move_hour", "move_hours",
-        "sustained", "sustained_variance",
+        "sustained", "sustained_variance", "calm", "calm_level",
     )  # fmt: skip
     rows_first = ("profile", "profile_count")
 
@@ -93,6 +97,7 @@ class Residuals(Arrays):
         self.variance = np.zeros((4, n))
         self.seasonal_count = np.zeros(n)
         self.level = np.zeros(n)
+        self.calm, self.calm_level = np.zeros(n), np.zeros(n)
         self.seasonal_variance = np.zeros(n)
         self.level_variance = np.zeros(n)
         self.bin = np.full(n, -1, dtype=np.int64)
@@ -115,6 +120,11 @@ class Residuals(Arrays):
         self._hours_each = np.minimum(1.0, step / 3600.0)
         self._bin_length = np.maximum(DAY / BINS, step)
 
+    def load(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take the arrays of a dump; what one lacks of what limits follow is what scores follow."""
+        near = {"calm": arrays["location"][_EWMA], "calm_level": arrays["level"]}
+        super().load(near | arrays)
+
     def advance(self, rows: Rows, times: Floats, values: Floats) -> Missed:
         """Take the next point of each row, and return how far it was from each view's expectation.
 
@@ -125,7 +135,7 @@ class Residuals(Arrays):
         first = count == 1.0
         if first.any():
             at = first if isinstance(rows, slice) else rows[first]
-            self.location[:, at] = values[first]
+            self.location[:, at] = self.calm[at] = values[first]
         usual = self.location[_GLOBAL, rows].copy()
         z, width = np.empty((DISTANCES, len(values))), np.empty((len(VIEWS), len(values)))
         floor = self.floor(rows)
@@ -205,7 +215,9 @@ class Residuals(Arrays):
         self.variance[:, rows] = (1.0 - share) * variance + gain * (clipped * clipped)
         # The short mean and the last value follow the data as it is: they are what "just now" means.
         clipped[_SHORT:] = missed[_SHORT:]
-        location = location + np.maximum(self._location_rate[:, rows], warm) * clipped
+        follow = np.maximum(self._location_rate[:, rows], warm)
+        self.calm[rows] = _calmly(self.calm[rows], values, scale[_EWMA], follow[_EWMA], known)
+        location = location + follow * clipped
         back, far = known & (np.abs(missed[_GLOBAL]) <= reach[_GLOBAL]), self._far(rows, scale[_GLOBAL])
         near = np.clip(location[_SHORT], location[_GLOBAL] - far, location[_GLOBAL] + far)
         location[_SHORT] = np.where(back, near, location[_SHORT])
@@ -260,6 +272,8 @@ class Residuals(Arrays):
         self.level_variance[rows] = np.where(seen, (1.0 - share) * variance + share * moved * moved, variance)
         hour = np.maximum(self._location_rate[_EWMA, rows], warm)
         self.level[rows] = np.where(seen, level + hour * moved, level)
+        calm = self.calm_level[rows]
+        self.calm_level[rows] = np.where(seen, _calmly(calm, clipped, scale, hour, known), calm)
         reach = CLIP * np.sqrt(around_new + square)
         # The first days of a kind are learned as they are, not as what the other kind lets expect.
         own = self.profile_count[np.arange(len(self.step))[rows], now] >= _SEEN
@@ -281,3 +295,9 @@ class Residuals(Arrays):
         self.bin[at] = now[changed]
         self.bin_sum[at] = 0.0
         self.bin_count[at] = 0.0
+
+
+def _calmly(calm: Floats, values: Floats, scale: Floats, share: Floats, known: Flags) -> Floats:
+    """Return averages that have taken a value each, and of one that is far off hardly more than of others."""
+    reach = np.where(known, _CALM * scale, np.inf)
+    return np.asarray(calm + share * np.clip(values - calm, -reach, reach))

@@ -110,7 +110,7 @@ def _merge_residuals(into: Residuals, other: Residuals, newer: Flags) -> None:
     mean = into.location[0] + share * apart
     take = newer | (into.count == 0)
     take &= other.count > 0
-    for name in ("level", "bin", "bin_sum", "bin_count", "sustained"):
+    for name in ("level", "bin", "bin_sum", "bin_count", "sustained", "calm", "calm_level"):
         setattr(into, name, np.where(take, getattr(other, name), getattr(into, name)))
     into.variance += share * (other.variance - into.variance)
     into.variance[0] += share * (1.0 - share) * apart * apart
