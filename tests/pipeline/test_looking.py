@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,12 @@ from kubestray.pipeline.replaying import replay
 from kubestray.pipeline.schedule import LOOKED, Scheduler
 from kubestray.pipeline.setting_up import searching
 from kubestray.search.kept import Kept
+from kubestray.store import pending as pending_module
+from kubestray.store.embedded import EmbeddedEngine
+from kubestray.store.journal import Journal, Record
 from kubestray.store.ledger import Ledger
-from kubestray.store.store import Store
+from kubestray.store.pending import Pending
+from kubestray.store.store import POINT_TABLES, Store
 from kubestray.store.trees import column, select
 
 START = 1_795_000_020 // 600 * 600 * SECOND
@@ -231,3 +236,41 @@ def test_what_began_before_a_server_did_is_new_for_as_long_as_each_search_says(e
     assert sorted((search.name, when) for search, when in found) == [
         (f"Odd {number}", START + 5 * SECOND) for number in (1, 2, 3)
     ]
+
+
+def test_a_pass_has_what_waits_written_once_whatever_it_asks_meanwhile(
+    embedded: Store, content: Content, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Points come all the time: what was there when a pass began is seen, others need not be."""
+    monkeypatch.setattr(pending_module, "OLD", 3600.0)
+    engine, clock = embedded.engine, START + 8 * MINUTE
+    assert isinstance(engine, EmbeddedEngine)
+    before, writes, asked = engine.before_reading, [0], [0]
+
+    def write(records: Sequence[Record]) -> None:
+        writes[0] += 1
+        embedded.write_all(records)
+
+    def busy(statement: str) -> None:
+        if any(table in statement for table in POINT_TABLES):
+            asked[0] += 1
+            embedded.append(batch([(series("other"), clock + asked[0], 0, 1.0)]))
+        pending.before(statement)
+
+    pending = Pending(Journal(tmp_path / "journal"), POINT_TABLES, write)
+    embedded.write_by(pending, engine)
+    engine.before_reading = busy
+    try:
+        scheduler = Scheduler(
+            embedded, content, Detector(embedded, content, MAKE), Patience(0, 0, DAY), lambda: clock
+        )
+        scheduler.resume(START)
+        embedded.append(batch(point for point in points() if point[1] < clock))
+        writes[0] = asked[0] = 0
+        assert scheduler.pass_once(clock)
+    finally:
+        engine.before_reading = before
+        pending.close()
+    assert asked[0] > 5
+    assert writes[0] == 1 + 1  # and what was left at the end
+    assert [document["title"] for document in documents(embedded)]

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +168,33 @@ def test_what_cannot_be_written_waits_and_is_not_lost(
     pending.before("SELECT value FROM samples")
     assert tables.held == [("samples", [1]), ("samples", [2])]
     assert journal.files() == []
+
+
+def test_who_asks_several_things_has_rows_written_for_the_first(tmp_path: Path) -> None:
+    tables = Tables()
+    pending = Pending(Journal(tmp_path), ("samples",), tables.write)
+
+    def asks() -> list[int]:
+        pending.before("SELECT value FROM samples")
+        return [value for _, values in tables.held for value in values]
+
+    with ThreadPoolExecutor(1) as other, pending.settled():
+        pending.before("SELECT 1")  # which does not read the table
+        pending.add([("samples", rows(1))])
+        tables.fails = True
+        with pytest.raises(StoreError, match="out of memory"):
+            asks()
+        tables.fails = False
+        assert asks() == [1]
+        pending.add([("samples", rows(2))])
+        with pending.settled():
+            assert asks() == [1]
+            assert other.submit(copy_context().run, asks).result() == [1]
+        assert asks() == [1]
+        assert other.submit(asks).result() == [1, 2]  # it is not part of it
+        pending.add([("samples", rows(3))])
+        assert asks() == [1, 2]
+    assert asks() == [1, 2, 3]
 
 
 def test_a_write_that_reads_leaves_its_rows_in_the_journal(tmp_path: Path) -> None:

@@ -71,14 +71,14 @@ def run(running: Running, asker: Asker, ask: Ask, *, writing: bool = True) -> Fo
     """
     began = time.monotonic()
     rows: list[dict[str, Any]] = []
-    found = stream_search(
-        _request(running, asker, ask, writing=writing), running.store.query, running.store.stream
-    )
-    with closing(found.rows):
-        for part in found.rows:
-            rows += part
-            if len(rows) > ask.rows:
-                break
+    store = running.store
+    with store.settled():
+        found = stream_search(_request(running, asker, ask, writing=writing), store.query, store.stream)
+        with closing(found.rows):
+            for part in found.rows:
+                rows += part
+                if len(rows) > ask.rows:
+                    break
     more, rows = len(rows) > ask.rows, rows[: ask.rows]
     seconds = round(time.monotonic() - began, 3)
     detail = {"text": ask.text, "earliest": ask.earliest, "latest": ask.latest}

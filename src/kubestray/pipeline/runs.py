@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Self
 
@@ -93,7 +94,12 @@ class Runs:
         """
         began = time.monotonic()
         futures = [
-            ((self._learning if way.learns else self._threads).submit(self._timed, one, place), one)
+            (
+                (self._learning if way.learns else self._threads).submit(
+                    copy_context().run, self._timed, one, place
+                ),
+                one,
+            )
             for one, way in some
         ]
         try:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 
 import pyarrow as pa
 from sqlglot import exp
@@ -88,7 +89,14 @@ class Scheduler:
         self._assessing.shutdown()
 
     def pass_once(self, clock: int) -> int:
-        """Run everything that is due at this time of the clock (ns); return how many runs there were."""
+        """Run everything that is due at this time of the clock (ns); return how many runs there were.
+
+        All of them read at least what was there when the first one asked.
+        """
+        with self._store.settled():
+            return self._pass(clock)
+
+    def _pass(self, clock: int) -> int:
         until = watermark(self._newest(), clock, self._patience)
         ids = {search.id for search in scheduled(self._content)}
         # One that was switched off and is on again begins anew: what it slept through was not asked for.
@@ -143,7 +151,7 @@ class Scheduler:
 
     def _assessed(self, when: int, hits: list[Hit]) -> list[Change] | None:
         """See to findings; None if there is a fault: the next time it goes on from what the store has."""
-        future = self._assessing.submit(lambda: self._findings(when).advance(when, hits))
+        future = self._assessing.submit(copy_context().run, lambda: self._findings(when).advance(when, hits))
         fault = future.exception()
         if fault is None:
             return future.result()

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Generator, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -109,7 +110,9 @@ class EmbeddedEngine:
         tag, failed = new_tag(), None
         rows_out, rows_in = os.pipe()
         with ThreadPoolExecutor(1, thread_name_prefix="beside") as other:
-            filled = other.submit(fill, rows_in, lambda: self.query_text(parts.part, own, tag))
+            filled = other.submit(
+                copy_context().run, fill, rows_in, lambda: self.query_text(parts.part, own, tag)
+            )
             try:
                 answer = self.query_text(with_path(parts.main, f"/proc/self/fd/{rows_out}"), limits)
             except KubestrayError as error:

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 
 from kubestray.store.journal import Journal, Record, read
 
@@ -28,6 +30,17 @@ _MOST = 4 * ENOUGH
 
 _AGAIN = 1.0
 """Seconds after which a write that failed is tried again."""
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Somebody who asks several things of one state, and whether the first was asked."""
+
+    of: Pending
+    has_read: bool = False
+
+
+_READER: ContextVar[_Reader | None] = ContextVar("reader", default=None)
 
 
 class Pending:
@@ -78,9 +91,31 @@ class Pending:
             self._changed.notify_all()
 
     def before(self, statement: str) -> None:
-        """Have rows written if a statement may read their tables."""
-        if any(name in statement for name in self._tables):
+        """Have rows written if a statement may read their tables, unless `settled` has had it done."""
+        if not any(name in statement for name in self._tables):
+            return
+        reader = _READER.get()
+        if reader is None or reader.of is not self:
             self.flush()
+        elif not reader.has_read:
+            self.flush()
+            reader.has_read = True
+
+    @contextmanager
+    def settled(self) -> Iterator[None]:
+        """Let statements read at least what came before the first of them: the others have nothing written.
+
+        It holds for who enters it and for what runs in its context (`contextvars`).
+        """
+        reader = _READER.get()
+        if reader is not None and reader.of is self:
+            yield
+            return
+        token = _READER.set(_Reader(self))
+        try:
+            yield
+        finally:
+            _READER.reset(token)
 
     def flush(self) -> None:
         """Write all rows there are; those being written are in their tables too when this returns."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -111,6 +112,17 @@ class Store:
         engine.before_reading = pending.before
         pending.start()
         self._keep, self._pending = pending.add, pending
+
+    @contextmanager
+    def settled(self) -> Iterator[None]:
+        """Have several statements read at least what was acknowledged before the first of them.
+
+        Without it each sees what was acknowledged before it, for which what waits in a journal is written
+        each time: under load that is most of what a question takes. A thread that is to take part needs the
+        context (`contextvars.copy_context`).
+        """
+        with self._pending.settled() if self._pending else nullcontext():
+            yield
 
     def write_all(self, records: Sequence[Record]) -> None:
         """Write records of `POINT_TABLES` into their tables: series as rows of it, points as `received`."""
