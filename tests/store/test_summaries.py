@@ -65,14 +65,16 @@ def sent(dice: random.Random, made: list[Series], count: int) -> list[Point]:
     return points
 
 
-def answers(store: Store, text: str, span: Span, *, summaries: bool) -> list[dict[str, Any]]:
-    request = Request(text, NOW, span, summaries=summaries)
+def answers(
+    store: Store, text: str, span: Span, *, summaries: bool, zone: str = "UTC"
+) -> list[dict[str, Any]]:
+    request = Request(text, NOW, span, summaries=summaries, timezone=zone)
     return run_search(request, store.query).rows
 
 
-def assert_same(store: Store, text: str, span: Span) -> None:
-    found = answers(store, text, span, summaries=True)
-    expected = answers(store, text, span, summaries=False)
+def assert_same(store: Store, text: str, span: Span, zone: str = "UTC") -> None:
+    found = answers(store, text, span, summaries=True, zone=zone)
+    expected = answers(store, text, span, summaries=False, zone=zone)
     assert len(found) == len(expected), (text, span)
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.keys() == theirs.keys(), (text, span)
@@ -224,6 +226,18 @@ def test_days_on_which_the_clocks_change(embedded: Store) -> None:
         told = compile_search(whole, fresh.query).explain(fresh.query)
         assert "summaries of hours" in told
         assert run_search(whole, fresh.query).rows == [{"n": hours * 2}]
+
+
+def test_a_point_just_before_midnight_is_of_the_day_before(embedded: Store) -> None:
+    midnight = 1_794_027_600 * SECOND  # 2026-11-07 in New York
+    fresh = Store(embedded.engine, embedded.layout, Clock(midnight + DAY))
+    of = series("cpu", Kind.GAUGE, host="a")
+    fresh.append(batch([(of, midnight + late, 0, 1.0) for late in (-2, -1, 0, 1)]))
+    request = Request(
+        "| mstats count(cpu) AS n WHERE index=* span=1d", NOW, Span(0, None), timezone="America/New_York"
+    )
+    before, after = (midnight - DAY) // SECOND, midnight // SECOND
+    assert run_search(request, fresh.query).rows == [{"_time": before, "n": 2}, {"_time": after, "n": 2}]
 
 
 def test_who_has_nothing_to_do_asks_nothing_until_there_is_something(

@@ -37,6 +37,8 @@ from kubestray.store.trees import (
     unsigned,
 )
 
+_MICRO_NS = 1_000
+
 
 def measure(node: Measure) -> exp.Query:
     """Aggregate by series and bin, join the few results to their attributes, then merge by attributes."""
@@ -239,8 +241,13 @@ def _carries(attribute: Attribute) -> Tree:
 def _bin(node: Measure) -> Tree:
     """Return what bin a point is in: its number, or where it starts if bins differ in length."""
     if isinstance(node, CalendarMeasure) and node.calendar:
-        return node.calendar.start(call("toNullable", call("divide", column("time"), number(1e9))))
+        # Cut off, never rounded: what is a nanosecond before midnight is of the day before.
+        return node.calendar.start_of(_micros(call("intDiv", column("time"), unsigned(_MICRO_NS))))
     return call("intDiv", column("time"), unsigned(node.bin_ns))
+
+
+def _micros(value: Tree) -> Tree:
+    return call("toNullable", call("toInt64", value))
 
 
 def _bin_start(node: Measure) -> Tree:
