@@ -154,8 +154,7 @@ def _of_groups(
     keys: list[Tree] = [column("metric"), column("group_id")]
     shown: list[Tree] = [column("metric"), named(column("group_id"), "series_id")]
     if node.bin:
-        start = call("multiply", call("toUInt64", column("hour")), unsigned(HOUR_NS))
-        shown.append(named(call("intDiv", start, unsigned(node.bin_ns)), "bin"))
+        shown.append(named(_bin_of_hour(node), "bin"))
         keys.append(column("bin"))
     return select(*shown, *states).from_(name).where(all_of(wanted)).group_by(*keys)
 
@@ -244,6 +243,15 @@ def _bin(node: Measure) -> Tree:
         # Cut off, never rounded: what is a nanosecond before midnight is of the day before.
         return node.calendar.start_of(_micros(call("intDiv", column("time"), unsigned(_MICRO_NS))))
     return call("intDiv", column("time"), unsigned(node.bin_ns))
+
+
+def _bin_of_hour(node: Measure) -> Tree:
+    """Return what bin an hour of summaries is in, as `_bin` does of a point."""
+    if isinstance(node, CalendarMeasure) and node.calendar:
+        start = call("multiply", call("toUInt64", column("hour")), unsigned(HOUR_NS // _MICRO_NS))
+        return node.calendar.start_of(_micros(start))
+    start = call("multiply", call("toUInt64", column("hour")), unsigned(HOUR_NS))
+    return call("intDiv", start, unsigned(node.bin_ns))
 
 
 def _micros(value: Tree) -> Tree:
