@@ -107,6 +107,11 @@ class Measure(Node):
     """Whether a series may be of two of its metrics: the mapping may have points of one be another's."""
 
     @property
+    def counters(self) -> tuple[str, ...]:
+        """The metrics whose points may be counters': of each the point before is looked for."""
+        return self.metrics if Kind.CUMULATIVE in self.kinds else ()
+
+    @property
     def summarised(self) -> bool:
         """Whether summaries answer for a part of the range."""
         return self.sources is not None and bool(self.sources.summaries)
