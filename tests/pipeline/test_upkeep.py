@@ -8,13 +8,14 @@ from collections.abc import Callable
 import pytest
 
 from engines.fleet import Fleet
-from helpers import HOUR, NOW, batch, series
+from helpers import DAY, HOUR, NOW, batch, series
 from kubestray.config import load_config
 from kubestray.model.content import Content
 from kubestray.model.errors import StoreError
 from kubestray.pipeline import upkeep
 from kubestray.pipeline.accelerating import Accelerator
 from kubestray.pipeline.upkeep import Upkeep, waiting
+from kubestray.store.coverage import expired_days
 from kubestray.store.summarise import Summariser
 
 CONFIG = load_config({}, {}, None)
@@ -56,6 +57,29 @@ def test_a_pass_that_fails_is_told_and_tried_again(
             keeping.stop()
         assert keeping.health().error == told
         assert caplog.text.count("upkeep of the store failed and is tried again") == 2
+
+
+def test_points_stay_for_counters_that_are_increases_over_them(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An increase is over a point up to an hour before: the day before the first kept hour stays for it."""
+    edge = NOW // DAY * DAY
+    monkeypatch.setattr(upkeep, "_LOOK_EVERY", 0.02)
+    monkeypatch.setattr(upkeep, "_EXPIRE_EVERY", 0.0)
+    with fleet.store("embedded") as store:
+        store.clock = lambda: edge + 7 * DAY + HOUR - 1
+        store.append(batch([(series("cpu", host="a"), edge - HOUR, 0, 1.0)]))
+        keeping = Upkeep(store, Summariser(store, ()), Accelerator(store, CONFIG, Content()), CONFIG)
+        keeping.start()
+        try:
+            _until(lambda: waiting(store, CONFIG, Content()).hours == 0)
+            since = time.time_ns()
+            _until(lambda: keeping.health().passed > since)
+            assert not expired_days(store.query)
+            store.clock = lambda: edge + 7 * DAY + HOUR
+            _until(lambda: expired_days(store.query) == {edge // DAY - 1})
+        finally:
+            keeping.stop()
 
 
 def _until(holds: Callable[[], bool]) -> None:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from sqlglot import parse_one
 
 from engines.fleet import emptied
-from helpers import DAY, HOUR, NOW, SECOND, batch, examples, search, series
+from helpers import DAY, HOUR, MINUTE, NOW, SECOND, batch, examples, search, series
+from kubestray.model.metric import Kind
 from kubestray.store.expiry import expire, expire_summaries
 from kubestray.store.points import Span
 from kubestray.store.store import Store
@@ -126,3 +127,26 @@ def test_ranges_at_the_border_of_retention(embedded: Store) -> None:
     ):
         found = search(fresh, text, span=span)
         assert (found.rows, bool(found.annotations)) == ([{"n": count}], lacking), span
+
+
+def test_a_counter_lacks_the_points_before_the_first_that_are_kept(embedded: Store) -> None:
+    """Its first increase after a day that has expired is over a point of that day: a result says so."""
+    fresh = Store(embedded.engine, embedded.layout, lambda: NOW)
+    edge = (TODAY - 1) * DAY
+    for metric, kind in (("c", Kind.CUMULATIVE), ("m", Kind.GAUGE)):
+        of = series(metric, kind)
+        fresh.append(batch([(of, edge + n * 5 * MINUTE, 0, n + 300.0) for n in range(-288, 100)]))
+    Summariser(fresh, ()).catch_up()
+    assert expire(fresh, edge) == [TODAY - 2]
+    for metric, text, first, end, lacking in (
+        ("c", "span=5m", 0, 2 * HOUR, True),
+        ("c", "span=5m", HOUR, 2 * HOUR, False),
+        ("c", "span=1h", 0, 2 * HOUR, False),  # summaries have it
+        ("c", "", MINUTE, 2 * HOUR, True),
+        ("c", "", -2 * HOUR, 2 * HOUR, False),
+        ("m", "span=5m", 0, 2 * HOUR, False),
+    ):
+        span = Span(edge + first, edge + end)
+        result = search(fresh, f"| mstats sum({metric}) AS s WHERE index=* {text}", span=span)
+        notes = [str(note) for note in result.annotations]
+        assert ["the points of 1 days" in note for note in notes] == [True] * lacking, (metric, text, first)

@@ -65,14 +65,16 @@ def sent(dice: random.Random, made: list[Series], count: int) -> list[Point]:
     return points
 
 
-def answers(store: Store, text: str, span: Span, *, summaries: bool) -> list[dict[str, Any]]:
-    request = Request(text, NOW, span, summaries=summaries)
+def answers(
+    store: Store, text: str, span: Span, *, summaries: bool, zone: str = "UTC"
+) -> list[dict[str, Any]]:
+    request = Request(text, NOW, span, summaries=summaries, timezone=zone)
     return run_search(request, store.query).rows
 
 
-def assert_same(store: Store, text: str, span: Span) -> None:
-    found = answers(store, text, span, summaries=True)
-    expected = answers(store, text, span, summaries=False)
+def assert_same(store: Store, text: str, span: Span, zone: str = "UTC") -> None:
+    found = answers(store, text, span, summaries=True, zone=zone)
+    expected = answers(store, text, span, summaries=False, zone=zone)
     assert len(found) == len(expected), (text, span)
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.keys() == theirs.keys(), (text, span)
@@ -221,6 +223,36 @@ def test_days_on_which_the_clocks_change(embedded: Store) -> None:
         told = compile_search(whole, fresh.query).explain(fresh.query)
         assert "summaries of hours" in told
         assert run_search(whole, fresh.query).rows == [{"n": hours * 2}]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata"])
+def test_days_of_a_zone_are_made_of_hours_where_they_begin_with_one(embedded: Store, zone: str) -> None:
+    """Half an hour from UTC no bin does: points answer then. The clocks of New York change on 2026-11-01."""
+    change = 1_793_491_200 * SECOND  # 2026-11-01 00:00 UTC
+    fresh = Store(embedded.engine, embedded.layout, Clock(change + 6 * DAY))
+    of = [series("cpu", Kind.GAUGE, host=host) for host in ("a", "b")]
+    times = [change + n * 30 * MINUTE - late for n in range(-3 * 48, 3 * 48) for late in (0, 1)]
+    fresh.append(batch([(one, time, 0, float(time // MINUTE % 7)) for one in of for time in times]))
+    Summariser(fresh, ()).catch_up()
+    asked = Span(change - 2 * DAY + 90 * MINUTE, change + 2 * DAY + 90 * MINUTE)
+    for span in ("1d", "1w@w1", "1mon"):
+        text = f"| mstats {EVERY} WHERE index=* BY host span={span}"
+        told = compile_search(Request(text, NOW, asked, timezone=zone), fresh.query).explain(fresh.query)
+        assert ("summaries of hours" in told) == (zone != "Asia/Kolkata"), span
+        assert f" of {zone} over" in told or (zone == "UTC" and span == "1d")
+        assert_same(fresh, text, asked, zone)
+
+
+def test_a_point_just_before_midnight_is_of_the_day_before(embedded: Store) -> None:
+    midnight = 1_794_027_600 * SECOND  # 2026-11-07 in New York
+    fresh = Store(embedded.engine, embedded.layout, Clock(midnight + DAY))
+    of = series("cpu", Kind.GAUGE, host="a")
+    fresh.append(batch([(of, midnight + late, 0, 1.0) for late in (-2, -1, 0, 1)]))
+    request = Request(
+        "| mstats count(cpu) AS n WHERE index=* span=1d", NOW, Span(0, None), timezone="America/New_York"
+    )
+    before, after = (midnight - DAY) // SECOND, midnight // SECOND
+    assert run_search(request, fresh.query).rows == [{"_time": before, "n": 2}, {"_time": after, "n": 2}]
 
 
 def test_who_has_nothing_to_do_asks_nothing_until_there_is_something(

@@ -17,6 +17,7 @@ from kubestray.pipeline.churning import churning
 from kubestray.pipeline.percentiles import percentile_metrics
 from kubestray.store.expiry import expire, expire_profiles, expire_summaries
 from kubestray.store.point_tables import HOUR_NS
+from kubestray.store.points import LOOKBACK_NS
 from kubestray.store.store import Store
 from kubestray.store.summarise import Summariser
 
@@ -120,6 +121,7 @@ class Upkeep:
 
     def _expire(self) -> None:
         clock = self._store.clock()
-        expire(self._store, clock - self._config["retention_raw"])
+        # The oldest points of counters that are kept are increases over points before them.
+        expire(self._store, clock - self._config["retention_raw"] - LOOKBACK_NS)
         expire_summaries(self._store, clock - self._config["retention_summaries"])
         expire_profiles(self._store, clock - self._config["retention_raw"])

@@ -141,7 +141,8 @@ def from_kept(relation: Relation, context: Context, naming: Naming, query: Query
             context.outputs[place] = dataclasses.replace(output, relation=output.relation.with_node(written))
     left = {one.span for one in nodes(node) if isinstance(one, Measure)}
     for one in (one for one in taken if one.parts.measure.span not in left):
-        context.note_expired(one.parts.measure.span, one.sources, again=True)
+        measure = one.parts.measure
+        context.note_expired(measure.span, one.sources, counters=measure.counters, again=True)
     return relation.with_node(node)
 
 

@@ -20,10 +20,10 @@ from kubestray.search.plan import Measure
 from kubestray.search.sources import needs, sources
 from kubestray.search.trace import Trace
 from kubestray.store.answers import NONE_KEPT, Answers
-from kubestray.store.coverage import Coverage, expired_days, unanswered
+from kubestray.store.coverage import Coverage, cut_off, expired_days, unanswered
 from kubestray.store.engine import render
 from kubestray.store.point_tables import DAY_NS
-from kubestray.store.points import Span
+from kubestray.store.points import LOOKBACK_NS, Span
 from kubestray.store.trees import (
     Tree,
     all_of,
@@ -242,9 +242,24 @@ class StoreCatalog:
         at = int(np.searchsorted(known, np.uint64(span.earliest)))
         return at < len(known) and (span.latest is None or int(known[at]) < span.latest)
 
-    def expired(self, span: Span, sources: Coverage | None) -> list[int]:
-        """Return the days of a range (since the epoch) of which neither points nor summaries are left."""
-        return unanswered(sources, span, expired_days(self._query, self._answers))
+    def expired(self, span: Span, sources: Coverage | None, counters: Iterable[str] = ()) -> list[int]:
+        """Return the days of a range (since the epoch) of which neither points nor summaries are left.
+
+        Of ``counters``, metrics whose increases are computed from points, it is also the day before the first
+        points that are read, if they lack those before them.
+        """
+        days = expired_days(self._query, self._answers)
+        lacking = unanswered(sources, span, days)
+        if lacking or not (named_so := [text(metric) for metric in counters]):
+            return lacking
+        cut = cut_off(sources, span, days, LOOKBACK_NS)
+        if not cut:
+            return []
+        time, metric = column("time"), one_of(column("metric"), named_so)
+        wanted = all_of([metric, any_of([needing.holds_stored(time.copy()) for needing in cut.values()])])
+        day = call("intDiv", time, unsigned(DAY_NS))
+        there = self._query(select(named(day, "day")).distinct().from_("samples").where(wanted))
+        return sorted(cut.keys() & {one - 1 for one in there.column("day").to_pylist()})
 
     def attributes(self, metrics: Iterable[str], series: Tree | None, span: Span) -> list[str]:
         """Return the names of the attributes that series of these metrics have, sorted."""

@@ -124,7 +124,7 @@ class Plan:
             node = dataclasses.replace(node, sources=catalog.sources(node))
             if (catalog.narrows(node), catalog.renames(node)) != (leaf.node.narrow, leaf.node.renamed):
                 return None
-            if _way(node) != way or catalog.expired(span, node.sources):
+            if _way(node) != way or catalog.expired(span, node.sources, node.counters):
                 return None
             values += _times(node)
         return self.statement.at(values)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from kubestray.model.metric import Kind
-from kubestray.search.plan import Measure
+from kubestray.search.plan import Measure, per_seconds
 from kubestray.search.reductions.numeric import of_numbers_at, of_sketch_at
 from kubestray.search.spans import TimeSpan
 from kubestray.store.cells import variance as variance_of
@@ -50,6 +50,14 @@ class CalendarMeasure(Measure):
     """Aggregates by bins that are not all equally long: months, or days where the clocks change."""
 
     calendar: TimeSpan | None = None
+
+    @property
+    def per(self) -> str:
+        """Say how long a bin is, and by whose clocks."""
+        if self.calendar is None:
+            return per_seconds(self.bin_ns)
+        count, unit = (self.calendar.days, "d") if self.calendar.days else (self.calendar.months, "mon")
+        return f" per {count} {unit} of {self.calendar.zone}"
 
 
 _OF_SERIES = {

@@ -37,6 +37,8 @@ from kubestray.store.trees import (
     unsigned,
 )
 
+_MICRO_NS = 1_000
+
 
 def measure(node: Measure) -> exp.Query:
     """Aggregate by series and bin, join the few results to their attributes, then merge by attributes."""
@@ -152,8 +154,7 @@ def _of_groups(
     keys: list[Tree] = [column("metric"), column("group_id")]
     shown: list[Tree] = [column("metric"), named(column("group_id"), "series_id")]
     if node.bin:
-        start = call("multiply", call("toUInt64", column("hour")), unsigned(HOUR_NS))
-        shown.append(named(call("intDiv", start, unsigned(node.bin_ns)), "bin"))
+        shown.append(named(_bin_of_hour(node), "bin"))
         keys.append(column("bin"))
     return select(*shown, *states).from_(name).where(all_of(wanted)).group_by(*keys)
 
@@ -239,8 +240,22 @@ def _carries(attribute: Attribute) -> Tree:
 def _bin(node: Measure) -> Tree:
     """Return what bin a point is in: its number, or where it starts if bins differ in length."""
     if isinstance(node, CalendarMeasure) and node.calendar:
-        return node.calendar.start(call("toNullable", call("divide", column("time"), number(1e9))))
+        # Cut off, never rounded: what is a nanosecond before midnight is of the day before.
+        return node.calendar.start_of(_micros(call("intDiv", column("time"), unsigned(_MICRO_NS))))
     return call("intDiv", column("time"), unsigned(node.bin_ns))
+
+
+def _bin_of_hour(node: Measure) -> Tree:
+    """Return what bin an hour of summaries is in, as `_bin` does of a point."""
+    if isinstance(node, CalendarMeasure) and node.calendar:
+        start = call("multiply", call("toUInt64", column("hour")), unsigned(HOUR_NS // _MICRO_NS))
+        return node.calendar.start_of(_micros(start))
+    start = call("multiply", call("toUInt64", column("hour")), unsigned(HOUR_NS))
+    return call("intDiv", start, unsigned(node.bin_ns))
+
+
+def _micros(value: Tree) -> Tree:
+    return call("toNullable", call("toInt64", value))
 
 
 def _bin_start(node: Measure) -> Tree:

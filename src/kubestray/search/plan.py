@@ -107,15 +107,24 @@ class Measure(Node):
     """Whether a series may be of two of its metrics: the mapping may have points of one be another's."""
 
     @property
+    def counters(self) -> tuple[str, ...]:
+        """The metrics whose points may be counters': of each the point before is looked for."""
+        return self.metrics if Kind.CUMULATIVE in self.kinds else ()
+
+    @property
     def summarised(self) -> bool:
         """Whether summaries answer for a part of the range."""
         return self.sources is not None and bool(self.sources.summaries)
 
+    @property
+    def per(self) -> str:
+        """Say how long a bin is, as a part of a line that begins with a space; nothing without bins."""
+        return per_seconds(self.bin_ns)
+
     def describe(self) -> str:
         """Say in one line what the step does."""
         by = ", ".join(attribute.name for attribute in self.by)
-        bins = f" per {self.bin_ns / 1e9:g} s" if self.bin_ns else ""
-        what = f"measure {len(self.aggregates)} aggregates of {sorted(self.metrics)} by ({by}){bins}"
+        what = f"measure {len(self.aggregates)} aggregates of {sorted(self.metrics)} by ({by}){self.per}"
         return f"{what} over {_range(self.span)} from {_origins(self)}"
 
 
@@ -396,6 +405,11 @@ def with_inputs(node: Node, change: Callable[[Node], Node]) -> Node:
     if isinstance(node, Extend | Filter | Grouped | Limited):
         return dataclasses.replace(node, source=change(node.source))
     return node
+
+
+def per_seconds(bin_ns: int) -> str:
+    """Say how long bins are that are all so many nanoseconds long; nothing for 0."""
+    return f" per {bin_ns / 1e9:g} s" if bin_ns else ""
 
 
 def _origins(node: Measure) -> str:

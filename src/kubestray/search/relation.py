@@ -115,7 +115,7 @@ class Catalog(Protocol):
         """Tell whether a series of these metrics may have been first seen in the range."""
         ...
 
-    def expired(self, span: Span, sources: Coverage | None) -> list[int]:
+    def expired(self, span: Span, sources: Coverage | None, counters: Iterable[str] = ()) -> list[int]:
         """Return the days of a range (since the epoch) of which neither points nor summaries are left."""
         ...
 
@@ -323,11 +323,21 @@ class Context:
         assert self.plan_pipeline
         return self.plan_pipeline(pipeline, self, relation)
 
-    def note_expired(self, span: Span, sources: Coverage | None = None, *, again: bool = False) -> None:
-        """Tell the reader if the result lacks what has expired; ``again`` if it was found to lack less."""
+    def note_expired(
+        self,
+        span: Span,
+        sources: Coverage | None = None,
+        *,
+        counters: Iterable[str] = (),
+        again: bool = False,
+    ) -> None:
+        """Tell the reader if the result lacks what has expired; ``again`` if it was found to lack less.
+
+        ``counters`` are the metrics of which increases are computed.
+        """
         if again and span in self._lacking:
             self.annotations.remove(self._lacking.pop(span))
-        days = self.catalog.expired(span, sources)
+        days = self.catalog.expired(span, sources, counters)
         if days:
             self.trace.own = True
             first, last = (_date(day) for day in (days[0], days[-1]))

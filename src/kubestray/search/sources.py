@@ -8,6 +8,7 @@ and days that are up to date; the rest is read from the points, and both are mer
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import timedelta
 
 from sqlglot import exp
 
@@ -21,6 +22,8 @@ from kubestray.search.measures import (
 )
 from kubestray.search.metric_points import chosen_series
 from kubestray.search.plan import Measure
+from kubestray.search.times import SECOND_NS
+from kubestray.search.zones import EPOCH, UTC, whole_hours_ahead
 from kubestray.store.answers import NONE_KEPT, Answers
 from kubestray.store.coverage import DAY, Coverage, Query, coverage, expired_days
 from kubestray.store.places import ERROR_TOLD
@@ -43,6 +46,9 @@ from kubestray.store.trees import (
 
 FEW = 1_000_000
 """Points that are read rather than sketches of them, where they are there: percentiles are exact then."""
+
+_END = 4_102_444_800
+"""The year 2100, in seconds: from then on clocks are taken to be as they were before."""
 
 _MOST_NAMES = 5  # that a note tells
 
@@ -69,9 +75,22 @@ def servable(node: Measure) -> bool:
     """Tell whether summaries and sketches can hold what a step asks for."""
     functions = [function_of(one.function, summarised=True) for one in node.aggregates]
     states, of_series = split_states([state for one in functions for state in one.states])
-    calendar = isinstance(node, CalendarMeasure) and node.calendar is not None
-    whole_hours = node.bin is None or (not calendar and node.bin_ns % HOUR_NS == 0)
-    return whole_hours and not of_series and all(STATES[one].kept or one == SKETCH for one in states)
+    return _whole_hours(node) and not of_series and all(STATES[one].kept or one == SKETCH for one in states)
+
+
+def _whole_hours(node: Measure) -> bool:
+    """Tell whether no bin of a step begins within an hour (UTC)."""
+    calendar = node.calendar if isinstance(node, CalendarMeasure) else None
+    if node.bin is None or calendar is None:
+        return node.bin is None or node.bin_ns % HOUR_NS == 0
+    latest = node.span.latest
+    ends = [node.span.earliest // SECOND_NS, _END if latest is None else latest // SECOND_NS]
+    return calendar.calendar and whole_hours_ahead(calendar.zone, *(_year(end) for end in ends))
+
+
+def _year(seconds: int) -> int:
+    """Return the year (UTC) of a time, as far as the clock of a zone is known."""
+    return (EPOCH + timedelta(seconds=min(max(seconds, 0), _END))).year
 
 
 def _are_few(node: Measure, found: Coverage, query: Query, answers: Answers) -> bool:
@@ -91,6 +110,8 @@ def _are_few(node: Measure, found: Coverage, query: Query, answers: Answers) -> 
 
 def _longest(node: Measure) -> int:
     """Return how many hours a unit may have, so that none lies in two bins."""
+    if isinstance(node, CalendarMeasure) and node.calendar is not None:
+        return DAY if node.calendar.zone == UTC else 1
     return DAY if node.bin is None or node.bin_ns % (DAY * HOUR_NS) == 0 else 1
 
 

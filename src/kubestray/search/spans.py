@@ -69,6 +69,10 @@ class TimeSpan:
         """Return the start of the bin of a time in seconds; null for null."""
         return seconds_of(once(moment_of(value), self._start))
 
+    def start_of(self, moment: Tree) -> Tree:
+        """Return, in seconds, the start of the bin of a moment: whole microseconds, ``Nullable(Int64)``."""
+        return seconds_of(once(moment, self._start))
+
     def _start(self, moment: Tree) -> Tree:
         if not self.calendar:
             return _multiple(moment, _micros(self.seconds), _micros(self.align))

@@ -101,9 +101,9 @@ class AnyCatalog:
         del metrics, span
         return False
 
-    def expired(self, span: Span, sources: Coverage | None) -> list[int]:
+    def expired(self, span: Span, sources: Coverage | None, counters: Iterable[str] = ()) -> list[int]:
         """Return nothing: there is nothing that could expire."""
-        del span, sources
+        del span, sources, counters
         return []
 
 

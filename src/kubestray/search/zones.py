@@ -76,6 +76,20 @@ def from_wall(wall: datetime, zone: str) -> timedelta:
 
 
 @cache
+def whole_hours_ahead(zone: str, first: int, last: int) -> bool:
+    """Tell whether the clocks of a zone are whole hours from UTC in all days of some years and a day beside.
+
+    Clocks have never been changed for less than a day.
+    """
+    if zone == UTC:
+        return True
+    info = ZoneInfo(zone)
+    begin, end = datetime(first, 1, 1, tzinfo=_UTC), datetime(last + 1, 1, 1, tzinfo=_UTC)
+    days = ((begin + timedelta(days=day)).astimezone(info) for day in range(-1, (end - begin).days + 2))
+    return not any(offset % timedelta(hours=1) for day in days if (offset := day.utcoffset()) is not None)
+
+
+@cache
 def offset_names(zone: str) -> dict[int, str]:
     """Return what a zone calls its offsets (seconds from UTC): the latest name of each."""
     names: dict[int, str] = {}

@@ -162,6 +162,22 @@ def unanswered(coverage: Coverage | None, span: Span, expired: Collection[int]) 
     return lacking
 
 
+def cut_off(coverage: Coverage | None, span: Span, expired: Collection[int], behind: int) -> dict[int, Span]:
+    """Return the expired days in which points are looked for that lie up to ``behind`` nanoseconds before
+    those that are read, each with the range of the next day that needs them.
+    """
+    found = {}
+    for day in expired:
+        border = (day + 1) * DAY_NS
+        needing = Span(border, border + behind)
+        if day + 1 not in expired and any(
+            one.earliest < border + behind and (one.latest is None or one.latest > border)
+            for one in (coverage.points if coverage else (span,))
+        ):
+            found[day] = needing
+    return found
+
+
 def _since_expiry(stretches: Iterable[Stretch], expired: Collection[int]) -> Iterable[Span]:
     """Yield the ranges of summaries whose points were dropped: what is there came later, and counts."""
     for stretch in stretches:

@@ -190,7 +190,7 @@ def _node(
     measure = dataclasses.replace(measure, narrow=catalog.narrows(measure), renamed=catalog.renames(measure))
     context.trace.leaves.append(Leaf(selected.ranged, wanted, selected.series, known, measure))
     sources = catalog.sources(measure)
-    context.note_expired(measure.span, sources)
+    context.note_expired(measure.span, sources, counters=measure.counters)
     measure = dataclasses.replace(measure, sources=sources)
     if told := nearly(measure):
         context.note(told)
