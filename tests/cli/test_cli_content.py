@@ -213,3 +213,7 @@ def test_import_asks_what_and_where_to(folder):
     run("content", "import", "--to", folder).failed(2, "say what to take")
     run("content", "import", folder).failed(2, "--to DIR")
     run("content", "import", folder / "no", "--to", folder).failed(2, "no content folder or file")
+
+
+def test_show_tells_the_name_that_is_meant():
+    run("content", "show", "New container imag").failed(2, "did you mean New container image?")
