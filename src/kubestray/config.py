@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from kubestray.model.errors import UsageError
 from kubestray.search.times import parse_duration
@@ -43,6 +44,14 @@ class Address:
 
 
 def _text(value: str) -> str:
+    return value
+
+
+def _web_address(value: str) -> str:
+    """Read where a browser finds something, or nothing."""
+    parts = urlsplit(value)
+    if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise ValueError("expected http:// or https:// and a host, for example https://kubestray.example.com")
     return value
 
 
@@ -163,8 +172,8 @@ SETTINGS = (
     Setting("signalfx", "", _optional_address, "One more address for SignalFx, which otlp_http takes too."),
     Setting("splunk_hec", "", _optional_address, "One more address for metrics of Splunk's HTTP Event Collector, which otlp_http takes too."),
     Setting("http", "127.0.0.1:8470", _address, "Where the console and the API are, and /healthz and /readyz."),
-    Setting("console_url", "", _text, "The address by which people reach the console, for links and, if it is https, for cookies: http://HOST:PORT of its own if not set."),
-    Setting("oidc_issuer", "", _text, "The issuer of an OpenID Connect provider that people may log in with; its description is at ISSUER/.well-known/openid-configuration."),
+    Setting("console_url", "", _web_address, "The address by which people reach the console, for links and, if it is https, for cookies: http://HOST:PORT of its own if not set."),
+    Setting("oidc_issuer", "", _web_address, "The issuer of an OpenID Connect provider that people may log in with; its description is at ISSUER/.well-known/openid-configuration."),
     Setting("oidc_client_id", "kubestray", _text, "What the provider calls the console. Its redirect address there is CONSOLE_URL/login/oidc/back."),
     Setting("oidc_client_secret_file", "", _text, "A file that holds the client secret, if the provider gave one."),
     Setting("oidc_claim", "groups", _text, "The claim that says which groups somebody belongs to."),
@@ -179,7 +188,7 @@ SETTINGS = (
     Setting("kafka_cluster", "", _text, "The k8s.cluster.name of what comes through Kafka without one."),
     Setting("kafka_properties", "", _text, "A file of further properties of librdkafka, NAME=VALUE a line: security.protocol, sasl.mechanism and so on."),
     Setting("observability_realm", "", _text, "The realm of Splunk Observability Cloud to pull metrics from, for example us1."),
-    Setting("observability_url", "", _text, "The address of its stream API, where it is not https://stream.REALM.signalfx.com."),
+    Setting("observability_url", "", _web_address, "The address of its stream API, where it is not https://stream.REALM.signalfx.com."),
     Setting("observability_token_file", "", _text, "A file with an access token of the organisation; it is read again whenever a stream begins."),
     Setting("observability_inputs", "", _list, "Which inputs to pull, separated by commas: sim_process_metrics, sim_npm_metrics, sim_pod_metrics, sim_container_metrics; all without one."),
     Setting("observability_resolution", "10s", _duration, "The resolution to ask for; the organisation may have a coarser one."),

@@ -40,10 +40,11 @@ def test_attributes_are_found_under_the_names_that_a_search_gives_them(running):
 
 
 def test_several_values_and_the_pace_of_a_counter(running):
+    """It is added up as the search does: user and system are the cores that the finding tells."""
     row = {"path": ["/tmp/a", "/tmp/b"], "process": "unknown"}
     text = told(running, ("Steady computing by a new program", "workload:prod/shop/cart", row))[0][1]
     assert text == (
-        "| mstats rate_avg(process.cpu.time) AS value where index=* "
+        "| mstats rate_sum(process.cpu.time) AS value where index=* "
         'process.executable.path IN ("/tmp/a", "/tmp/b") span=5m'
     )
 

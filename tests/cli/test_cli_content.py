@@ -213,3 +213,18 @@ def test_import_asks_what_and_where_to(folder):
     run("content", "import", "--to", folder).failed(2, "say what to take")
     run("content", "import", folder).failed(2, "--to DIR")
     run("content", "import", folder / "no", "--to", folder).failed(2, "no content folder or file")
+
+
+def test_show_tells_the_name_that_is_meant():
+    run("content", "show", "New container imag").failed(2, "did you mean New container image?")
+
+
+def test_the_example_of_the_page_about_tests_passes(tmp_path):
+    root = Path(__file__).parents[2]
+    (own,) = (root / "content/detections").rglob("data_to_a_new_destination.yml")
+    page = (root / "docs/content-tests.md").read_text()
+    example = page.partition("```yaml\n")[2].partition("  - name: a day on which")[0]
+    file = tmp_path / "example.yml"
+    file.write_text(own.read_text().partition("\ntests:\n")[0] + "\n" + example)
+    told = run("content", "test", file)
+    assert (told.code, told.out) == (0, "ok   Data to a new destination: a place that it never sent to\n")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from product import COMMAND, TRACEBACK, environment, run, wait_until
+
+from kubestray import cli
+from kubestray.config import SETTINGS
 
 COMMANDS = ("demo", "serve", "ingest", "search", "detect", "content", "simulate")
 COUNT = "| mstats count(load) AS n where index=* by pod"
@@ -28,6 +33,27 @@ def test_help(words):
     assert (asked.code, asked.err) == (0, "")
     assert asked.out.startswith("usage: kubestray " + " ".join(words))
     assert "--config" in asked.out or not words or words == ["content"]
+
+
+def flags_of(command: str) -> set[str]:
+    parser = argparse.ArgumentParser()
+    import_module(f"kubestray.cli.{command.replace('-', '_')}").arguments(parser)
+    waiting, flags = [parser], set()
+    while waiting:
+        for action in waiting.pop()._actions:
+            flags.update(action.option_strings)
+            waiting += action.choices.values() if isinstance(action, argparse._SubParsersAction) else ()
+    return flags
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_takes_a_store(command):
+    assert "--store" in flags_of(command)
+
+
+def test_serve_takes_every_flag_of_the_settings():
+    """docs/settings.md lists them."""
+    assert {setting.flag for setting in SETTINGS} <= flags_of("serve")
 
 
 def test_help_names_every_command():
@@ -93,6 +119,7 @@ WRONG_USAGE = {
     "nothing to ingest": ["ingest"],
     "a detection": ["detect", "No such detection"],
     "a detection to show": ["content", "show", "No such detection"],
+    "nothing to show": ["content", "show"],
     "a content action": ["content", "chekc"],
     "a content folder": ["content", "check", "/nowhere"],
     "a content folder in force": ["search", "--content", "/nowhere", COUNT],

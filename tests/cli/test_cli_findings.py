@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from kubestray.cli import findings
 from serve.product import run
 
 START = 1_795_000_200  # seconds, at the begin of ten minutes
@@ -86,7 +89,7 @@ def test_what_is_decided_without_a_reason_or_a_finding_is_refused(setting):
         (("show", "nothing"), "there is no finding"),
         (("suppress", "--entity", "workload:*"), "reason"),
         (("suppress", "--reason", "x"), "scope"),
-        (("suppress", "--entity", "*", "--reason", "x", "--expires", "-1d"), "expire"),
+        (("suppress", "--entity", "*", "--reason", "x", "--expires", "-1d"), "has to expire after"),
         (("withdraw", "nothing"), "there is no suppression"),
     ):
         told = run("findings", *arguments, *where)
@@ -96,3 +99,18 @@ def test_what_is_decided_without_a_reason_or_a_finding_is_refused(setting):
     (known,) = json.loads(run("findings", "suppressions", *where).out)
     assert known["id"] == json.loads(made.out)["id"]
     assert known["reason"] == "a test"
+    shown = run("findings", "suppress", "--entity", "pod:*", "--preview", "-30d", "--format", "json", *where)
+    assert shown.json == []
+
+
+def test_a_user_without_a_name_decides_by_number(monkeypatch):
+    """Containers run as users that no file of theirs knows."""
+
+    def unknown() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", unknown)
+    parser = argparse.ArgumentParser()
+    findings.arguments(parser)
+    assert parser.parse_args(["resolve", "ID"]).actor == f"uid {os.getuid()}"
+    assert parser.parse_args(["resolve", "ID", "--actor", "ann"]).actor == "ann"

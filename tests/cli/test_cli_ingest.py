@@ -256,3 +256,11 @@ def test_more_days_than_one_insert_may_touch(store):
     sent = request(gauge("a", *(point(n, 10**18 + n * day) for n in range(400))))
     assert run("ingest", "--store", store, "-", stdin=line(sent)).json["data_points"] == 400
     assert search(store, "| mstats count(a) AS n where index=*") == [{"n": 400}]
+
+
+def test_a_folder_without_files_is_told(store, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    told = run("ingest", "--store", store, empty)
+    assert told.json["files"] == 0
+    assert f"there are no files in {empty}" in told.err

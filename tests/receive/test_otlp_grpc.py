@@ -252,7 +252,7 @@ def test_other_services_are_not_served(receivers):
 
 def test_an_address_in_use_is_an_error(receivers):
     second = OtlpGrpcReceiver(f"127.0.0.1:{receivers.grpc_port}", receivers.intake)
-    with pytest.raises(KubestrayError, match="cannot listen on"):
+    with pytest.raises(KubestrayError, match="for OTLP gRPC; stop what listens there, or"):
         second.start()
     second.stop()
 

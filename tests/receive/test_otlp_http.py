@@ -438,7 +438,7 @@ def test_the_server_does_not_name_itself(receivers):
 
 def test_an_address_in_use_is_an_error(receivers):
     second = HttpReceiver(f"127.0.0.1:{receivers.http_port}", Starlette())
-    with pytest.raises(KubestrayError, match="cannot listen on"):
+    with pytest.raises(KubestrayError, match="for HTTP: Address already in use; stop what listens there, or"):
         second.start()
     second.stop()
 

@@ -92,6 +92,9 @@ def test_a_file_that_is_not_there(store, tmp_path):
         ({"max_request": "big"}, ("KUBESTRAY_MAX_REQUEST", "64MiB")),
         ({"max_queue": "many"}, ("KUBESTRAY_MAX_QUEUE", "many")),
         ({"log_level": "loud"}, ("KUBESTRAY_LOG_LEVEL", "loud")),
+        ({"console_url": "ftp://x"}, ("KUBESTRAY_CONSOLE_URL", "https://")),
+        ({"oidc_issuer": "login.example.com"}, ("KUBESTRAY_OIDC_ISSUER", "https://")),
+        ({"accelerated_searches": "New container imag"}, ("accelerated_searches", "New container image?")),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -141,6 +142,15 @@ def test_a_store_with_an_odd_name(serve, tmp_path, name):
     assert server.terminate() == 0
     assert values(odd, "kept") == [3]
     assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
+def test_a_copy_of_a_store(filled, tmp_path):
+    """docs/operating.md: it answers the same elsewhere, if links were kept."""
+    shutil.copytree(filled, tmp_path / "right", symlinks=True)
+    shutil.copytree(filled, tmp_path / "wrong")
+    filled.rename(tmp_path / "moved")
+    assert search(tmp_path / "right", COUNT) == search(tmp_path / "moved", COUNT) != []
+    run("search", "--store", tmp_path / "wrong", COUNT).failed(1, str(tmp_path / "wrong"), "cp -a")
 
 
 def test_a_question_mark_in_a_path_is_refused(tmp_path):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pwd
+
 import pyarrow as pa
 import pytest
 from sqlglot import exp
 
 from helpers import NOW, batch, series
-from kubestray.model.errors import StoreError
+from kubestray.model.errors import StoreError, UsageError
 from kubestray.store.engine import UNLIMITED, Limits
+from kubestray.store.open import embedded_directory
 from kubestray.store.store import Store
 
 
@@ -65,3 +68,15 @@ def test_the_catalog_is_written_before_the_points() -> None:
     engine = Failing()
     Store(engine, clock=lambda: NOW).append(batch([(series("m"), NOW, 0, 1.0)]))
     assert engine.inserted == [("series_local", 1), ("samples_local", 1)]
+
+
+def test_a_user_without_a_home_is_told_to_name_a_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers run as users that no file of theirs knows."""
+
+    def unknown(_uid: int) -> None:
+        raise KeyError("uid not found")
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises(UsageError, match="no home directory; give --store"):
+        embedded_directory("chdb://~/.local/share/kubestray")

@@ -131,6 +131,24 @@ def test_a_page_fits_and_serves_everybody(page, name):
     assert [(one["id"], [node["html"][:200] for node in one["nodes"][:3]]) for one in serious] == []
 
 
+OVERLAPPING = """name => {
+  const parts = [...document.querySelectorAll(name)].map(one => one.getBoundingClientRect());
+  return parts.some((a, i) => parts.slice(i + 1).some(b =>
+    a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1));
+}"""
+CUT_OFF = """() => [...document.querySelectorAll('.drawing svg .role-legend text')].filter(text =>
+  text.getBoundingClientRect().right > text.closest('svg').getBoundingClientRect().right + 1)
+  .map(text => text.textContent)"""
+
+
+def test_nothing_overlaps_or_is_cut_off(page):
+    content(page, "map")
+    page.evaluate("document.querySelector('#until time').textContent = 'Nov 29, 2026, 06:22:06 AM'")  # en-US
+    assert not page.evaluate(OVERLAPPING, ".filters > button, .filters > output > time")
+    content(page, "finding")
+    assert page.evaluate(CUT_OFF) == []
+
+
 def test_the_queue_by_keyboard(page):
     page.goto("/findings?state=all")
     page.locator("tbody tr").first.wait_for()

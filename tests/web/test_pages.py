@@ -281,6 +281,16 @@ def test_an_error_in_a_search_is_marked_in_its_line(browser):
     assert "Did you mean eval?" in answer.text
 
 
+def test_what_is_left_out_of_a_search_is_told(browser):
+    series = "| makeresults count=6000 | streamstats count AS n | eval _time=_time+n | table _time n"
+    page = browser.get("/search?" + urlencode({"text": series})).text
+    assert "5,000 rows and more in" in page
+    assert "; the first 500 are shown, the chart has the first 5,000</p>" in page
+    again = browser.get("/search?" + urlencode({"text": "| makeresults"})).text
+    assert '<p class="muted">1 row in' in again
+    assert ", 1 row in" in browser.get("/search").text
+
+
 def test_a_link_cannot_make_somebody_write(browser):
     path = "/search?" + urlencode({"text": "| makeresults | eval a=1 | outputlookup by_link"})
     read = "/search?" + urlencode({"text": "| inputlookup by_link"})

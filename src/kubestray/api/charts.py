@@ -81,7 +81,7 @@ def _lines(numbers: Sequence[str], split: str | None, rows: Sequence[Row]) -> Sp
     if len(values) > _MOST_POINTS:
         return None
     more = f"The highest {_MOST_LINES} of {len(names)} series" if len(names) > _MOST_LINES else ""
-    legend = {"orient": "bottom", "columns": 3, "labelLimit": 260, "title": None}
+    legend = _legend(3, 260)
     title = numbers[0] if not many else None
     return {
         **frame(values),
@@ -105,6 +105,13 @@ def _lines(numbers: Sequence[str], split: str | None, rows: Sequence[Row]) -> Sp
             **_dashed(drawn, legend),
         },
     }
+
+
+def _legend(columns: int, longest: int) -> Spec:
+    """Return a legend below, of so many columns of labels up to ``longest`` pixels if there is room."""
+    fitting = f"max(1, min({columns}, floor(width / {longest * 3 // 4})))"
+    room = f"min({longest}, width - 24)"  # beside the symbol
+    return {"orient": "bottom", "columns": {"expr": fitting}, "labelLimit": {"expr": room}, "title": None}
 
 
 def _highest(names: list[str], values: Sequence[Row]) -> list[str]:
@@ -165,7 +172,7 @@ def risk_chart(bins: Sequence[Row], span: Span, *, height: int = 150) -> Spec:
     ends = [span.earliest // 10**6 or bins[0]["time"], (span.latest or 0) // 10**6 or bins[-1]["end"]]
     # Bars of no height at both ends stretch the axis over the whole range.
     edges = [{"time": end, "end": end, "detection": bins[0]["detection"], "score": 0} for end in ends]
-    legend = {"orient": "bottom", "columns": 2, "labelLimit": 320, "title": None}
+    legend = _legend(2, 320)
     names = sorted({one["detection"] for one in bins})
     return {
         **frame([*bins, *edges], height=height),

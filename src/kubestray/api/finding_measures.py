@@ -7,7 +7,7 @@ that the search gave them. What tells only the cluster or the namespace chooses 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +24,11 @@ from kubestray.model.metric import Kind
 from kubestray.model.workload import workload_of_pod
 from kubestray.pipeline.needing import Need
 from kubestray.pipeline.running import Running
+from kubestray.search.commands.mstats import MStats
 from kubestray.search.commands.rename import Rename
 from kubestray.search.parser import parse
 from kubestray.search.source import expand
+from kubestray.search.syntax import Command
 from kubestray.store.trees import column, select, text
 
 _OWNER = "k8s.workload.name"
@@ -48,6 +50,8 @@ class Measured:
     conditions: tuple[Condition, ...]
     counter: bool = False
     """Whether it only rises: then its pace is shown, which does not depend on how often it is measured."""
+    together: bool = False
+    """Whether the search adds up the paces of a counter's series (user and system, say)."""
 
     @property
     def title(self) -> str:
@@ -58,7 +62,7 @@ class Measured:
         """Return the search for it, also split by an attribute; all is quoted as SPL wants it."""
         where = " ".join(_written(*one) for one in self.conditions)
         split = f"BY {by} " if by else ""
-        statistic = "rate_avg" if self.counter else "avg"
+        statistic = "avg" if not self.counter else "rate_sum" if self.together else "rate_avg"
         return f"| mstats {statistic}({self.metric}) AS value where index=* {where} {split}span={minutes}m"
 
     @property
@@ -81,8 +85,10 @@ def measures(running: Running, document: Document) -> Iterator[tuple[Measured, D
     for evidence in sorted(document.get("evidence", ()), key=lambda one: -scores.get(one["detection"], 0.0)):
         search = running.content.detections.get(evidence["detection"])
         if search is not None:
+            added_up = _added_up(running, search)
             for one in _of_evidence(running, search, evidence):
-                yield dataclasses.replace(one, counter=_counts(running, one.metric)), evidence
+                counter = _counts(running, one.metric)
+                yield dataclasses.replace(one, counter=counter, together=one.metric in added_up), evidence
 
 
 def _counts(running: Running, metric: str) -> bool:
@@ -97,14 +103,28 @@ def _of_evidence(running: Running, search: Search, evidence: Document) -> list[M
     return list(dict.fromkeys(found))
 
 
+def _commands(running: Running, search: Search) -> Sequence[Command]:
+    try:
+        return parse(expand(search.search, macros_of(running.content), dollars=True)).commands
+    except SearchError:
+        return ()
+
+
+def _added_up(running: Running, search: Search) -> set[str]:
+    """Return the metrics of which a search takes the sum of paces."""
+    measured = [
+        one
+        for command in _commands(running, search)
+        if isinstance(command, MStats)
+        for one in command.aggregates
+    ]
+    return {str(one.argument) for one in measured if one.function == "rate_sum"}
+
+
 def _names(running: Running, search: Search) -> dict[str, str]:
     """Return what a search renames: the last name of a field by its first one."""
-    try:
-        commands = parse(expand(search.search, macros_of(running.content), dollars=True)).commands
-    except SearchError:
-        return {}
     found: dict[str, str] = {}
-    for command in commands:
+    for command in _commands(running, search):
         for pair in command.pairs if isinstance(command, Rename) else ():
             first = next((old for old, new in found.items() if new == pair.old), pair.old)
             found[first] = pair.new

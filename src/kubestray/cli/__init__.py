@@ -34,7 +34,7 @@ COMMANDS = {
 }
 
 # Values of these may start with a minus (-30d), which argparse would take for a flag.
-_TIME_FLAGS = ("--earliest", "--latest", "--now", "--from", "--to")
+_TIME_FLAGS = ("--earliest", "--latest", "--now", "--from", "--to", "--preview", "--expires")
 
 _COMPARES = frozenset({"evaluate"})
 """Commands that run detectors of other libraries, some of which are made with pandas."""

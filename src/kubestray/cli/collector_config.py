@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from kubestray.cli import options
 from kubestray.collectors.values import CHARTS, PROTOCOLS, Wanted, values
 
 
@@ -37,6 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default=usual.variable,
         help=f"the environment variable that holds the token, which is never printed [{usual.variable}]",
     )
+    options.store_alone(parser)
 
 
 def run(parsed: argparse.Namespace) -> int:

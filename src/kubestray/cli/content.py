@@ -168,13 +168,18 @@ def _test(parsed: argparse.Namespace) -> int:
 
 def _show(parsed: argparse.Namespace) -> int:
     from kubestray.pipeline import setting_up
+    from kubestray.search.nearest import nearest
 
+    if not parsed.paths:
+        raise UsageError("content show: say which: a name that kubestray content list shows")
     content = setting_up.content_of(options.configure(parsed))
     for name in parsed.paths:
         found = content.detections.get(name) or content.baselines.get(name)
         if found is None:
+            hint = nearest(name, (*content.detections, *content.baselines))
             raise UsageError(
-                f"there is no detection or baseline named {name!r}; kubestray content list shows all"
+                f"there is no detection or baseline named {name!r}; "
+                f"{hint or 'kubestray content list shows all'}"
             )
         sys.stdout.write(Path(found.path).read_text(encoding="utf-8"))
     return 0

@@ -47,5 +47,9 @@ def run(parsed: argparse.Namespace) -> int:
             f"note: {taken.expired} data points are of days whose points have expired here (retention_raw); "
             "they count beside the summaries of those days, so what had been received before counts twice"
         )
+    if not taken.files:
+        output.note(
+            f"note: there are no files in {', '.join(parsed.paths)}; name those that a collector wrote"
+        )
     print(json.dumps(taken.as_json()))
     return 1 if taken.problems else 0

@@ -40,6 +40,11 @@ def settings(parser: argparse.ArgumentParser, *names: str) -> None:
         )
 
 
+def store_alone(parser: argparse.ArgumentParser) -> None:
+    """Add ``--store``, which every command takes, to one that opens none."""
+    parser.add_argument("--store", metavar="VALUE", help="taken as by every command; this one opens no store")
+
+
 class _Secret(argparse.Action):
     """Refuses a secret on the command line."""
 

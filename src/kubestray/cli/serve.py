@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from kubestray.pipeline.server import Server
 
 _FLAGS = (
-    "content metric_index timezone search_timeout search_memory search_rows otlp_grpc otlp_http remote_write "
-    "signalfx splunk_hec http console_url session_key_file oidc_issuer oidc_client_id "
-    "oidc_client_secret_file oidc_claim oidc_roles "
+    "content metric_index collector_settings timezone search_timeout search_memory search_rows "
+    "otlp_grpc otlp_http remote_write signalfx splunk_hec http console_url session_key_file "
+    "oidc_issuer oidc_client_id oidc_client_secret_file oidc_claim oidc_roles "
     "receiver_token receiver_token_file receiver_sources new_series max_attributes mapping "
     "tls_certificate tls_key tls_client_ca "
     "kafka_brokers kafka_topics kafka_group kafka_encoding kafka_cluster kafka_properties "

@@ -8,10 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from kubestray.cli import options
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("path", metavar="FINDING.json", help="a finding's document; '-' is stdin")
+    options.store_alone(parser)
 
 
 def run(parsed: argparse.Namespace) -> int:

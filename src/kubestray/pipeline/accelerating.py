@@ -17,10 +17,11 @@ from sqlglot import exp
 from kubestray.config import Config
 from kubestray.detect.runner import Times, request_of, window_of
 from kubestray.model.content import Content, Search
-from kubestray.model.errors import KubestrayError, LimitExceeded, StoreError
+from kubestray.model.errors import KubestrayError, LimitExceeded, StoreError, UsageError
 from kubestray.pipeline.setting_up import events_of, lookups_of, searching
 from kubestray.search.acceleration import Acceleration
 from kubestray.search.compile import compile_states
+from kubestray.search.nearest import nearest
 from kubestray.search.run import Request, acceleratable
 from kubestray.store.accelerations import Units, columns, merge_day, note, up_to_date
 from kubestray.store.coverage import DAY, HOUR, expired_days
@@ -64,6 +65,17 @@ class Due:
     hours: tuple[int, ...]
     again: bool = False
     """Whether it was merged before."""
+
+
+def check_accelerated(config: Config, content: Content) -> None:
+    """Raise `UsageError` if the setting names a search that there is not."""
+    known = (*content.detections, *content.baselines)
+    for name in config["accelerated_searches"] or ():
+        if name not in known:
+            raise UsageError(
+                f"accelerated_searches: there is no detection or baseline {name!r}; "
+                f"{nearest(name, known) or 'kubestray content list shows all'}"
+            )
 
 
 class Accelerator:

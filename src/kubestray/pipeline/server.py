@@ -23,7 +23,7 @@ from kubestray.config import SECOND_NS, Address, Config
 from kubestray.model.metric import Batch
 from kubestray.naming.mapping import read_mapping
 from kubestray.notify.notifier import Notifier
-from kubestray.pipeline.accelerating import Accelerator
+from kubestray.pipeline.accelerating import Accelerator, check_accelerated
 from kubestray.pipeline.churning import churning
 from kubestray.pipeline.detecting import Detector
 from kubestray.pipeline.notifying import configured, notifier
@@ -94,6 +94,7 @@ class Server:
         self._kafka = kafka_of(config)
         self._signalflow = signalflow_of(config)
         self._content = content_of(config)
+        check_accelerated(config, self._content)
         self._told = configured(config)
         self._ready = threading.Event()
         self._going_on: Callable[[], bool] = lambda: True

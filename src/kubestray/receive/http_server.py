@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import resource
 import socket
@@ -187,7 +188,11 @@ class HttpReceiver:
         try:
             return socket.create_server((host, int(port)), family=family, backlog=512)
         except (OSError, ValueError) as error:
-            raise KubestrayError(f"cannot listen on {self._address} for HTTP: {error}") from error
+            told = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+            raise KubestrayError(
+                f"cannot listen on {self._address} for HTTP: {told}; "
+                "stop what listens there, or choose another address (--otlp-http, --http …)"
+            ) from error
 
     def _wait_until_started(self) -> None:
         deadline = time.monotonic() + _START_SECONDS

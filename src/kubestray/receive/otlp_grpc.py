@@ -87,7 +87,10 @@ class OtlpGrpcReceiver:
             else:
                 port = int(self._server.add_secure_port(self._address, self._tls.for_grpc()))
         except RuntimeError as error:
-            raise KubestrayError(f"cannot listen on {self._address} for OTLP gRPC: {error}") from error
+            raise KubestrayError(
+                f"cannot listen on {self._address} for OTLP gRPC; "
+                "stop what listens there, or give --otlp-grpc an address of this machine that is free"
+            ) from error
         self._server.start()
         return port
 

@@ -44,6 +44,16 @@ def release(directory: Path) -> None:
             file.close()
 
 
+def check_links(directory: Path, database: str) -> None:
+    """Raise `StoreError` if a directory that the engine refused is a copy without its symbolic links."""
+    place = directory / "metadata" / database
+    if place.is_dir() and not place.is_symlink():
+        raise StoreError(
+            f"the store {directory} is a copy in which folders stand where symbolic links were ({place}); "
+            "copy the store again with what keeps links: cp -a, tar or rsync -a"
+        )
+
+
 def holder(directory: Path) -> str:
     """Return the id of the process that has a directory, as it wrote it down."""
     try:

@@ -245,6 +245,7 @@ class EmbeddedEngine:
         try:
             connection: Any = chdb.connect(self._dsn)  # type: ignore[no-untyped-call]
         except RuntimeError as error:
+            directory_lock.check_links(self._directory, self._database)
             raise failure(str(error), self.url) from error
         self._open.append(connection)
         return connection

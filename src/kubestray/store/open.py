@@ -72,7 +72,12 @@ def embedded_directory(url: str) -> Path:
         )
     if not url:
         raise UsageError("--store chdb:// needs a directory, for example chdb:///var/lib/kubestray")
-    return Path(url).expanduser().resolve()
+    try:
+        return Path(url).expanduser().resolve()
+    except RuntimeError as error:  # no HOME, and a user that this machine does not know
+        raise UsageError(
+            f"--store {url}: this user has no home directory; give --store or KUBESTRAY_STORE a directory"
+        ) from error
 
 
 def _attempts() -> Iterator[None]:
