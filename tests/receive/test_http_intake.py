@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 import socket
 import threading
 
@@ -13,6 +15,8 @@ from test_otlp_http import GOOD as OTLP
 from test_remote_write import GOOD as REMOTE_WRITE
 from test_remote_write import snappy
 from test_signalfx import GOOD as SIGNALFX
+
+from kubestray.receive.http_intake import Workers
 
 PROTOBUF = "application/x-protobuf"
 GOOD = {
@@ -115,3 +119,30 @@ def test_all_protocols_together_are_stored(receivers):
         thread.join(20)
     assert receivers.store.values == [1.0] * 40
     assert receivers.intake.tally.seen.data_points == 40
+
+
+@pytest.mark.parametrize(("large", "encoding"), [(5 << 20, ""), (5 << 17, "gzip")])
+def test_large_bodies_that_are_decoded_keep_no_small_one_waiting(large, encoding):
+    """However many there are, and however long they take; they wait for each other."""
+    go_on, deciding, at_once = threading.Event(), threading.Lock(), [0, 0]
+
+    def take(body: bytes, _encoding: str) -> tuple[int, None]:
+        if len(body) < large:
+            return len(body), None
+        with deciding:
+            at_once[0] += 1
+            at_once[1] = max(at_once)
+        assert go_on.wait(20)
+        with deciding:
+            at_once[0] -= 1
+        return len(body), None
+
+    async def together() -> list[int]:
+        workers = Workers()
+        slow = [asyncio.create_task(workers.taken(take, b"x" * large, encoding)) for _ in range(9)]
+        quick = [(await asyncio.wait_for(workers.taken(take, b"x", encoding), 20))[0] for _ in range(9)]
+        go_on.set()
+        return quick + [(await one)[0] for one in slow]
+
+    assert asyncio.run(together()) == [1] * 9 + [large] * 9
+    assert at_once[1] <= max(2, os.cpu_count() or 1)

@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import TypeVar
 
 from starlette.exceptions import HTTPException
@@ -131,8 +132,11 @@ class Workers:
         """Return what a body held, and when its points are stored; raise HTTPException if it is refused."""
         large = len(body) * (_COMPRESSED if encoding not in ("", "identity") else 1) > _LARGE
         threads = self._large if large else self._small
+        context = copy_context()  # which says whose request it is
         with _refusing():
-            return await asyncio.get_running_loop().run_in_executor(threads, take, body, encoding)
+            return await asyncio.get_running_loop().run_in_executor(
+                threads, lambda: context.run(take, body, encoding)
+            )
 
 
 @contextmanager
