@@ -29,7 +29,7 @@ from kubestray.store.measuring import runs
 from kubestray.store.point_tables import DAY_NS, HOUR_NS
 from kubestray.store.points import Span
 from kubestray.store.store import Store
-from kubestray.store.summarise import summarised_hours
+from kubestray.store.summaries import summarised_hours
 from kubestray.store.trees import (
     all_of,
     call,

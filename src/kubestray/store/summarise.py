@@ -13,41 +13,33 @@ from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import pyarrow as pa
 from sqlglot import exp
 
-from kubestray.model.metric import Kind
 from kubestray.store.coverage import DAY, HOUR, expired_days
-from kubestray.store.groups import described, members
+from kubestray.store.groups import described
 from kubestray.store.lateness import SETTLED_NS
-from kubestray.store.measuring import Names, kinds_seen, points_of, runs, told
+from kubestray.store.measuring import Names, kinds_seen, runs, told
 from kubestray.store.point_tables import HOUR_NS
 from kubestray.store.points import Span
 from kubestray.store.sketching import Sketcher
-from kubestray.store.states import STATES, to_keep
 from kubestray.store.store import Store
-from kubestray.store.trees import (
-    Tree,
-    all_of,
-    call,
-    column,
-    named,
-    number,
-    one_of,
-    over,
-    select,
-    table,
-    text,
-    unsigned,
+from kubestray.store.summaries import (
+    columns,
+    complete_days,
+    hours_of_all,
+    is_length,
+    merged_day,
+    noted,
+    of_all,
+    stale,
+    states,
+    touched_since,
 )
+from kubestray.store.trees import all_of, call, column, named, number, one_of, select, table, text, unsigned
 
 logger = logging.getLogger(__name__)
-
-KEPT = [name for name, state in STATES.items() if state.kept]
-ALL = ""
-"""What stands for all metrics, in the table ``summarised``."""
 
 _TABLES = ("summarised", "touched", "expired")
 """What has to change for something to become due, if no hour has ended."""
@@ -89,7 +81,7 @@ class Summariser:
         """Return what is due, the newest day first."""
         busy = self._store.writing.hours()
         settled, expired = self._settled(), expired_days(self._query)
-        done = {row["hour"]: tuple(row["without"]) for row in self._query(_summarised_hours()).to_pylist()}
+        done = {row["hour"]: tuple(row["without"]) for row in self._query(hours_of_all()).to_pylist()}
         whole = self._unsummarised(done, settled) - busy
         again: dict[int, set[str]] = defaultdict(set)
         for hour, metric in self._touched():
@@ -169,7 +161,7 @@ class Summariser:
     def _hours_with_points(self, settled: int) -> set[int]:
         """Return the settled hours with points after the last day that is summarised."""
         last = select(named(call("max", column("hour")), "last"), named(call("count"), "days"))
-        found = self._query(last.from_("summarised").where(_of_all(DAY))).to_pylist()[0]
+        found = self._query(last.from_("summarised").where(of_all(DAY))).to_pylist()[0]
         start = (found["last"] + DAY) * HOUR_NS if found["days"] else 0
         hour = call("intDiv", column("time"), unsigned(HOUR_NS))
         hours = select(named(hour, "hour")).distinct().from_("samples")
@@ -181,36 +173,7 @@ class Summariser:
 
     def _touched(self) -> list[tuple[int, str]]:
         """Return the hours and metrics to which points came since their summary began."""
-        began, none = column("began"), call("toUInt64", number(0))
-        shown = (column("hour"), column("metric"))
-        marks = select(*shown, column("written"), named(none, "began")).from_("touched")
-        done = select(*shown, named(none.copy(), "written"), began).from_("summarised")
-        done = done.where(_is_length(HOUR))
-        noted = table(exp.union(marks, done, distinct=False), "noted")
-        by_metric = (
-            select(
-                *shown,
-                named(call("max", column("written")), "late"),
-                named(call("max", column("began")), "own"),
-            )
-            .from_(noted)
-            .group_by(*shown)
-        )
-        for_all = over(
-            call("maxIf", column("own"), call("equals", column("metric"), text(ALL))),
-            partition=[column("hour")],
-        )
-        both = select(*shown, column("late"), column("own"), named(for_all, "base")).from_(
-            table(by_metric, "by_metric")
-        )
-        since = call("greatest", column("own"), column("base"))
-        due = all_of(
-            [
-                call("greater", column("late"), number(0)),
-                call("greaterOrEquals", column("late"), since),
-            ]
-        )
-        found = self._query(select(*shown).from_(table(both, "both")).where(due))
+        found = self._query(touched_since())
         return list(zip(found.column("hour").to_pylist(), found.column("metric").to_pylist(), strict=True))
 
     # --- hours ------------------------------------------------------------------------------------------
@@ -223,13 +186,13 @@ class Summariser:
             kinds = kinds_seen(self._query, Span(first * HOUR_NS, end * HOUR_NS), due.metrics)
             if kinds:
                 self._groups(kinds, due.without)
-                self._store.fill("summaries", _columns(), _states(kinds, first, end, due.without, began))
+                self._store.fill("summaries", columns(), states(kinds, first, end, due.without, began))
         self._sketcher.draw(due.hours, due.metrics, due.without, began)
-        self._note(HOUR, due.hours, due.metrics, due.without, began)
+        self._store.record("summarised", noted(HOUR, due.hours, due.metrics, due.without, began))
 
     def _clear(self, hours: Sequence[int]) -> None:
         """Remove what a pass that was cut short left: its groups may have done without other attributes."""
-        left = all_of([_is_length(HOUR), one_of(column("hour"), map(number, hours))])
+        left = all_of([is_length(HOUR), one_of(column("hour"), map(number, hours))])
         for name in ("summaries", "sketches"):
             if self._query(select(column("hour")).from_(name).where(left.copy()).limit(1)).num_rows:
                 self._store.delete(name, left.copy())
@@ -248,144 +211,14 @@ class Summariser:
         """Merge the hours of each day that is complete and up to date, and that is not merged since."""
         began = self._store.stamp()
         pending = {hour // DAY for hour, _ in self._touched()}
-        for row in self._query(_complete_days()).to_pylist():
-            metrics = _stale(row)
+        for row in self._query(complete_days()).to_pylist():
+            metrics = stale(row)
             if row["day"] in pending or metrics == ():
                 continue
             first = row["day"] * DAY
-            self._store.fill("summaries", _columns(), _merged_day(first, metrics, began))
+            self._store.fill("summaries", columns(), merged_day(first, metrics, began))
             self._sketcher.merge_day(first, metrics, began)
-            self._note(DAY, [first], metrics, row["lacking"], began)
-
-    def _note(
-        self,
-        length: int,
-        hours: Sequence[int],
-        metrics: Sequence[str] | None,
-        without: Sequence[str],
-        began: int,
-    ) -> None:
-        """Note that units are summarised, for these metrics or for all."""
-        units = [(hour, metric) for hour in hours for metric in (metrics if metrics is not None else [ALL])]
-        self._store.record(
-            "summarised",
-            pa.table(
-                {
-                    "hours": pa.array([length] * len(units), pa.uint8()),
-                    "hour": pa.array([hour for hour, _ in units], pa.uint32()),
-                    "metric": pa.array([metric for _, metric in units], pa.string()),
-                    "without": pa.array([sorted(without)] * len(units), pa.list_(pa.string())),
-                    "began": pa.array([began] * len(units), pa.uint64()),
-                }
-            ),
-        )
+            self._store.record("summarised", noted(DAY, [first], metrics, row["lacking"], began))
 
     def _query(self, tree: exp.Expr) -> pa.Table:
         return self._store.query(tree)
-
-
-def _states(
-    kinds: dict[str, frozenset[Kind]], first: int, end: int, without: Sequence[str], began: int
-) -> exp.Select:
-    """Select the rows of ``summaries`` of some hours: states by series, joined to groups, merged."""
-    span = Span(first * HOUR_NS, end * HOUR_NS)
-    hour = call("intDiv", column("time"), unsigned(HOUR_NS))
-    keys = (column("metric"), column("series_id"), column("hour"))
-    by_series = (
-        select(*keys[:2], named(hour, "hour"), *(named(STATES[name].of_points(), name) for name in KEPT))
-        .from_(table(points_of(kinds, span), "points"))
-        .group_by(*keys)
-    )
-    groups = members(without, one_of(column("metric"), map(text, kinds)))
-    return (
-        select(
-            column("metric"),
-            named(call("toUInt8", number(HOUR)), "hours"),
-            column("hour"),
-            column("group_id"),
-            *(named(to_keep(name), f"{name}_") for name in KEPT),
-            named(unsigned(began), "began"),
-        )
-        .from_(table(by_series, "states"))
-        .join(table(groups, "members"), using=["series_id"], join_type="inner", copy=False)
-        .group_by(column("metric"), column("hour"), column("group_id"))
-    )
-
-
-def _columns() -> list[str]:
-    return ["metric", "hours", "hour", "group_id", *KEPT, "began"]
-
-
-def _is_length(hours: int) -> Tree:
-    return call("equals", column("hours"), number(hours))
-
-
-def _of_all(hours: int) -> Tree:
-    return all_of([_is_length(hours), call("equals", column("metric"), text(ALL))])
-
-
-def _summarised_hours() -> exp.Select:
-    """Select the hours that are summarised for all metrics."""
-    return select(column("hour"), column("without")).from_("summarised").where(_of_all(HOUR))
-
-
-def summarised_hours(store: Store) -> set[int]:
-    """Return the hours that are summarised for all metrics: their points on time are all there."""
-    return set(store.query(_summarised_hours()).column("hour").to_pylist())
-
-
-def _complete_days() -> exp.Select:
-    """Select the days whose hours are all summarised, with when their hours and they themselves were."""
-    day = call("intDiv", column("hour"), number(DAY))
-    later = call("groupArrayIf", call("tuple", *map(column, ("metric", "hours", "began"))), _of_one())
-    return (
-        select(
-            named(day, "day"),
-            named(call("groupUniqArrayArray", column("without")), "lacking"),
-            named(call("maxIf", column("began"), _of_all(HOUR)), "hours_began"),
-            named(call("maxIf", column("began"), _of_all(DAY)), "day_began"),
-            named(later, "later"),
-        )
-        .from_("summarised")
-        .group_by(day.copy())
-        .having(call("equals", call("countIf", _of_all(HOUR)), number(DAY)))
-    )
-
-
-def _of_one() -> Tree:
-    return call("notEquals", column("metric"), text(ALL))
-
-
-def _stale(row: dict[str, Any]) -> tuple[str, ...] | None:
-    """Return the metrics for which a day is older than its hours; None for all, () for none."""
-    if row["hours_began"] > row["day_began"]:
-        return None
-    of_hours: dict[str, int] = defaultdict(int)
-    of_day: dict[str, int] = defaultdict(int)
-    for metric, hours, began in map(dict.values, row["later"]):
-        kept = of_day if hours == DAY else of_hours
-        kept[metric] = max(kept[metric], began)
-    return tuple(sorted(m for m, began in of_hours.items() if began > max(of_day[m], row["day_began"])))
-
-
-def _merged_day(first: int, metrics: Sequence[str] | None, began: int) -> exp.Select:
-    conditions = [
-        _is_length(HOUR),
-        call("greaterOrEquals", column("hour"), number(first)),
-        call("less", column("hour"), number(first + DAY)),
-    ]
-    if metrics is not None:
-        conditions.append(one_of(column("metric"), map(text, metrics)))
-    return (
-        select(
-            column("metric"),
-            named(call("toUInt8", number(DAY)), "length"),
-            named(call("toUInt32", number(first)), "first"),
-            column("group_id"),
-            *(named(to_keep(name), f"{name}_") for name in KEPT),
-            named(unsigned(began), "began_"),
-        )
-        .from_("summaries")
-        .where(all_of(conditions))
-        .group_by(column("metric"), column("group_id"))
-    )
