@@ -72,6 +72,21 @@ def test_a_library_that_is_not_there_is_named(name, library, monkeypatch):
         METHODS[name](_fleet())
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_a_metric_that_rested_at_first_is_no_more_than_rare(name):
+    """Its first moves are ranked too: a later and larger one is above them."""
+    times = STEP * np.arange(700)
+    values = np.zeros((700, 4))
+    values[300::40, 0], values[660, 0] = 1.0, 50.0
+    method = METHODS[name](_fleet())
+    scores = np.array([
+        method.advance(ALL, np.full(4, t), row).score[0] for t, row in zip(times, values, strict=True)
+    ])  # fmt: skip
+    assert np.isfinite(scores).all()
+    if name == "dspot":
+        assert scores[660] > scores[300:660].max() > 0
+
+
 def test_the_published_rule_needs_more_than_five_points_in_an_hour():
     method = Published(Fleet(np.zeros(1, np.int64), np.array([300.0]), 1, 0.2, ["e0"]))
     alerts = []
