@@ -59,7 +59,7 @@ def values(wanted: Wanted) -> str:
 def _filled(wanted: Wanted) -> dict[str, str]:
     """Return what the templates' values stand for; an optional part is there if its name is a value."""
     scheme, host, port = _endpoint(wanted)
-    _checked("--cluster", wanted.cluster, r"[\w.-]+", "letters, digits, dots and dashes")
+    _checked("--cluster", wanted.cluster, r"[\w.-]+", "letters, digits, dots, dashes and underscores")
     _checked(
         "--token-env", wanted.variable, r"[A-Za-z_]\w*", "the name of an environment variable, not the token"
     )
@@ -94,7 +94,7 @@ def _endpoint(wanted: Wanted) -> tuple[str, str, str]:
 
 def _checked(flag: str, value: str, pattern: str, expected: str) -> None:
     if not re.fullmatch(pattern, value):
-        raise UsageError(f"{flag}: expected {expected}")
+        raise UsageError(f"{flag}: expected {expected}")  # not what was given: it may be a secret
 
 
 def _lines(path: Path, filled: Mapping[str, str], indent: str) -> Iterator[str]:
