@@ -39,6 +39,11 @@ class Address:
         except ValueError:
             return self.host == "localhost"
 
+    @property
+    def from_here(self) -> Address:
+        """Where it is to be reached from this machine."""
+        return Address({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host), self.port)  # noqa: S104
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 

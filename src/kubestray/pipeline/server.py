@@ -116,8 +116,7 @@ class Server:
 
     def address(self, name: str) -> Address:
         """Return where a listener is to be reached from this machine."""
-        found = self._ports[name]
-        return Address({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(found.host, found.host), found.port)  # noqa: S104
+        return self._ports[name].from_here
 
     def __enter__(self) -> Self:
         # What was started is stopped in the other order, also if the next thing does not start.
