@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from kubestray.cli import options, output
+from kubestray.cli.reading import opened_to_read
 
 if TYPE_CHECKING:
     from kubestray.api.accounts import Accounts
@@ -26,11 +27,10 @@ def run(parsed: argparse.Namespace) -> int:
     from kubestray.api.access import link_path
     from kubestray.api.accounts import Accounts
     from kubestray.cli.console_address import console_address
-    from kubestray.pipeline import setting_up
     from kubestray.store.documents import Documents
 
     config = options.configure(parsed)
-    with setting_up.opened(config) as store:
+    with opened_to_read(config) as store:
         documents = Documents(store)
         accounts = Accounts(documents, store.clock)
         _check(accounts, parsed.name)

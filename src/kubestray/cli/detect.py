@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from kubestray.cli import options, output
+from kubestray.cli.reading import opened_to_read
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +42,7 @@ def run(parsed: argparse.Namespace) -> int:
     searches = detecting.wanted_searches(content, parsed.wanted)
     for warning in content.warnings:
         output.note(f"warning: {warning}")
-    with setting_up.opened(config) as store:
+    with opened_to_read(config) as store:
         detector = detecting.Detector(store, content, setting_up.searching(config, switches(parsed.set)))
         if parsed.held:
             listed = [found for search in searches if (found := detector.held(search, times))]

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from kubestray.cli import options, output
+from kubestray.cli.reading import opened_to_read
 from kubestray.model.errors import ContentError
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def run(parsed: argparse.Namespace) -> int:
     _, span = setting_up.time_range(parsed.now, parsed.earliest, parsed.latest, config["timezone"])
     registry = read_registry(config["collector_settings"])
     content = setting_up.content_of(config)
-    with setting_up.opened(config) as store:
+    with opened_to_read(config) as store:
         limits = setting_up.limits_of(config)
         sorts = diagnosing.arrived(store, span, limits)
         found_by = diagnosing.arrived(store, span, limits, setting_up.naming_of(config))

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from kubestray.cli import options, output
+from kubestray.cli.reading import opened_to_read
 
 _DECISIONS = {
     "acknowledge": "somebody looks at it",
@@ -54,12 +55,11 @@ def _action(actions: Any, name: str, told: str, *places: str) -> argparse.Argume
 def run(parsed: argparse.Namespace) -> int:
     """Show or decide."""
     from kubestray.model.errors import UsageError
-    from kubestray.pipeline import setting_up
     from kubestray.pipeline.casework import Casework
 
     if not parsed.action:
         raise UsageError("say what to do: kubestray findings list, show ID, acknowledge ID … (--help)")
-    with setting_up.opened(options.configure(parsed)) as store:
+    with opened_to_read(options.configure(parsed)) as store:
         return _DOES.get(parsed.action, _decide)(Casework(store), parsed)
 
 

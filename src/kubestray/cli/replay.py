@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from kubestray.cli import options, output
+from kubestray.cli.reading import opened_to_read
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +42,7 @@ def run(parsed: argparse.Namespace) -> int:
     for warning in content.warnings:
         output.note(f"warning: {warning}")
     make = setting_up.searching(config, switches(parsed.set))
-    with setting_up.opened(config) as store, _bar(parsed.progress, end - begin) as tell:
+    with opened_to_read(config) as store, _bar(parsed.progress, end - begin) as tell:
         done = replaying.replay(
             store, content, make, begin, end, lambda when, _: tell(when - begin), patience_of(config)
         )
