@@ -122,6 +122,8 @@ class Upkeep:
     def _expire(self) -> None:
         clock = self._store.clock()
         # The oldest points of counters that are kept are increases over points before them.
-        expire(self._store, clock - self._config["retention_raw"] - LOOKBACK_NS)
-        expire_summaries(self._store, clock - self._config["retention_summaries"])
+        points = self._config["retention_raw"] + LOOKBACK_NS
+        expire(self._store, clock - points)
+        # Of points that are still there summaries would be made again.
+        expire_summaries(self._store, clock - max(points, self._config["retention_summaries"]))
         expire_profiles(self._store, clock - self._config["retention_raw"])
