@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import asdict
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -33,7 +34,7 @@ from kubestray.pipeline.schedule import Scheduler
 from kubestray.pipeline.setting_up import content_of, patience_of, searching
 from kubestray.pipeline.sources import check_exposure, kafka_of, newest_of, signalflow_of, sources_of, tls_of
 from kubestray.pipeline.switching import Switches
-from kubestray.pipeline.upkeep import Health, Upkeep
+from kubestray.pipeline.upkeep import Health, Upkeep, waiting
 from kubestray.receive.budget import SeriesBudget
 from kubestray.receive.catalog import Limits
 from kubestray.receive.commit import GroupCommit
@@ -163,6 +164,7 @@ class Server:
         store, shared = hold_store(self._config["store"])
         self._started.callback(store.close)
         if shared:
+            shared.backlog = lambda: asdict(waiting(store, self._config, self._content))
             shared.start()
             self._started.callback(shared.stop)
         self.url = store.engine.url
