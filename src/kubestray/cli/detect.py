@@ -7,6 +7,7 @@ from typing import Any
 
 from kubestray.cli import options, output
 from kubestray.cli.reading import opened_to_read
+from kubestray.model.counted import counted
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,6 +93,7 @@ def _failures(outcomes: list[Any]) -> int:
 def _print(runs: list[Any]) -> None:
     for run in runs:
         outcome = run.outcome
-        print(f"{outcome.search.name}: {len(outcome.rows)} rows, {len(run.events)} risk events")
+        rows, events = counted(len(outcome.rows), "row"), counted(len(run.events), "risk event")
+        print(f"{outcome.search.name}: {rows}, {events}")
         if outcome.rows:
             output.print_table(outcome.rows, outcome.fields)

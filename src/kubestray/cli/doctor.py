@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubestray.cli import options, output
 from kubestray.cli.reading import opened_to_read
+from kubestray.model.counted import counted
 from kubestray.model.errors import ContentError
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _print(sources: list[Sending], found: list[Diagnosis], waits: Waiting, count
 
 
 def _hours(number: int) -> str:
-    return f"{number} hour waits" if number == 1 else f"{number} hours wait"
+    return counted(number, "hour waits", "hours wait")
 
 
 def _row(one: Diagnosis) -> dict[str, Any]:

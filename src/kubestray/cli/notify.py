@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kubestray.cli import options, output
 from kubestray.cli.reading import opened_to_read
+from kubestray.model.counted import counted
 
 if TYPE_CHECKING:
     from kubestray.config import Config
@@ -60,7 +61,8 @@ def _resend(config: Config, parsed: argparse.Namespace) -> int:
 
     with opened_to_read(config) as store:
         rows = notifying.resend(store, parsed.ids, parsed.output)
-    print(f"{len(rows)} dead letters are due again; serve sends them while it runs")
+    due = counted(len(rows), "dead letter is", "dead letters are")
+    print(f"{due} due again; serve sends what is due while it runs")
     known = {one.name for one in notifying.configured(config, look=False).outputs}
     for name in sorted({row.output for row in rows} - known):
         output.note(f"warning: no output {name!r} is configured here; what is due to it waits")

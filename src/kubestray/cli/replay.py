@@ -10,6 +10,7 @@ from typing import Any
 
 from kubestray.cli import options, output
 from kubestray.cli.reading import opened_to_read
+from kubestray.model.counted import counted
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +49,7 @@ def run(parsed: argparse.Namespace) -> int:
         )
     for name, error in done.errors.items():
         output.note(f"kubestray: {name}: {error}")
-    output.note(f"{done.runs} runs, {done.risk_events} risk events")
+    output.note(f"{counted(done.runs, 'run')}, {counted(done.risk_events, 'risk event')}")
     if output.chosen_format(parsed.format) == "json":
         output.print_json(done.as_json())
     else:
@@ -76,7 +77,7 @@ def _print(done: Any) -> None:
     for incident in done.incidents:
         print_document(incident)
     if done.findings:
-        print(f"{len(done.findings)} findings:")
+        print(f"{counted(len(done.findings), 'finding')}:")
     for finding in done.findings:
         print_line(finding)
     if not done.findings and not done.incidents:
