@@ -39,6 +39,11 @@ class Address:
         except ValueError:
             return self.host == "localhost"
 
+    @property
+    def from_here(self) -> Address:
+        """Where it is to be reached from this machine."""
+        return Address({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host), self.port)  # noqa: S104
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
@@ -205,7 +210,7 @@ SETTINGS = (
     Setting("commit_interval", "auto", _pause, "The least time between two writes to the store; requests in between are written together. auto: 5ms where points go to a journal first (serve with a store of its own), else 100ms."),
     Setting("future_limit", "10m", _duration, "How far ahead of the clock a data point's time may be."),
     Setting("retention_raw", "7d", _duration, "How long points are kept. Only serve deletes expired ones."),
-    Setting("retention_summaries", "400d", _duration, "How long summaries of hours and days are kept, which answer for points that have expired."),
+    Setting("retention_summaries", "400d", _duration, "How long summaries of hours and days are kept, which answer for points that have expired: not shorter than retention_raw. If it is not set and retention_raw is longer, as long as that."),
     Setting("churning_attributes", "auto", _names, "Attributes that summaries leave out, separated by commas: their values come and go with every process or container. auto: those that do, unless an enabled detection or baseline looks at them further back than points are kept."),
     Setting("percentile_metrics", "", _metrics, "Metrics, separated by commas (* stands for any characters), of which sketches are kept by the hour: percentiles of them then need not read points over all of their time (mstats with median, perc and so on, within 0.8 %). Those that enabled detections and baselines ask percentiles of over more than a day have them in any case."),
     Setting("accelerated_searches", "auto", _names, "Names of detections and baselines whose last statistics are kept by the hour, separated by commas, so that they need not read points over all of their time (mstats with a span, then stats). auto: all that are enabled and look further back than a day."),
@@ -257,17 +262,35 @@ def load_config(flags: Mapping[str, str | None], environment: Mapping[str, str],
     written, tables = _from_file(file) if file else ({}, {})
     _check_variables(environment, _named_variables(tables))
     values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
     for setting in SETTINGS:
         given = flags.get(setting.name)
         if given is not None:
-            values[setting.name] = _read(setting, given, setting.flag)
+            text, origin = given, setting.flag
         elif setting.variable in environment:
-            values[setting.name] = _read(setting, environment[setting.variable], setting.variable)
+            text, origin = environment[setting.variable], setting.variable
         elif setting.name in written:
-            values[setting.name] = _read(setting, written[setting.name], f"{file}: {setting.name}")
+            text, origin = written[setting.name], f"{file}: {setting.name}"
         else:
             values[setting.name] = setting.read(setting.default)
+            continue
+        values[setting.name], origins[setting.name] = _read(setting, text, origin), f"{origin} {text}"
+    _check_retention(values, origins)
     return Config(values, Tables(f"--config {file}", tables))
+
+
+def _check_retention(values: dict[str, Any], origins: Mapping[str, str]) -> None:
+    """See to it that summaries are kept as long as points: they are made again of points that are there."""
+    if values["retention_summaries"] >= values["retention_raw"]:
+        return
+    told = origins.get("retention_summaries")
+    if told:
+        points = origins.get("retention_raw", f"retention_raw, which is {_BY_NAME['retention_raw'].default}")
+        raise UsageError(
+            f"{told}: is shorter than {points}: points cannot be kept longer than the summaries that answer for "
+            "them later; make retention_summaries as long, or retention_raw as short"
+        )
+    values["retention_summaries"] = values["retention_raw"]
 
 
 def _read(setting: Setting, text: str, origin: str) -> Any:

@@ -219,7 +219,26 @@ def test_a_server_that_is_not_there():
 def test_a_store_of_which_nothing_is_stored_yet(store, words):
     """The first thing that people do: everything is empty, and nothing is wrong."""
     told = run(*words, "--store", store)
-    assert (told.code, told.err) == (0, "")
+    made = f"there was no store at {store}; a new, empty one was made"
+    assert told.code == 0
+    assert [made in line for line in told.err.splitlines()] == [True] * (words[0] != "ingest")
+    assert run(*words, "--store", store).err == "", "it is there now"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["findings", "list"], "[]\n"),
+        (["notify", "list"], "[]\n"),
+        (["findings", "suppressions"], "[]\n"),
+        (["replay", "--from", "-1h", "--to", "now"], '{"findings": [], "incidents": []}\n'),
+    ],
+    ids=lambda words: words[0] if isinstance(words, list) else "",
+)
+def test_a_mistyped_store_is_told_beside_the_answer(store, words, told):
+    asked = run(*words, "--store", f"chdb://{store}")
+    assert (asked.code, asked.out) == (0, told)
+    assert asked.err.startswith(f"warning: there was no store at {store}; a new, empty one was made there")
 
 
 @pytest.mark.parametrize(
@@ -235,7 +254,7 @@ def test_a_store_of_which_nothing_is_stored_yet(store, words):
 )
 def test_searches_that_match_nothing(store, text):
     told = run("search", "--store", store, "--format", "json", text)
-    assert (told.code, told.err) == (0, "")
+    assert (told.code, len(told.err.splitlines())) == (0, 1), "and that the store is new"
     assert json.loads(told.out) in ([], [{"count": 0}])
 
 

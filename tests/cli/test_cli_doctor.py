@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from metrics import HOUR_END, encoded, gauge, point
-from product import Serve, run
+import time
+
+from metrics import HOUR_END, encoded, framed, gauge, point
+from product import Serve, run, wait_until
 
 AT = ("--now", HOUR_END // 10**9)
 
@@ -76,3 +78,31 @@ def test_beside_a_server(store):
     found = {one["name"]: one for one in told["detections"]}
     detection = found["Process sending far more than usual"]
     assert (detection["status"], detection["metrics"]["found"]) == ("partial", ["tcp.bytes"])
+
+
+OWN = """
+name: Mine
+id: 11111111-1111-1111-1111-111111111112
+type: Baseline
+search: '| mstats avg(load) AS load WHERE index=* earliest=-30d span=10s BY pod | stats avg(load) BY pod'
+"""
+
+
+def test_what_waits_is_what_the_server_counts(store, tmp_path):
+    """The content of the command keeps statistics of which the server knows nothing."""
+    mine = tmp_path / "content" / "baselines"
+    mine.mkdir(parents=True)
+    (mine / "mine.yml").write_text(OWN)
+    words = ("doctor", "--store", store, "--content", mine.parent)
+    now = time.time_ns()
+    sent = gauge("load", *(point(1, now - 3600 * 10**9 * hours, pod="a") for hours in range(2, 6)))
+    assert run("ingest", "--store", store, "-", stdin=framed(encoded(sent))).code == 0
+    server = Serve(store, (), {}).start()
+    try:
+        wait_until(lambda: "summarise: summarised" in server.log)
+        beside = run(*words, "--format", "json").json["summaries"]
+    finally:
+        server.close()
+    assert beside["accelerated_hours_waiting"] == 0
+    assert run(*words, "--format", "json").json["summaries"]["accelerated_hours_waiting"] > 0
+    assert "by the content of this command" in run(*words, "--format", "table").out

@@ -276,7 +276,7 @@ def test_a_name_that_exists_twice_is_told(filled, tmp_path):
 def test_a_table_of_detections(filled, content):
     told = run("detect", "--store", filled, "--now", END, "--format", "table", content / "b_jumps.yml")
     assert told.code == 0
-    assert "Jumps: 1 rows, 1 risk events" in told.out
+    assert "Jumps: 1 row, 1 risk event" in told.out
 
 
 # --- content ---------------------------------------------------------------------------------------

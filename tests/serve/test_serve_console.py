@@ -7,7 +7,7 @@ import stat
 from http.client import HTTPConnection
 from urllib.parse import urlencode
 
-from product import Serve, wait_until
+from product import Serve, run, wait_until
 
 PASSWORD = "correct horse battery staple"
 
@@ -56,3 +56,18 @@ def test_the_first_admin_logs_in_by_the_link_of_the_log(serve, store):
     assert ask(server, "GET", "/api/v1/me", cookie=cookie)[2] == '{"name":"admin","role":"admin"}'
     wait_until(lambda: "the console is at" in server.log)
     assert "/login/link/" not in server.log
+
+
+def test_a_link_from_the_command_line_with_and_without_a_server(serve, store):
+    server = serve()
+    first = link(server)
+    told = [run("account", "link", "admin", "--store", store, "--http", f"127.0.0.1:{server.ports['http']}")]
+    assert server.terminate() == 0
+    told.append(run("account", "link", "admin", "--store", store))
+    server = serve(console_url="https://stray.example.com")  # a restart makes another for who has no password
+    told.append(run("account", "link", "admin", "--store", store))
+    paths = [first, *(one.out.strip().partition("/login/")[2] for one in told)]
+    paths = [f"/login/{path.removeprefix('/login/')}" for path in paths]
+    assert all(one.code == 0 for one in told)
+    assert told[0].out.startswith("http://127.0.0.1:")
+    assert [ask(server, "GET", path)[0] for path in paths] == [404, 404, 404, 200]

@@ -90,7 +90,7 @@ def test_a_killed_server_goes_on_where_it_was(serve, store, tmp_path, monkeypatc
     dead = json.loads(command("dead", "--store", store, "--format", "json").out)
     assert [(one["output"], one["key"]) for one in dead] == [("soc", f"{'a' * 32}-2")]
     resent = command("resend", "a" * 32, *here)
-    assert resent.out.startswith("1 dead letters are due again")
+    assert resent.out.startswith("1 dead letter is due again")
     wait_until(lambda: listed()["delivered"] == 4)
 
     got = [request.headers["idempotency-key"] for request in receiver.taken]

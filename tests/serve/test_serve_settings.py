@@ -89,6 +89,7 @@ def test_a_file_that_is_not_there(store, tmp_path):
         ({"stoer": "/nowhere"}, ("KUBESTRAY_STOER", "KUBESTRAY_STORE")),
         ({"reciever_token": TOKEN}, ("KUBESTRAY_RECIEVER_TOKEN", "KUBESTRAY_RECEIVER_TOKEN")),
         ({"retention_raw": "-1d"}, ("KUBESTRAY_RETENTION_RAW", "-1d")),
+        ({"retention_summaries": "5d"}, ("KUBESTRAY_RETENTION_SUMMARIES 5d", "retention_raw, which is 7d")),
         ({"max_request": "big"}, ("KUBESTRAY_MAX_REQUEST", "64MiB")),
         ({"max_queue": "many"}, ("KUBESTRAY_MAX_QUEUE", "many")),
         ({"log_level": "loud"}, ("KUBESTRAY_LOG_LEVEL", "loud")),

@@ -14,6 +14,7 @@ from kubestray.api.accounts import Role
 from kubestray.api.asking import Asker
 from kubestray.risk.verifying import differences
 from kubestray.web.pages.findings import _in_short
+from kubestray.web.render import breaking
 
 NAME = quote("Process sending far more than usual")
 
@@ -51,7 +52,7 @@ ADMIN_PAGES = ["/accounts", "/audit"]
 class Read(HTMLParser):
     """What of a page could do something: scripts, attributes, addresses, and whether its tags match."""
 
-    VOID = frozenset("meta link input br img hr path rect circle option".split())
+    VOID = frozenset("meta link input br wbr img hr path rect circle option".split())
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -323,3 +324,20 @@ def test_the_script_of_charts_is_made_here(people):
     assert script.headers["content-type"].startswith("text/javascript")
     assert "immutable" in script.headers["cache-control"]
     assert len(script.content) > 100_000
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("prod/shop/cart", "prod/<wbr>shop/<wbr>cart"),
+        ("prod/shop/", "prod/<wbr>shop/"),
+        ("node:prod//n-1", "node:prod//<wbr>n-<wbr>1"),
+        ("a/<b>\u202e", "a/<wbr>&lt;b&gt;\ufffd"),
+    ],
+)
+def test_a_name_goes_on_in_the_next_line_between_its_words(name, told):
+    assert str(breaking(name)) == told
+
+
+def test_names_in_the_queue_break_between_their_words(browser):
+    assert "prod/<wbr>pay/<wbr>api" in browser.client.get("/findings?state=all").text

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from kubestray.api import accounts
 from kubestray.api.accounts import Accounts, Role
 from kubestray.api.asking import Admin, Asker, Here, Known, Viewer
+from kubestray.api.body import Body
 from kubestray.api.refusal import Refused, not_found
 from kubestray.api.times import iso
 from kubestray.pipeline.running import Running
@@ -39,14 +40,14 @@ class AccountState(BaseModel):
     created: datetime | None
 
 
-class NewAccount(BaseModel):
+class NewAccount(Body):
     """An account to make."""
 
     name: str = Field(max_length=80)
     role: Role = Role.VIEWER
 
 
-class AccountChange(BaseModel):
+class AccountChange(Body):
     """What shall be different of an account."""
 
     role: Role | None = None
@@ -70,7 +71,7 @@ class TokenState(BaseModel):
     expires: datetime | None
 
 
-class NewToken(BaseModel):
+class NewToken(Body):
     """A token to make."""
 
     label: str = Field(min_length=1, max_length=80)

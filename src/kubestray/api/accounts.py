@@ -181,7 +181,7 @@ class Accounts:
         """Set a password by a link, which is used up then."""
         name = self.linked(secret)
         if name is None:
-            hint = "links work once, for a day; ask an admin for another, or start the server again"
+            hint = "links work once, for a day; an admin makes another, or kubestray account link NAME does"
             raise Refused(404, "link", "this link has been used or is too old", hint)
         self.set_password(name, password)
         self._documents.remove(_LINK, _hashed(secret))

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from kubestray.api.asking import Asker
+from kubestray.api.body import Body
 from kubestray.api.kept_profiles import MINUTE, known_by, learner, moment, states_of
 from kubestray.api.refusal import Refused, not_found
 from kubestray.api.remembering import forget
@@ -32,7 +33,7 @@ class Told(BaseModel):
     reason: str
 
 
-class NewOrder(BaseModel):
+class NewOrder(Body):
     """What to do, about which entity (null: all of them), and why."""
 
     action: Literal["lock", "unlock", "reset"]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from kubestray.api.asking import Admin, Asker, Here, Viewer
 from kubestray.api.baselines import allowed_per_day
+from kubestray.api.body import Body
 from kubestray.api.data_present import diagnoses
 from kubestray.api.named import Name, search_named
 from kubestray.api.refusal import Refused, not_found
@@ -71,7 +72,7 @@ class ParameterState(BaseModel):
     unit: str
 
 
-class NewValue(BaseModel):
+class NewValue(Body):
     """The value of a parameter; null is its default."""
 
     value: str | None = Field(max_length=200)
@@ -92,7 +93,7 @@ class DetectionPage(DetectionState):
     date: str
 
 
-class Switch(BaseModel):
+class Switch(Body):
     """Whether a detection shall run on its schedule."""
 
     enabled: bool

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from kubestray.api.refusal import Refused
+from kubestray.api.wrong_values import said
 from kubestray.model.errors import KubestrayError, LimitExceeded, SearchError, StoreError
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,10 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     403: {"model": Problem, "description": "The role of the account does not allow it."},
     404: {"model": Problem, "description": "There is no such thing."},
     413: {"model": Problem, "description": "A search met its limit of time, memory or rows."},
-    422: {"model": Problem, "description": "A parameter or the body is not of its type."},
+    422: {
+        "model": Problem,
+        "description": "A parameter or the body is not of its type, or the body has an unknown field.",
+    },
     503: {"model": Problem, "description": "The store refused, or could not be reached."},
 }
 """The errors that every operation can answer with, for OpenAPI."""
@@ -77,15 +81,10 @@ def told_of(error: Exception) -> tuple[int, Told]:
     if isinstance(error, KubestrayError):
         return 400, Told(code="usage", message=str(error))
     if isinstance(error, RequestValidationError):
-        return 422, Told(code="invalid", message="; ".join(map(_said, error.errors())))
+        return 422, Told(code="invalid", message="; ".join(map(said, error.errors())))
     if isinstance(error, HTTPException):
         return error.status_code, Told(code=_CODES.get(error.status_code, "error"), message=str(error.detail))
     return 500, Told(code="fault", message="the server failed at this; its log says more")
-
-
-def _said(problem: dict[str, Any]) -> str:
-    where = ".".join(str(part) for part in problem["loc"])
-    return f"{where}: {problem['msg']}"
 
 
 def as_json(_request: Request, error: Exception) -> Response:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from kubestray.api.asking import Analyst, Asker, Here, Viewer
+from kubestray.api.body import Body
 from kubestray.api.refusal import not_found
 from kubestray.api.remembering import forget, remembered
 from kubestray.model.errors import UsageError
@@ -89,7 +90,7 @@ class WantedRows(Wanted):
     most: int = Field(default=100, ge=1, le=1000)
 
 
-class Decide(BaseModel):
+class Decide(Body):
     """Something to decide. ``assign`` needs an owner (empty is whoever asks), ``comment`` a text."""
 
     action: Action

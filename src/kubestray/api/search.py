@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from kubestray.api.accounts import Role
 from kubestray.api.asking import Asker, Here, Viewer
+from kubestray.api.body import Body
 from kubestray.api.charts import chart_of
 from kubestray.api.completion import Completion, complete
 from kubestray.api.refusal import Refused
@@ -25,7 +26,7 @@ _MOST_TEXT = 100_000
 _ACTION = "search"
 
 
-class Ask(BaseModel):
+class Ask(Body):
     """A search to run: its text, its time range as SPL times, and how many rows are wanted."""
 
     text: str = Field(max_length=_MOST_TEXT, examples=["| mstats count(*) where index=* span=1h"])

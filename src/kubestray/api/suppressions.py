@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from kubestray.api.asking import Analyst, Asker, Here, Viewer
+from kubestray.api.body import Body
 from kubestray.api.findings import Identity, Row, casework, row_of
 from kubestray.api.refusal import not_found
 from kubestray.api.remembering import forget
@@ -21,7 +22,7 @@ router = APIRouter(tags=["findings"])
 _DAY = 86_400 * 10**9
 
 
-class Scope(BaseModel):
+class Scope(Body):
     """What a suppression hides: all that is given has to fit; ``*`` is any text."""
 
     entity: str = Field(default="", max_length=5000, examples=["workload:prod/shop/*"])
@@ -33,7 +34,7 @@ class Scope(BaseModel):
         return {name: value for name, value in self.model_dump().items() if value}
 
 
-class NewSuppression(BaseModel):
+class NewSuppression(Body):
     """A suppression to make. ``expires`` is an SPL time, for example ``+7d``."""
 
     scope: Scope

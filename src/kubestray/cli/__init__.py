@@ -24,6 +24,7 @@ COMMANDS = {
     "detect": "run detections once",
     "evaluate": "measure methods and their false alarms on data with labels",
     "findings": "list findings and incidents, decide about them, suppress what is expected",
+    "account": "print a link that sets the password of an account of the console",
     "replay": "run detections over past time as they would have run live",
     "verify": "recompute a finding offline from its own file",
     "content": "check, list and show detections and other content",

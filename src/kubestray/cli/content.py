@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kubestray.cli import options, output
+from kubestray.model.counted import counted
 from kubestray.model.errors import Diagnostic, UsageError
 
 _TAKES = {"show": "NAME", "test": "NAME|PATH"}
@@ -83,7 +84,8 @@ def _import(parsed: argparse.Namespace) -> int:
     for path in done.files:
         print(_printable(str(path)))
     output.note(
-        f"{len(done.files)} files imported, {done.unchanged} were there; use them: --content {folders[-1]}"
+        f"{counted(len(done.files), 'file')} imported, {counted(done.unchanged, 'was', 'were')} there; "
+        f"use them: --content {folders[-1]}"
     )
     return 0
 
@@ -107,10 +109,10 @@ def _printable(text: str) -> str:
 
 def _summary(files: int, errors: int, warnings: int) -> str:
     found = [
-        f"{count or 'no'} {what}{'s' * (count != 1)}"
+        counted(count, what) if count else f"no {what}s"
         for count, what in ((errors, "error"), (warnings, "warning"))
     ]
-    return f"{files} file{'s' * (files != 1)} checked: {', '.join(found)}"
+    return f"{counted(files, 'file')} checked: {', '.join(found)}"
 
 
 def _list(parsed: argparse.Namespace) -> int:
@@ -162,7 +164,8 @@ def _test(parsed: argparse.Namespace) -> int:
     if parsed.format == "json":
         output.print_json([{**dataclasses.asdict(one), "passed": one.passed} for one in verdicts])
     failed = sum(not one.passed for one in verdicts)
-    output.note(f"{len(verdicts)} tests of {len(wanted)} searches: {failed or 'none'} failed")
+    tests, searches = counted(len(verdicts), "test"), counted(len(wanted), "search", "searches")
+    output.note(f"{tests} of {searches}: {failed or 'none'} failed")
     return 1 if failed else 0
 
 

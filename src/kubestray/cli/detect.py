@@ -6,6 +6,8 @@ import argparse
 from typing import Any
 
 from kubestray.cli import options, output
+from kubestray.cli.reading import opened_to_read
+from kubestray.model.counted import counted
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +43,7 @@ def run(parsed: argparse.Namespace) -> int:
     searches = detecting.wanted_searches(content, parsed.wanted)
     for warning in content.warnings:
         output.note(f"warning: {warning}")
-    with setting_up.opened(config) as store:
+    with opened_to_read(config) as store:
         detector = detecting.Detector(store, content, setting_up.searching(config, switches(parsed.set)))
         if parsed.held:
             listed = [found for search in searches if (found := detector.held(search, times))]
@@ -91,6 +93,7 @@ def _failures(outcomes: list[Any]) -> int:
 def _print(runs: list[Any]) -> None:
     for run in runs:
         outcome = run.outcome
-        print(f"{outcome.search.name}: {len(outcome.rows)} rows, {len(run.events)} risk events")
+        rows, events = counted(len(outcome.rows), "row"), counted(len(run.events), "risk event")
+        print(f"{outcome.search.name}: {rows}, {events}")
         if outcome.rows:
             output.print_table(outcome.rows, outcome.fields)

@@ -6,6 +6,8 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from kubestray.cli import options, output
+from kubestray.cli.reading import opened_to_read
+from kubestray.model.counted import counted
 from kubestray.model.errors import ContentError
 
 if TYPE_CHECKING:
@@ -45,17 +47,18 @@ def run(parsed: argparse.Namespace) -> int:
     """Look at the store and at the searches, and print what the one lacks of what the others need."""
     from kubestray.collectors.registry import read_registry
     from kubestray.pipeline import diagnosing, needing, setting_up
-    from kubestray.pipeline.upkeep import waiting
+    from kubestray.pipeline.upkeep import waiting, waiting_at_server
 
     config = options.configure(parsed)
     _, span = setting_up.time_range(parsed.now, parsed.earliest, parsed.latest, config["timezone"])
     registry = read_registry(config["collector_settings"])
     content = setting_up.content_of(config)
-    with setting_up.opened(config) as store:
+    with opened_to_read(config) as store:
         limits = setting_up.limits_of(config)
         sorts = diagnosing.arrived(store, span, limits)
         found_by = diagnosing.arrived(store, span, limits, setting_up.naming_of(config))
-        waits = waiting(store, config, content)
+        served = waiting_at_server(store)
+        waits = served or waiting(store, config, content)
     found: list[Diagnosis] = []
     for search in needing.running(content):
         try:
@@ -76,11 +79,11 @@ def run(parsed: argparse.Namespace) -> int:
             }
         )
     else:
-        _print(sources, found, waits)
+        _print(sources, found, waits, "serve" if served else "this command")
     return 0
 
 
-def _print(sources: list[Sending], found: list[Diagnosis], waits: Waiting) -> None:
+def _print(sources: list[Sending], found: list[Diagnosis], waits: Waiting, counted: str) -> None:
     print("What arrives")
     output.print_table(
         [
@@ -95,13 +98,20 @@ def _print(sources: list[Sending], found: list[Diagnosis], waits: Waiting) -> No
         ["source", "series", "metrics", "without"],
     )
     if waits.hours:
-        print(f"\n{waits.hours} hours wait to be summarised: until then searches over them read their points")
+        print(f"\n{_hours(waits.hours)} to be summarised: until then searches over them read their points")
     if waits.accelerated:
-        print(f"\nStatistics of {waits.accelerated} hours wait to be kept for searches over long times")
+        print(
+            f"\nStatistics of {_hours(waits.accelerated)} to be kept for searches over long times, by the "
+            f"content of {counted}"
+        )
     print("\nWhat detections and baselines need")
     output.print_table([_row(one) for one in found], ["name", "status", "missing", "note"])
     told = [(one.source.name, one.fixes) for one in sources]
     _print_fixes([*told, *((one.search.name, one.fixes) for one in found)])
+
+
+def _hours(number: int) -> str:
+    return counted(number, "hour waits", "hours wait")
 
 
 def _row(one: Diagnosis) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from kubestray.cli import options, output
+from kubestray.cli.reading import opened_to_read
 from kubestray.cli.search import asking
 from kubestray.model.errors import UsageError
 
@@ -104,12 +105,11 @@ def _searched(parsed: argparse.Namespace, config: Config) -> SeriesSet:
     from pathlib import Path
 
     from kubestray.evaluate.searched_set import set_of_rows
-    from kubestray.pipeline import setting_up
     from kubestray.search.run import stream_search
 
     train, events = _train(parsed.train), Path(parsed.events) if parsed.events else None
     asked = asking(parsed, config, parsed.search)
-    with setting_up.opened(config) as store:
+    with opened_to_read(config) as store:
         request = asked(store, {})
         found = stream_search(request, store.query, store.stream)
         for annotation in found.annotations:

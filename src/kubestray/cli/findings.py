@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import getpass
-import os
 from typing import Any
 
 from kubestray.cli import options, output
+from kubestray.cli.reading import opened_to_read
 
 _DECISIONS = {
     "acknowledge": "somebody looks at it",
@@ -47,31 +46,20 @@ def _action(actions: Any, name: str, told: str, *places: str) -> argparse.Argume
     for place in places:
         parser.add_argument(place)
     if name in (*_DECISIONS, "assign", "comment", "suppress", "withdraw"):
-        parser.add_argument("--actor", type=_actor, default="", help="who decides [the user who runs this]")
+        options.actor(parser, "who decides")
     parser.add_argument("--format", choices=("json", "table"), help="json or table [table on a terminal]")
     options.settings(parser)
     return parser
 
 
-def _actor(name: str) -> str:
-    """Return who decides; without a name the user who runs this, by number where it has no name here."""
-    if name:
-        return name
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # containers run as users that no file knows
-        return f"uid {os.getuid()}"
-
-
 def run(parsed: argparse.Namespace) -> int:
     """Show or decide."""
     from kubestray.model.errors import UsageError
-    from kubestray.pipeline import setting_up
     from kubestray.pipeline.casework import Casework
 
     if not parsed.action:
         raise UsageError("say what to do: kubestray findings list, show ID, acknowledge ID … (--help)")
-    with setting_up.opened(options.configure(parsed)) as store:
+    with opened_to_read(options.configure(parsed)) as store:
         return _DOES.get(parsed.action, _decide)(Casework(store), parsed)
 
 

@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from kubestray.model.counted import counted
 from kubestray.model.risk import RiskEvent
 from kubestray.pipeline.detecting import Run
 
@@ -62,7 +63,8 @@ def _since(row: Row, now: int) -> str:
     if not isinstance(row.get("since"), int | float):
         return ""
     since = datetime.fromtimestamp(row["since"], UTC)
-    return f"{since:%Y-%m-%d %H:%M:%S} UTC ({(now / 1e9 - row['since']) / 60:.0f} minutes)"
+    minutes = round((now / 1e9 - row["since"]) / 60)
+    return f"{since:%Y-%m-%d %H:%M:%S} UTC ({counted(minutes, 'minute')})"
 
 
 def _table(hits: list[Hit]) -> Table:

@@ -7,6 +7,7 @@ import json
 from functools import cache, partial
 
 from kubestray.cli import options, output
+from kubestray.model.counted import counted
 
 _MOST_PROBLEMS = 50  # told one by one
 
@@ -39,13 +40,14 @@ def run(parsed: argparse.Namespace) -> int:
     for problem in taken.problems[:_MOST_PROBLEMS]:
         output.note(f"kubestray: {problem}")
     if len(taken.problems) > _MOST_PROBLEMS:
-        output.note(f"kubestray: and {len(taken.problems) - _MOST_PROBLEMS} more broken messages")
+        output.note(f"kubestray: and {counted(len(taken.problems) - _MOST_PROBLEMS, 'more broken message')}")
     for reason, count in sorted(taken.rejected.items()):
-        output.note(f"rejected {count} data points: {reason}")
+        output.note(f"rejected {counted(count, 'data point')}: {reason}")
     if taken.expired:
+        late = counted(taken.expired, "data point is", "data points are")
         output.note(
-            f"note: {taken.expired} data points are of days whose points have expired here (retention_raw); "
-            "they count beside the summaries of those days, so what had been received before counts twice"
+            f"note: {late} of days whose points have expired here (retention_raw); what comes late counts "
+            "beside the summaries of those days, so what had been received before counts twice"
         )
     if not taken.files:
         output.note(

@@ -7,6 +7,8 @@ import time
 from typing import TYPE_CHECKING
 
 from kubestray.cli import options, output
+from kubestray.cli.reading import opened_to_read
+from kubestray.model.counted import counted
 
 if TYPE_CHECKING:
     from kubestray.config import Config
@@ -37,14 +39,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Do what was asked."""
-    from kubestray.pipeline import notifying, setting_up
+    from kubestray.pipeline import notifying
 
     config = options.configure(parsed)
     if parsed.what == "test":
         return _test(notifying.configured(config, look=False), parsed.name)
     if parsed.what == "resend":
         return _resend(config, parsed)
-    with setting_up.opened(config) as store:
+    with opened_to_read(config) as store:
         if parsed.what == "list":
             rows, fields = notifying.states(store, notifying.configured(config, look=False)), _LIST
         else:
@@ -55,11 +57,12 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 def _resend(config: Config, parsed: argparse.Namespace) -> int:
-    from kubestray.pipeline import notifying, setting_up
+    from kubestray.pipeline import notifying
 
-    with setting_up.opened(config) as store:
+    with opened_to_read(config) as store:
         rows = notifying.resend(store, parsed.ids, parsed.output)
-    print(f"{len(rows)} dead letters are due again; serve sends them while it runs")
+    due = counted(len(rows), "dead letter is", "dead letters are")
+    print(f"{due} due again; serve sends what is due while it runs")
     known = {one.name for one in notifying.configured(config, look=False).outputs}
     for name in sorted({row.output for row in rows} - known):
         output.note(f"warning: no output {name!r} is configured here; what is due to it waits")

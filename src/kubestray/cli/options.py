@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import logging
 import os
 import sys
@@ -43,6 +44,21 @@ def settings(parser: argparse.ArgumentParser, *names: str) -> None:
 def store_alone(parser: argparse.ArgumentParser) -> None:
     """Add ``--store``, which every command takes, to one that opens none."""
     parser.add_argument("--store", metavar="VALUE", help="taken as by every command; this one opens no store")
+
+
+def actor(parser: argparse.ArgumentParser, told: str) -> None:
+    """Add ``--actor``, the name that the audit log has; without it the user who runs the command."""
+    parser.add_argument("--actor", type=_actor, default="", help=f"{told} [the user who runs this]")
+
+
+def _actor(name: str) -> str:
+    """Return who does it; without a name the user who runs this, by number where it has no name here."""
+    if name:
+        return name
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # containers run as users that no file knows
+        return f"uid {os.getuid()}"
 
 
 class _Secret(argparse.Action):

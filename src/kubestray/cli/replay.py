@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from kubestray.cli import options, output
+from kubestray.cli.reading import opened_to_read
+from kubestray.model.counted import counted
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,13 +43,13 @@ def run(parsed: argparse.Namespace) -> int:
     for warning in content.warnings:
         output.note(f"warning: {warning}")
     make = setting_up.searching(config, switches(parsed.set))
-    with setting_up.opened(config) as store, _bar(parsed.progress, end - begin) as tell:
+    with opened_to_read(config) as store, _bar(parsed.progress, end - begin) as tell:
         done = replaying.replay(
             store, content, make, begin, end, lambda when, _: tell(when - begin), patience_of(config)
         )
     for name, error in done.errors.items():
         output.note(f"kubestray: {name}: {error}")
-    output.note(f"{done.runs} runs, {done.risk_events} risk events")
+    output.note(f"{counted(done.runs, 'run')}, {counted(done.risk_events, 'risk event')}")
     if output.chosen_format(parsed.format) == "json":
         output.print_json(done.as_json())
     else:
@@ -75,7 +77,7 @@ def _print(done: Any) -> None:
     for incident in done.incidents:
         print_document(incident)
     if done.findings:
-        print(f"{len(done.findings)} findings:")
+        print(f"{counted(len(done.findings), 'finding')}:")
     for finding in done.findings:
         print_line(finding)
     if not done.findings and not done.incidents:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kubestray.cli import options, output
+from kubestray.cli.reading import opened_to_read
 from kubestray.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,14 +57,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Run the search and print its rows."""
-    from kubestray.pipeline import setting_up
     from kubestray.search.run import compile_search, stream_search
 
     config = options.configure(parsed)
     rows = _rows("--rows", parsed.rows) if parsed.rows else None
     indexes, given = _named_rows("--index", parsed.index), _named_rows("--lookup", parsed.lookup)
     asked = asking(parsed, config, parsed.text)
-    with setting_up.opened(config) as store:
+    with opened_to_read(config) as store:
         request = asked(store, given, rows=rows, indexes=indexes)
         if parsed.explain:
             print(compile_search(request, store.query).explain(store.query))

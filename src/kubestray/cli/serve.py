@@ -58,11 +58,11 @@ def _welcome(server: Server, config: Config) -> None:
     """Say where the console is; as long as no admin can log in, with a link for the first."""
     from kubestray.api.accounts import Accounts
     from kubestray.api.session_secret import session_secret
+    from kubestray.cli.console_address import console_address
 
     assert server.running
     session_secret(config)  # what is wrong with it is told now, and not to the first visitor
-    scheme = "https" if config["tls_certificate"] else "http"
-    address = config["console_url"].rstrip("/") or f"{scheme}://{server.address('http')}"
+    address = console_address(config, server.address("http"))
     secret = Accounts(server.running.documents, server.running.clock).first_link()
     if secret:
         output.note(f"log in for the first time, within a day, at {address}/login/link/{secret}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from kubestray.cli import options, output
+from kubestray.model.counted import counted
 from kubestray.model.errors import UsageError
 
 
@@ -66,5 +67,5 @@ def run(parsed: argparse.Namespace) -> int:
         window_s=10 if seconds % 10 == 0 else seconds,
     )
     files = simulate(config).write(Path(parsed.out), start, end, seconds)
-    output.note(f"wrote {len(files)} files into {parsed.out}")
+    output.note(f"wrote {counted(len(files), 'file')} into {parsed.out}")
     return 0

@@ -27,7 +27,9 @@ def run(parsed: argparse.Namespace) -> int:
         print("identical")
         return 0
     for difference in found:
-        print(difference)
+        print(
+            difference.encode("utf-8", "backslashreplace").decode("utf-8")
+        )  # names may hold halves of characters
     return 1
 
 
@@ -41,6 +43,10 @@ def _read(path: str) -> dict[str, Any]:
         raise UsageError(f"{path}: cannot be read: {error}") from error
     except json.JSONDecodeError as error:
         raise UsageError(f"{path}:{error.lineno}:{error.colno}: is no JSON: {error.msg}") from error
+    except ValueError as error:  # a number of thousands of digits, a path with a zero byte
+        raise UsageError(f"{path}: cannot be read: {error}") from error
+    except RecursionError as error:
+        raise UsageError(f"{path}: its lists and objects lie too deep in each other") from error
     if not isinstance(document, dict) or document.get("kind") != "finding":
         raise UsageError(f"{path}: is no finding: expected an object whose kind is finding")
     return document

@@ -17,6 +17,7 @@ from kubestray.evaluate.methods import DEFAULT, EDGE_METHODS, METHODS
 from kubestray.evaluate.run import run
 from kubestray.evaluate.series_set import SeriesSet, read_series
 from kubestray.evaluate.unseen import run_unseen
+from kubestray.model.counted import counted
 from kubestray.model.errors import KubestrayError, UsageError
 
 Row = dict[str, Any]
@@ -75,7 +76,8 @@ def _results(
             scored, cost = run_unseen(data, per_day)
         else:
             note(
-                f"{name}: {len(data.row)} points of {len(data.entity)} metrics of {len(data.names)} entities"
+                f"{name}: {counted(len(data.row), 'point')} of {counted(len(data.entity), 'metric')} "
+                f"of {counted(len(data.names), 'entity', 'entities')}"
             )
             scored, cost = run(data, METHODS[name], per_day)
         row, counts = _row(name, data, scored, per_day)

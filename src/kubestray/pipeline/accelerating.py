@@ -17,6 +17,7 @@ from sqlglot import exp
 from kubestray.config import Config
 from kubestray.detect.runner import Times, request_of, window_of
 from kubestray.model.content import Content, Search
+from kubestray.model.counted import counted
 from kubestray.model.errors import KubestrayError, LimitExceeded, StoreError, UsageError
 from kubestray.pipeline.setting_up import events_of, lookups_of, searching
 from kubestray.search.acceleration import Acceleration
@@ -206,7 +207,7 @@ class Accelerator:
         spans = [Span(first * HOUR_NS, end * HOUR_NS) for first, end in runs(hours)]
         self._keep(due.acceleration, spans, began)
         note(self._store, search, HOUR, hours, began)
-        logger.info("kept the statistics of %d hours for searches to come", len(hours))
+        logger.info("kept the statistics of %s for searches to come", counted(len(hours), "hour"))
         return len(hours)
 
     def _at_once(self, due: Due) -> int:

@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from kubestray.detect.scheduler import SECOND_NS, Patience, resume_point, watermark
 from kubestray.model.content import Content
+from kubestray.model.counted import counted
 from kubestray.model.errors import KubestrayError, LimitExceeded
 from kubestray.model.finding import UPDATED, Change
 from kubestray.pipeline.agenda import Due, agenda, scheduled
@@ -191,7 +192,8 @@ def _told(ran: Ran) -> tuple[int, str]:
         return 0, f"{type(fault).__name__}: {fault}"
     assert ran.run
     if ran.run.events:
-        logger.info("%s: %d rows, %d risk events", name, len(ran.run.outcome.rows), len(ran.run.events))
+        rows, events = len(ran.run.outcome.rows), len(ran.run.events)
+        logger.info("%s: %s, %s", name, counted(rows, "row"), counted(events, "risk event"))
     return len(ran.run.outcome.rows), ran.run.outcome.error or ""
 
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import asdict
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -33,7 +34,7 @@ from kubestray.pipeline.schedule import Scheduler
 from kubestray.pipeline.setting_up import content_of, patience_of, searching
 from kubestray.pipeline.sources import check_exposure, kafka_of, newest_of, signalflow_of, sources_of, tls_of
 from kubestray.pipeline.switching import Switches
-from kubestray.pipeline.upkeep import Health, Upkeep
+from kubestray.pipeline.upkeep import Health, Upkeep, waiting
 from kubestray.receive.budget import SeriesBudget
 from kubestray.receive.catalog import Limits
 from kubestray.receive.commit import GroupCommit
@@ -116,8 +117,7 @@ class Server:
 
     def address(self, name: str) -> Address:
         """Return where a listener is to be reached from this machine."""
-        found = self._ports[name]
-        return Address({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(found.host, found.host), found.port)  # noqa: S104
+        return self._ports[name].from_here
 
     def __enter__(self) -> Self:
         # What was started is stopped in the other order, also if the next thing does not start.
@@ -164,6 +164,7 @@ class Server:
         store, shared = hold_store(self._config["store"])
         self._started.callback(store.close)
         if shared:
+            shared.backlog = lambda: asdict(waiting(store, self._config, self._content))
             shared.start()
             self._started.callback(shared.stop)
         self.url = store.engine.url

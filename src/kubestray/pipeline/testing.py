@@ -13,6 +13,7 @@ from kubestray.detect.cases import Case, Scenario, cases_of
 from kubestray.detect.notation import read_points
 from kubestray.detect.runner import Times
 from kubestray.model.content import Baseline, Content, Detection, Search
+from kubestray.model.counted import counted
 from kubestray.model.errors import UsageError
 from kubestray.model.metric import Batch
 from kubestray.model.risk import RiskEvent
@@ -119,7 +120,7 @@ def _compared(case: Case, run: Run) -> Iterator[str]:
         yield run.outcome.error
         return
     if case.rows is not None and len(rows) != case.rows:
-        yield f"expected {case.rows} rows, found {len(rows)}{_shown(rows)}"
+        yield f"expected {counted(case.rows, 'row')}, found {len(rows)}{_shown(rows)}"
     if case.entities is not None:
         told = {event.risk_object for event in run.events} | {str(hit.entity) for hit in run.hits}
         found = sorted(told)

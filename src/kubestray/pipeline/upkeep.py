@@ -18,6 +18,7 @@ from kubestray.pipeline.percentiles import percentile_metrics
 from kubestray.store.expiry import expire, expire_profiles, expire_summaries
 from kubestray.store.point_tables import HOUR_NS
 from kubestray.store.points import LOOKBACK_NS
+from kubestray.store.socket import SocketEngine
 from kubestray.store.store import Store
 from kubestray.store.summarise import Summariser
 
@@ -51,12 +52,21 @@ class Waiting:
 
 
 def waiting(store: Store, config: Config, content: Content) -> Waiting:
-    """Return what waits to be summarised, in this process or another one that serves the store."""
+    """Return what waits to be summarised, by these settings and this content."""
     sketched = percentile_metrics(config, content)
     backlog = Summariser(store, churning(config, content), sketched).backlog()
     hours = [hour for due in backlog for hour in due.hours]
     kept = sum(len(due.hours) for due in Accelerator(store, config, content).backlog())
     return Waiting(len(hours), len(backlog), min(hours) * HOUR_NS if hours else None, kept)
+
+
+def waiting_at_server(store: Store) -> Waiting | None:
+    """Return what waits as the server that has the store counts, which may have other settings and content.
+
+    None if no other process serves it: then nothing is done about it either.
+    """
+    told = store.engine.backlog() if isinstance(store.engine, SocketEngine) else None
+    return Waiting(**told) if told else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +132,8 @@ class Upkeep:
     def _expire(self) -> None:
         clock = self._store.clock()
         # The oldest points of counters that are kept are increases over points before them.
-        expire(self._store, clock - self._config["retention_raw"] - LOOKBACK_NS)
-        expire_summaries(self._store, clock - self._config["retention_summaries"])
+        points = self._config["retention_raw"] + LOOKBACK_NS
+        expire(self._store, clock - points)
+        # Of points that are still there summaries would be made again.
+        expire_summaries(self._store, clock - max(points, self._config["retention_summaries"]))
         expire_profiles(self._store, clock - self._config["retention_raw"])

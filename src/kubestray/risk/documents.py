@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from kubestray.model.content import Content, Detection, RiskScoring
+from kubestray.model.counted import counted
 from kubestray.model.entity import Entity
 from kubestray.model.finding import CLOSED, SEVERITIES, rfc3339, severity_of, written
 from kubestray.model.risk import RiskEvent
@@ -235,7 +236,7 @@ def _title(finding: Open, steps: list[Step]) -> str:
     if finding.how in (DIRECT, RULE):
         return f"{finding.name}: {finding.entity.short}"
     kinds = len({step.detection for step in steps})
-    return f"Risk of {finding.entity.kind} {finding.entity.short} from {kinds} detection{'s' * (kinds != 1)}"
+    return f"Risk of {finding.entity.kind} {finding.entity.short} from {counted(kinds, 'detection')}"
 
 
 def _sentence(finding: Open, steps: list[Step]) -> str:
@@ -272,7 +273,7 @@ def _length(span: int) -> str:
     """Say how long a time (ns) is, in minutes or hours."""
     minutes = max(1, round(span / 60e9))
     if minutes < 120:
-        return f"{minutes} minute{'s' * (minutes != 1)}"
+        return counted(minutes, "minute")
     hours = round(minutes / 60)
     return f"{hours} hours" if hours < 48 else f"{round(hours / 24)} days"
 
@@ -287,7 +288,11 @@ def _incident_title(most: str, steps: list[Step]) -> str:
     entity = Entity.parse(most)
     tactics = [tactic["name"].replace("-", " ") for tactic in tactics_of(techniques_of(steps))]
     about = entity.short if entity else most
-    return f"{about}: {', '.join(tactics)}" if tactics else f"{about}: {len(steps)} kinds of risk"
+    return (
+        f"{about}: {', '.join(tactics)}"
+        if tactics
+        else f"{about}: {counted(len(steps), 'kind of risk', 'kinds of risk')}"
+    )
 
 
 def _most_at_risk(steps: list[Step]) -> str:

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import json
 import math
+import zipfile
+import zlib
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 from kubestray.baseline.explain import recompute
@@ -19,25 +22,34 @@ from kubestray.model.finding import nanoseconds, severity_of
 from kubestray.risk.documents import digest, observed
 from kubestray.risk.findings import DIRECT, THRESHOLD
 from kubestray.risk.scoring import LONGEST_NS
+from kubestray.risk.shape import problems, shown
 from kubestray.risk.steps import read_step, tactics_of, techniques_of
 
 Document = dict[str, Any]
 
 _DIGITS = 1e-5  # documents have six digits
 
+_UNREADABLE = (
+    KubestrayError, ArithmeticError, AttributeError, EOFError, LookupError, RuntimeError, TypeError,
+    ValueError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What the packed profile of an explanation may be no profile by, which shows only when it is worked with."""
+
 
 def differences(document: Document) -> list[str]:
-    """Return what of a finding is not what its parts come to, a sentence each; nothing if identical."""
-    try:
-        found = [*_scores(document), *_steps(document), *_evidence(document), *_opening(document)]
-    except KubestrayError as error:
-        return [str(error)]
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        return [
-            f"the document lacks something or is not as a finding is written: {type(error).__name__}: {error}"
-        ]
+    """Return what of a finding is not what its parts come to, a sentence each; nothing if identical.
 
-    if not found and document.get("digest") != digest(document):
+    Of a document that lacks a field, or has one of a wrong kind, only that is told.
+    """
+    try:
+        return problems(document) or _against_itself(document)
+    except RecursionError:
+        return ["the document: its lists and objects lie too deep in each other"]
+
+
+def _against_itself(document: Document) -> list[str]:
+    found = [*_scores(document), *_steps(document), *_evidence(document), *_opening(document)]
+    if not found and document["digest"] != digest(document):
         found = [
             "digest: the document is not the one that was written, though its score follows from its parts"
         ]
@@ -46,7 +58,10 @@ def differences(document: Document) -> list[str]:
 
 def _scores(document: Document) -> list[str]:
     """Compare the parts and the score with what events and scoring come to."""
-    values = recomputed(document["parts"], document["scoring"], document["scored_at"])
+    try:
+        values = recomputed(document["parts"], document["scoring"], document["scored_at"])
+    except OverflowError:
+        return ["parts: by their times and the half_life and ramp of scoring they come to no number"]
     said = [
         f"parts[{place}].value of {part['detection']}: {part['value']} is told, {value:.6f} is recomputed"
         for place, (part, value) in enumerate(zip(document["parts"], values, strict=True))
@@ -115,22 +130,43 @@ def _explanation(place: str, told: Document | None) -> list[str]:
     """Work out again, from the profile and the points it carries, how a score came about."""
     if told is None:
         return []
-    again = recompute(told).as_json()
+    try:
+        again = recompute(told).as_json()
+    except _UNREADABLE as error:
+        return [f"{place}.evidence: the score cannot be worked out from it: {error}"]
     return [
-        f"{place}.{name}: {told.get(name)} is told, {value} is recomputed"
+        difference
         for name, value in json.loads(json.dumps(again)).items()
-        if not _same(told.get(name), value)
+        for difference in _apart(f"{place}.{name}", told.get(name, _NOTHING), value)
     ]
 
 
+_NOTHING = object()
+
+
+def _apart(place: str, told: Any, value: Any) -> Iterator[str]:
+    """Tell where two parts of documents differ, as near as it gets."""
+    if told is _NOTHING:
+        yield f"{place}: is missing"
+    elif isinstance(told, dict) and isinstance(value, dict) and told.keys() <= value.keys():
+        for name, own in value.items():
+            yield from _apart(f"{place}.{name}", told.get(name, _NOTHING), own)
+    elif isinstance(told, list) and isinstance(value, list) and len(told) == len(value):
+        for number, (one, own) in enumerate(zip(told, value, strict=True)):
+            yield from _apart(f"{place}[{number}]", one, own)
+    elif not _same(told, value):
+        yield f"{place}: {shown(told)} is told, {shown(value)} is recomputed"
+
+
 def _same(one: Any, other: Any) -> bool:
-    """Return whether two parts of documents are equal, numbers but for their last digits."""
+    """Return whether two values are equal, numbers but for their last digits; true is no number."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
     if isinstance(one, float | int) and isinstance(other, float | int):
-        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
+        try:
+            return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
+        except OverflowError:
+            return False
     return bool(one == other)
 
 

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 
+from kubestray.model.counted import counted
 from kubestray.store.coverage import DAY, clean_units, expired_days
 from kubestray.store.point_tables import DAY_NS, HOUR_NS, MONTH
 from kubestray.store.store import Store
@@ -35,10 +36,13 @@ def expire(store: Store, before: int) -> list[int]:
         _drop(store, "samples", day)
     if dropped:
         logger.info(
-            "dropped %d days of points before %s, which have expired", len(dropped), _date(dropped[-1] + 1)
+            "dropped %s of points before %s, which have expired",
+            counted(len(dropped), "day"),
+            _date(dropped[-1] + 1),
         )
     if kept:
-        logger.info("%d days of points have expired and stay until they are summarised", len(kept))
+        have = counted(len(kept), "day of points has", "days of points have")
+        logger.info("%s expired, and will be dropped when all is summarised", have)
     return dropped
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from kubestray.model.counted import counted
 from kubestray.model.errors import KubestrayError, LimitExceeded, StoreError
 from kubestray.store.engine import UNLIMITED, Limits
 
@@ -55,8 +56,9 @@ def _limit(code: str, text: str, limits: Limits) -> str:
             "narrow its time range, group by fewer fields, or raise --search-memory"
         )
     if code in _TOO_MANY_ROWS and limits.rows:
+        allowed = counted(limits.rows, "row that is", "rows that are")
         return (
-            f"the result has more than the {limits.rows} rows that are allowed (search_rows); "
+            f"the result has more than the {allowed} allowed (search_rows); "
             "aggregate, put | head at its end, or raise --search-rows (0 is no limit)"
         )
     return "the search was cancelled" if code in _CANCELLED else ""

@@ -62,6 +62,14 @@ def hold_store(url: str) -> tuple[Store, StoreSocket | None]:
     raise _busy(directory)
 
 
+def is_there(url: str) -> bool:
+    """Return whether a store was there before it is opened; one on a server is taken to be.
+
+    Raises `UsageError` for a URL that names no store.
+    """
+    return url.startswith("clickhouse://") or (embedded_directory(url) / "metadata").exists()
+
+
 def embedded_directory(url: str) -> Path:
     """Return the directory that a URL or plain path names."""
     if url.startswith("chdb://"):

@@ -5,7 +5,8 @@ the same user can reach; `SocketEngine` is the other end, an engine like any oth
 a running server is the same search, only its statements travel.
 
 Requests are HTTP: ``POST /query`` (SQL in, Arrow stream out), ``POST /stream`` (SQL in, `frames` out as the
-rows come), ``POST /insert/TABLE`` (Arrow stream in), ``GET /hello`` (who is there). An error is JSON:
+rows come), ``POST /insert/TABLE`` (Arrow stream in), ``GET /hello`` (who is there),
+``GET /backlog`` (what waits to be summarised as who holds it counts, or ``null``). An error is JSON:
 ``{"error": KIND, "message": TEXT}``. A query ends when its asker goes away.
 """
 
@@ -18,7 +19,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Collection, Generator, Hashable
+from collections.abc import Callable, Collection, Generator, Hashable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,8 @@ class StoreSocket:
         self._server: Any = None
         self._thread: threading.Thread | None = None
         self._directory = -1
+        self.backlog: Callable[[], dict[str, Any] | None] = lambda: None
+        """Says what waits to be summarised, by the settings and the content of who holds the store."""
 
     def start(self) -> None:
         """Listen; a socket left behind by a process that died is replaced (the engine's lock is ours)."""
@@ -100,6 +103,7 @@ class StoreSocket:
         return Starlette(
             routes=[
                 Route("/hello", self._hello),
+                Route("/backlog", self._backlog),
                 Route("/query", self._query, methods=["POST"]),
                 Route("/stream", self._stream, methods=["POST"]),
                 Route("/insert/{table}", self._insert, methods=["POST"]),
@@ -111,6 +115,9 @@ class StoreSocket:
         from starlette.responses import JSONResponse
 
         return JSONResponse({"pid": os.getpid()})
+
+    async def _backlog(self, _request: Request) -> Response:
+        return await _answer(lambda: json.dumps(self.backlog()).encode())
 
     async def _query(self, request: Request) -> Response:
         sql, limits = await _statement(request)
@@ -228,6 +235,11 @@ class SocketEngine:
         """Make or drop a table to try things on; the store's own tables were made by who holds it."""
         if is_scratch(statement):
             self._ask("POST", "/scratch", statement.encode())
+
+    def backlog(self) -> dict[str, Any] | None:
+        """Return what waits to be summarised, as who holds the store counts; None if nobody counts there."""
+        told: dict[str, Any] | None = json.loads(self._ask("GET", "/backlog", b""))
+        return told
 
     def insert(self, table: str, rows: pa.Table, *, in_order: bool = False) -> None:  # noqa: ARG002
         """Append rows over there; that they are in order is not passed on, and found out again."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -59,6 +60,7 @@ def _environment() -> jinja2.Environment:
         "seconds": seconds,
         "spl": coloured,
         "short": short,
+        "breaking": breaking,
         "pretty": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
         "segment": lambda value: quote(str(value), safe=""),
         "merged": lambda values, **more: {**values, **more},
@@ -125,3 +127,11 @@ def short(value: Any, most: int = 80) -> str:
     """Cut a text that is long; the whole belongs into a title."""
     text = str(value)
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def breaking(name: str) -> Markup:
+    """Return a name that goes on in the next line after a ``/`` or ``-``, before a word of it is cut."""
+    return Markup("<wbr>").join(_BETWEEN_WORDS.split(plain(name)))
+
+
+_BETWEEN_WORDS = re.compile(r"(?<=[/-])(?=[^/-])")

@@ -1,0 +1,8 @@
+"""Counts in sentences."""
+
+from __future__ import annotations
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number with what it counts: ``1 row``, ``2 rows``; ``many`` where an s is not enough."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
