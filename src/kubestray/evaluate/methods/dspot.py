@@ -57,7 +57,8 @@ class Dspot(ByMetric):
 
     def _rarity(self, number: Ints, excess: Floats) -> Floats:
         shape, scale = self._shape[number], self._scale[number]
-        share = self._count[number] / np.maximum(self._seen[number], 1)
+        # Where nothing was a peak yet, one in all that was seen is the most that is known.
+        share = np.maximum(self._count[number], 1) / np.maximum(self._seen[number], 1)
         straight = excess / scale
         inner = np.maximum(1.0 + shape * straight, 1e-12)
         curved = np.log(inner) / np.where(shape == 0, 1.0, shape)
