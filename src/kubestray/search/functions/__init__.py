@@ -54,7 +54,7 @@ FUNCTIONS: dict[str, Function] = {
     "commands": Function(1, 1, text.commands, "commands(x): the commands in the text of a search"),
     "cos": Function(1, 1, numeric.numeric("cos"), "cos(x): cosine"),
     "cosh": Function(1, 1, numeric.numeric("cosh"), "cosh(x): hyperbolic cosine"),
-    "exact": Function(1, 1, numeric.tonumber, "exact(x): x; all arithmetic is exact to a double here"),
+    "exact": special(1, 1, precision.exact, "exact(x): x to all digits of a double; without it a product of decimals such as 8.250*0.2 is as precise as they are written"),
     "exp": Function(1, 1, numeric.numeric("exp"), "exp(x): e to the power x"),
     "false": Function(0, 0, conditional.constant(exp.false()), "false(): the condition that never holds"),
     "floor": Function(1, 1, numeric.numeric("floor"), "floor(x): the next whole number down"),
