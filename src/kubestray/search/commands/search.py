@@ -4,7 +4,8 @@
 the field exists and does not have the value; ``NOT`` also where the field is missing. ``<`` and ``>`` compare
 numbers. Terms side by side must all hold; OR binds before AND. A bare word, or ``TERM(word)``, is looked
 for in ``_raw``, or in every field where there is none; it has to begin and end where a word does. A
-subsearch in brackets stands for the clause that its rows make (see ``format``). AND, OR, NOT are written in
+subsearch in brackets stands for the clause that its rows make (see ``format``), or for values where one
+stands in ``field IN (a, [ … ])``: ``return $field`` gives them. AND, OR, NOT are written in
 capital letters; in small ones they are words. A value in CIDR notation (``10.0.0.0/8``) stands for the
 addresses in that network. A backslash stands before a quote, a pipe or a backslash that is meant as such.
 
