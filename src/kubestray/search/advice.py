@@ -62,6 +62,8 @@ _OPERATORS = {
 }
 _WORD = re.compile(r"[A-Za-z_][\w.]*")
 _OPTION = re.compile(r"([A-Za-z_]\w*)\s*=(?!=)")
+_SET = re.compile(r"=(?!=)")
+_LAST_WORD = re.compile(r"([A-Za-z_]\w*)\s*$")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'', re.DOTALL)
 _EXPRESSIONS = ("eval", "where")
 
@@ -237,11 +239,24 @@ def _two_values(failure: _Failure) -> str:
 
 
 def _option(failure: _Failure) -> str:
-    """Tell an option that the command does not have."""
-    found = _OPTION.match(failure.text, failure.at)
-    if not found or failure.command in (*_EXPRESSIONS, ""):
+    """Tell an option that the command does not have, also one whose name was taken for a field."""
+    if failure.command in (*_EXPRESSIONS, "search", ""):
         return ""
-    return f"{failure.command} has no option {found[1]}; it is written {usage(failure.command)}"
+    here = _OPTION.match(failure.text, failure.at)
+    found = here or (_SET.match(failure.rest) and _LAST_WORD.search(failure.text[failure.start : failure.at]))
+    if not found:
+        return ""
+    meant = nearest(found[1].lower(), _options(failure.command))
+    if not meant and not here and not failure.is_leftover:
+        return ""
+    return f"{failure.command} has no option {found[1]}; {meant or f'it is written {usage(failure.command)}'}"
+
+
+def _options(command: str) -> list[str]:
+    """Return the options of a command that its manual tells of."""
+    module = commands.find(command)
+    manual = (module.__doc__ or "") if module else ""
+    return sorted(set(re.findall(r"\b([a-z_]+)=", manual.split("Example::")[0])))
 
 
 def _usage(failure: _Failure) -> str:
@@ -261,8 +276,8 @@ _LIKELY: tuple[Callable[[_Failure], str], ...] = (
     _thousands,
     _by_first,
     _call_missing,
-    _call_open,
     _option,
+    _call_open,
     _statistic_misspelt,
     _bracket,
     _conjunction,

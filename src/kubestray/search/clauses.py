@@ -75,9 +75,9 @@ def _term(cursor: Cursor) -> Clause:
     if found := cursor.match(_OPERATOR):
         return _comparison(cursor, at, name, "=" if found[0] == "==" else found[0])
     if cursor.match(r"in\s*\("):
-        return TermIn(at, name, _values(cursor))
+        return TermIn(at, name, *_items(cursor))
     if cursor.match(r"not\s+in\s*\("):
-        return Negation(at, TermIn(at, name, _values(cursor)))
+        return Negation(at, TermIn(at, name, *_items(cursor)))
     if quoted is None and (found := _INDEXED.fullmatch(name)):
         return Term(at, found[1], "=", found[2] or _value(cursor))
     return Word(at, name)
@@ -109,11 +109,27 @@ def _directed(cursor: Cursor) -> str:
     return value
 
 
-def _values(cursor: Cursor) -> tuple[str, ...]:
-    values = [_value(cursor)]
-    while not cursor.take(")"):
+def _items(cursor: Cursor) -> tuple[tuple[str, ...], tuple[Subsearch, ...]]:
+    """Read the values and subsearches of a list, and the closing parenthesis."""
+    values: list[str] = []
+    inner: list[Subsearch] = []
+    while True:
+        at = cursor.skip()
+        if cursor.looking_at("["):
+            inner.append(Subsearch(at, cursor.subsearch("to start a subsearch")))
+        else:
+            values.append(_value(cursor))
+        if cursor.take(")"):
+            return tuple(values), tuple(inner)
         cursor.take(",")
+
+
+def listed(cursor: Cursor) -> tuple[str, ...]:
+    """Read values up to the end, with commas between them or not; there may be none."""
+    values: list[str] = []
+    while not cursor.at_end():
         values.append(_value(cursor))
+        cursor.take(",")
     return tuple(values)
 
 

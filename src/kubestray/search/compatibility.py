@@ -101,7 +101,7 @@ _STORED = (
 _DIFFERENT = {
     ("acos", "acosh", "asin", "atanh", "exp", "ln", "log", "pow", "sqrt"): _INFINITE,
     ("cidrmatch",): "a network that is written wrongly in the search is an error, not false",
-    ("exact",): "all arithmetic is in doubles, so there is nothing more exact",
+    ("exact",): "all arithmetic is in doubles: it only keeps products of decimal literals from being rounded",
     ("isbool", "isint", "isnum", "like", "searchmatch", "tobool"): _STORED,
     ("json_array_to_mv", "json_extract", "json_set", "spath"): "a path is a text in the search, not a field",
     ("match", "mvfind", "replace"): _RE2,

@@ -49,6 +49,8 @@ _COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 _OF_ONE_KIND = (*_COMPARISONS, "+")
 """Operators that take two numbers or two texts, but not one of each."""
 
+_NO_CONDITION = Value(Shape.BOOLEAN, nothing(Shape.BOOLEAN), static=True)
+
 _LARGE = 60
 """Nodes of a tree above which an operand becomes a column: functions write their arguments several times."""
 
@@ -100,7 +102,7 @@ class _Scope:
 
     def condition(self, expression: syntax.Expression) -> Tree:
         """Return an expression that must be a condition."""
-        value = self.hold(self.value(expression))
+        value = _NO_CONDITION if _is_null(expression) else self.hold(self.value(expression))
         if value.shape is not Shape.BOOLEAN:
             hint = "compare it with something, or use isnotnull(…)"
             raise self.context.error(expression.at, "expected a condition, found a value", hint)
@@ -143,7 +145,8 @@ class _Scope:
                 otherwise = any_of([value.tree.copy() for value in values[::2]])
                 before = Value(Shape.BOOLEAN, call("not", call("ifNull", otherwise, number(0))))
             if before is None or before.shape is not Shape.BOOLEAN:
-                values.append(self.hold(self.value(argument)))
+                is_condition = before is None and _is_null(argument)
+                values.append(_NO_CONDITION if is_condition else self.hold(self.value(argument)))
                 continue
             self._guards.append(before)
             values.append(self.hold(self.value(argument)))
@@ -222,6 +225,11 @@ class _Scope:
 
     def _tag(self) -> int:
         return self.context.column(Shape.NUMBER).number
+
+
+def _is_null(expression: syntax.Expression) -> bool:
+    """Tell ``null()``, which is no value of any kind, and so a condition too."""
+    return isinstance(expression, syntax.Call) and expression.name == "null" and not expression.arguments
 
 
 def _literal(value: float) -> Value:

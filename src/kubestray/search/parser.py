@@ -6,6 +6,7 @@ from kubestray.model.errors import SearchError
 from kubestray.search import commands
 from kubestray.search.advice import INSTEAD, advised
 from kubestray.search.cursor import Cursor, nearest
+from kubestray.search.named_index import with_index
 from kubestray.search.source import Source
 from kubestray.search.syntax import Command, Pipeline
 
@@ -30,7 +31,7 @@ def pipeline(cursor: Cursor) -> Pipeline:
     read = [first(cursor)]
     while cursor.take("|"):
         read.append(command(cursor))
-    return Pipeline(at, tuple(read))
+    return Pipeline(at, with_index(tuple(read)))
 
 
 def first(cursor: Cursor) -> Command:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from kubestray.model.errors import SearchError
 from kubestray.search.clauses import clause as read_clause
+from kubestray.search.clauses import listed
 from kubestray.search.cursor import Cursor
 from kubestray.search.expressions import expression as read_expression
 from kubestray.search.relation import Context
@@ -91,6 +92,9 @@ def resolved(clause: Clause, context: Context) -> Clause:
             return Negation(clause.at, resolved(clause.operand, context))
         case Term(value=Subsearch() as inner):
             return Term(clause.at, clause.field, clause.operator, _value(inner, context), clause.cased)
+        case TermIn(subsearches=(_, *_)):
+            more = [_read(_text(_rows(each, context)), listed, each, context) for each in clause.subsearches]
+            return TermIn(clause.at, clause.field, (*clause.values, *(v for values in more for v in values)))
         case Subsearch():
             return _clause(clause, context)
     return clause

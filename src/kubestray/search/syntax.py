@@ -100,10 +100,11 @@ class Term(Node):
 
 @dataclass(frozen=True, slots=True)
 class TermIn(Node):
-    """``field IN (value, …)`` in a search clause."""
+    """``field IN (value, …)`` in a search clause; the results of ``subsearches`` are further values."""
 
     field: str
     values: tuple[str, ...]
+    subsearches: tuple[Subsearch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,8 @@ def parse(cursor: Cursor, at: int) -> Rex:
         raise cursor.error("rex needs a regular expression in quotes")
     if not options["max_match"].isdigit():
         raise cursor.error("max_match is a number of matches")
+    if options["mode"].lower() not in ("", "sed"):
+        raise cursor.error(f"mode={options['mode']} is unknown", at, "write mode=sed to replace, or no mode")
     sed = options["mode"].lower() == "sed"
     return Rex(at, options["field"], regex, int(options["max_match"]), sed, options.get("offset_field"))
 

@@ -4,7 +4,8 @@
 the field exists and does not have the value; ``NOT`` also where the field is missing. ``<`` and ``>`` compare
 numbers. Terms side by side must all hold; OR binds before AND. A bare word, or ``TERM(word)``, is looked
 for in ``_raw``, or in every field where there is none; it has to begin and end where a word does. A
-subsearch in brackets stands for the clause that its rows make (see ``format``). AND, OR, NOT are written in
+subsearch in brackets stands for the clause that its rows make (see ``format``), or for values where one
+stands in ``field IN (a, [ … ])``: ``return $field`` gives them. AND, OR, NOT are written in
 capital letters; in small ones they are words. A value in CIDR notation (``10.0.0.0/8``) stands for the
 addresses in that network. A backslash stands before a quote, a pipe or a backslash that is meant as such.
 
@@ -13,7 +14,8 @@ As the first command it reads the events of ``index=NAME``: one that was given w
 ``earliest`` and ``latest`` replace the time range of the search; so do ``starttime``, ``endtime`` in the form
 that ``timeformat`` says, ``starttimeu``, ``endtimeu``, and ``daysago``, ``starthoursago``, ``endminutesago``
 and their like; ``_index_earliest`` and ``_index_latest`` are about ``_indextime``. The newest events come
-first, those that were given in the order they have.
+first, those that were given in the order they have. Events have the name of their index as the field
+``index`` where a later command names that field.
 
 Example::
 
@@ -36,21 +38,22 @@ from kubestray.search.stacking import stacked
 from kubestray.search.subsearches import resolved
 from kubestray.search.syntax import Clause, Command, Junction, Negation, Place, Term, TermIn, Word
 from kubestray.search.time_modifiers import Times, is_modifier
-from kubestray.search.values import as_number, missing
+from kubestray.search.values import Shape, as_number, missing
 from kubestray.search.wildcards import parts
 from kubestray.store.points import Span
-from kubestray.store.trees import Tree, all_of, any_of, call, number
+from kubestray.store.trees import Tree, all_of, any_of, call, number, text
 
 _DEFAULT_INDEX = "main"
 
 
 @dataclass(frozen=True, slots=True)
 class Search(Command):
-    """The ``search`` command."""
+    """The ``search`` command; ``named`` events have the name of their index as a field."""
 
     place: ClassVar = Place.ANYWHERE
 
     clause: Clause
+    named: bool = False
 
 
 def parse(cursor: Cursor, at: int) -> Search:
@@ -66,7 +69,7 @@ def plan(command: Search, relation: Relation | None, context: Context) -> Relati
     _note_small_letters(command.clause, context)
     times = Times(conjuncts(found), context)
     if relation is None:
-        return _events(command.at, found, times, context)
+        return _events(command, found, times, context)
     if found == Word(found.at, "*"):
         return relation
     named = [name for name in relation.fields if is_modifier(Term(found.at, name, "=", ""))]
@@ -93,19 +96,26 @@ def _flat(clause: Clause) -> list[Clause]:
     return [clause]
 
 
-def _events(at: int, found: Clause, times: Times, context: Context) -> Relation:
+def _events(command: Search, found: Clause, times: Times, context: Context) -> Relation:
     """Return the events of the indexes that the clause names, those that match the rest of it."""
     parts_of_it = conjuncts(found)
     range_of_all = [part for part in parts_of_it if is_modifier(part)]
     rest = [times.as_conditions(part) for part in parts_of_it if not _bounds_all(part)]
     patterns = list(_index_names(found)) or [_DEFAULT_INDEX]
     events = [
-        _matching(name, relation, rest, context)
+        _named(name, _matching(name, relation, rest, context), command.named, context)
         for name, relation in _read(patterns, times.span(range_of_all), context)
     ]
     if not events:
-        raise _no_events(at, patterns, context)
+        raise _no_events(command.at, patterns, context)
     return events[0] if len(events) == 1 else stacked(events, context)
+
+
+def _named(name: str, relation: Relation, named: bool, context: Context) -> Relation:
+    """Return the events of an index with its name, if that is asked for and they have no such field."""
+    if not named or "index" in relation.fields:
+        return relation
+    return relation.extended([("index", context.column(Shape.TEXT), call("toNullable", text(name)))])
 
 
 def _bounds_all(part: Clause) -> bool:

@@ -7,8 +7,8 @@ matches; fields that start with ``_`` only match patterns that do. A function al
 taken of all fields.
 
 ``allnum=true`` gives no result for a group in which a value is no number. ``dedup_splitvals=true`` counts a
-value that a multivalue BY field repeats once. ``delim=TEXT`` changes nothing here: ``list`` and ``values``
-give multivalue fields, whose values stay apart; nor does ``partitions=N``, which is about speed.
+value that a multivalue BY field repeats once. The values of ``list`` and ``values`` stay apart; ``nomv`` puts
+the text of ``delim=TEXT`` between them. ``partitions=N`` is about speed and changes nothing here.
 
 Splunk's pages define percentiles in two ways: here ``median`` and ``exactperc`` are one of the numbers, of an
 even count the higher one in the middle, and ``perc`` lies between two numbers, as in their examples.
@@ -62,12 +62,13 @@ def parse(cursor: Cursor, at: int) -> Stats:
 def plan(command: Stats, relation: Relation, context: Context) -> Relation:
     """Group the rows."""
     if command.delimiter is not None:
-        context.note("stats: delim changes nothing, for the values of a multivalue field stay apart")
+        context.note("stats: the values of a multivalue field stay apart; nomv puts delim between them")
     wish = Wish(command.by, command.all_numeric, trends=True)
     relation, made = aggregated(command.aggregates, relation, context, wish)
     relation, keys = keyed(relation, command.by, context, distinct=command.distinct)
     groups = {name: context.column(key.shape) for name, key in zip(command.by, keys, strict=True)}
-    results = {one.name: context.column(one.value.shape) for one in made}
+    delimiter = "\n" if command.delimiter is None else command.delimiter
+    results = {one.name: context.column(one.value.shape, delimiter) for one in made}
     counted = (context.column(Shape.NUMBER), aggregate("count"))  # patterns may match no field
     node = Grouped(
         relation.node,

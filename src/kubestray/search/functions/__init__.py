@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from kubestray.search.functions import (
+    at_path,
     bits,
     conditional,
     digest,
@@ -53,7 +54,7 @@ FUNCTIONS: dict[str, Function] = {
     "commands": Function(1, 1, text.commands, "commands(x): the commands in the text of a search"),
     "cos": Function(1, 1, numeric.numeric("cos"), "cos(x): cosine"),
     "cosh": Function(1, 1, numeric.numeric("cosh"), "cosh(x): hyperbolic cosine"),
-    "exact": Function(1, 1, numeric.tonumber, "exact(x): x; all arithmetic is exact to a double here"),
+    "exact": special(1, 1, precision.exact, "exact(x): x to all digits of a double; without it a product of decimals such as 8.250*0.2 is as precise as they are written"),
     "exp": Function(1, 1, numeric.numeric("exp"), "exp(x): e to the power x"),
     "false": Function(0, 0, conditional.constant(exp.false()), "false(): the condition that never holds"),
     "floor": Function(1, 1, numeric.numeric("floor"), "floor(x): the next whole number down"),
@@ -130,7 +131,7 @@ FUNCTIONS: dict[str, Function] = {
     "sigfig": special(1, 1, precision.sigfig, "sigfig(x): x rounded to the least significant figures of the literals in a product, or decimals in a sum"),
     "sin": Function(1, 1, numeric.numeric("sin"), "sin(x): sine"),
     "sinh": Function(1, 1, numeric.numeric("sinh"), "sinh(x): hyperbolic sine"),
-    "spath": Function(2, 2, js.spath, "spath(x, path): what is at a path in JSON, as several values for a path with {}"),
+    "spath": special(2, 2, at_path.spath, "spath(x, path): what is at a path in JSON or XML, as for the command; several values for a path with {}"),
     "split": Function(2, 2, multivalue.split, "split(x, d): the parts between the delimiters, as a multivalue field"),
     "sqrt": Function(1, 1, numeric.numeric("sqrt"), "sqrt(x): square root; null below 0"),
     "strftime": Function(2, 2, time.strftime, 'strftime(x, "%Y-%m-%d"): a time in seconds as text, in the time zone'),

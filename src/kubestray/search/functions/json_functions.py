@@ -118,15 +118,6 @@ def _piece(own: Tree, steps: Path) -> Tree:
     return bound("found", several(own, steps), either(call("empty", found), NOTHING, shown))
 
 
-def spath(a: list[Value], env: Environment) -> Value:
-    """Return what is at a path; several values where it has a ``{}``."""
-    (steps,) = _paths(a, env)
-    own = document(a[0])
-    if is_single(steps):
-        return native(single(own, steps))
-    return Value(Shape.MULTI, call("arrayMap", lambda_("x", unquoted(column("x"))), several(own, steps)))
-
-
 def json_keys(a: list[Value], env: Environment) -> Value:
     """Return the names of an object's members as an array."""
     names = call("arrayMap", lambda_("x", quoted(column("x"))), call("JSONExtractKeys", document(a[0])))

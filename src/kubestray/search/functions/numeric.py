@@ -111,11 +111,16 @@ def tonumber(a: list[Value], env: Environment) -> Value:
     """Read a text as a number, in a base if one is given; a text with spaces around it is none."""
     if len(a) > 1:
         return in_base(a, env)
-    if a[0].shape is Shape.NUMBER:
-        return a[0]
-    if a[0].shape is Shape.BOOLEAN:
-        return Value(Shape.NUMBER, as_number(a[0]))
-    return Value(Shape.NUMBER, finite(call("toFloat64OrNull", as_text(a[0]))))
+    return read_as_number(a[0])
+
+
+def read_as_number(value: Value) -> Value:
+    """Return a number as it is, and what a text reads as."""
+    if value.shape is Shape.NUMBER:
+        return value
+    if value.shape is Shape.BOOLEAN:
+        return Value(Shape.NUMBER, as_number(value))
+    return Value(Shape.NUMBER, finite(call("toFloat64OrNull", as_text(value))))
 
 
 _SIGN = ("^-", "^-?(?:0x)?")

@@ -6,12 +6,14 @@ precise term, counted in decimals. Fields do not tell how precise they are.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal, localcontext
+from typing import TypeVar
 
 from kubestray.search.functions.base import Scope
-from kubestray.search.functions.numeric import half_up
-from kubestray.search.syntax import Binary, Call, Expression, Number, Unary
+from kubestray.search.functions.numeric import half_up, read_as_number
+from kubestray.search.syntax import Binary, Call, Expression, Member, Number, Unary
 from kubestray.search.values import Shape, Value, as_number, finite
 from kubestray.store.trees import Tree, call, either, number
 
@@ -31,6 +33,26 @@ def product_of_decimals(expression: Binary) -> float | None:
         exact = a * b if expression.operator == "*" else a / b
         decimals = min(_figures(left), _figures(right)) - exact.adjusted() - 1
         return float(round(exact, max(decimals, 0))) if exact else 0.0
+
+
+def exact(expression: Call, scope: Scope) -> Value:
+    """Compute a number without rounding products and quotients of decimal literals."""
+    return read_as_number(scope.value(_unrounded(expression.arguments[0])))
+
+
+N = TypeVar("N")
+
+
+def _unrounded(node: N) -> N:
+    """Return an expression in which no literal tells how precise it is."""
+    if isinstance(node, tuple):
+        return tuple(_unrounded(part) for part in node)  # type: ignore[return-value]
+    if isinstance(node, Number):
+        return dataclasses.replace(node, written="")
+    if isinstance(node, Unary | Binary | Call | Member):
+        parts = {part.name: _unrounded(getattr(node, part.name)) for part in dataclasses.fields(node)}
+        return dataclasses.replace(node, **parts)
+    return node
 
 
 def sigfig(expression: Call, scope: Scope) -> Value:
