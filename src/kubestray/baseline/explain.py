@@ -7,6 +7,7 @@ those bins; both are in its JSON form, from which `recompute` works it out again
 from __future__ import annotations
 
 import base64
+import copy
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
@@ -193,7 +194,7 @@ def _last(
     before: Profile, time: float, values: Floats, threshold: float | None, question: Question
 ) -> tuple[Judged, Bin, Profile]:
     """Judge a bin by a profile that stays as it was; return what was learned too."""
-    after = profile.load(before.dump())
+    after = copy.deepcopy(before)
     judge = Judge(after, dataclasses.replace(question, annotate=True), threshold)
     (found,) = after.advance(
         np.array([time]), after.names, np.zeros(1, dtype=np.int64), values[None, :], -math.inf
