@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -275,8 +276,15 @@ def test_sketches_answer_for_what_has_expired(embedded: Store) -> None:
 def test_what_a_pass_left_halfway_is_removed(embedded: Store, few: None) -> None:
     fresh = Store(embedded.engine, embedded.layout, Clock(START + 2 * HOUR))
     fresh.append(batch([(series("cpu", host=h, pid=h), START + n, 0, 1.0) for n in range(50) for h in "ab"]))
+    record = fresh.record
+
+    def dies(table: str, rows: pa.Table) -> None:
+        if table == "summarised":
+            raise KeyboardInterrupt
+        record(table, rows)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Summariser, "_note", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(fresh, "record", dies)
         with pytest.raises(KeyboardInterrupt):
             Summariser(fresh, (), ("cpu",)).catch_up()
     Summariser(fresh, ("pid",), ("cpu",)).catch_up()
