@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 
 import numpy as np
@@ -58,6 +59,29 @@ def test_a_state_that_cannot_be_read_says_so():
     state = dump(fleet_of(2))
     with pytest.raises(KubestrayError, match="let it learn anew"):
         load(state[: len(state) // 2])
+
+
+@given(changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1))
+@settings(max_examples=60)
+def test_a_state_of_which_bytes_have_changed_is_read_or_says_that_it_cannot_be(changes):
+    state = bytearray(dump(fleet_of(2)))
+    for place, byte in changes:
+        state[int(place * len(state))] = byte
+    with contextlib.suppress(KubestrayError):
+        load(bytes(state))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("entity", [0, 2**40]), ("entity", [0, -1]), ("step", [300.0]), ("residuals.location", [1.0])],
+)
+def test_a_state_whose_arrays_are_not_those_of_a_fleet_says_so(name, value):
+    """Before rows are made for as many entities as it says there are."""
+    arrays = dict(np.load(io.BytesIO(dump(fleet_of(2)))))
+    written = io.BytesIO()
+    np.savez(written, **{**arrays, name: np.array(value)})
+    with pytest.raises(KubestrayError, match="let it learn anew"):
+        load(written.getvalue())
 
 
 def test_a_state_from_before_usual_moves_and_own_bounds_is_read():

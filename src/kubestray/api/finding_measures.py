@@ -85,8 +85,9 @@ def measures(running: Running, document: Document) -> Iterator[tuple[Measured, D
     for evidence in sorted(document.get("evidence", ()), key=lambda one: -scores.get(one["detection"], 0.0)):
         search = running.content.detections.get(evidence["detection"])
         if search is not None:
-            added_up = _added_up(running, search)
-            for one in _of_evidence(running, search, evidence):
+            commands = _commands(running, search)
+            added_up = _added_up(commands)
+            for one in _of_evidence(running, search, commands, evidence):
                 counter = _counts(running, one.metric)
                 yield dataclasses.replace(one, counter=counter, together=one.metric in added_up), evidence
 
@@ -97,8 +98,10 @@ def _counts(running: Running, metric: str) -> bool:
     return {Kind(one) for one in found.column("kind").to_pylist()} == {Kind.CUMULATIVE}
 
 
-def _of_evidence(running: Running, search: Search, evidence: Document) -> list[Measured]:
-    names, entity = _names(running, search), Entity.parse(evidence["entity"])
+def _of_evidence(
+    running: Running, search: Search, commands: Sequence[Command], evidence: Document
+) -> list[Measured]:
+    names, entity = _names(commands), Entity.parse(evidence["entity"])
     found = [one for need in needs(running, search) for one in _of_need(need, evidence["row"], names, entity)]
     return list(dict.fromkeys(found))
 
@@ -110,21 +113,16 @@ def _commands(running: Running, search: Search) -> Sequence[Command]:
         return ()
 
 
-def _added_up(running: Running, search: Search) -> set[str]:
+def _added_up(commands: Sequence[Command]) -> set[str]:
     """Return the metrics of which a search takes the sum of paces."""
-    measured = [
-        one
-        for command in _commands(running, search)
-        if isinstance(command, MStats)
-        for one in command.aggregates
-    ]
+    measured = [one for command in commands if isinstance(command, MStats) for one in command.aggregates]
     return {str(one.argument) for one in measured if one.function == "rate_sum"}
 
 
-def _names(running: Running, search: Search) -> dict[str, str]:
+def _names(commands: Sequence[Command]) -> dict[str, str]:
     """Return what a search renames: the last name of a field by its first one."""
     found: dict[str, str] = {}
-    for command in _commands(running, search):
+    for command in commands:
         for pair in command.pairs if isinstance(command, Rename) else ():
             first = next((old for old, new in found.items() if new == pair.old), pair.old)
             found[first] = pair.new

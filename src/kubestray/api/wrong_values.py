@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-_MOST = 40
-"""Characters that are shown of a value."""
+from kubestray.model.shown import shown
 
 _EXPECTED = {
     "string": "a text",
@@ -48,21 +47,10 @@ def _what(problem: dict[str, Any]) -> str:
         told = _BOUNDS[kind].format(**context)
         return told.replace(" 1 characters", " 1 character").replace(" 1 entries", " 1 entry")
     if kind in ("enum", "literal_error"):
-        return f"expected {context['expected']}, not {_shown(value)}"
+        return f"expected {context['expected']}, not {shown(value)}"
     expected = _EXPECTED.get(kind.partition("_")[0])
     if expected is None:
         return str(problem["msg"])
     if expected == "an object" and isinstance(value, bytes | str) and problem["loc"] == ("body",):
         return "expected an object in JSON, with the header Content-Type: application/json"
-    return f"expected {expected}, not {_shown(value)}"
-
-
-def _shown(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, dict | list):
-        return "an object" if isinstance(value, dict) else "a list"
-    text = str(value)
-    return (
-        repr(text if len(text) <= _MOST else f"{text[:_MOST]}…") if isinstance(value, str) else text[:_MOST]
-    )
+    return f"expected {expected}, not {shown(value)}"

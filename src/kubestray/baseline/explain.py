@@ -179,7 +179,7 @@ def recompute(document: Mapping[str, Any]) -> Explanation:
         return explain(
             profile.load(state), times, values, threshold, question, str(document.get("configuration", ""))
         )
-    except (KeyError, TypeError, ValueError, zstandard.ZstdError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, zstandard.ZstdError) as error:
         raise KubestrayError(f"the explanation cannot be read: {error}") from error
 
 

@@ -7,10 +7,13 @@ arrays mean; a state of another version is refused, as its numbers would be misr
 from __future__ import annotations
 
 import io
+import tokenize
 import zipfile
-from typing import cast
+import zlib
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kubestray.baseline.arrays import Flags
 from kubestray.baseline.heights import Heights
@@ -26,6 +29,13 @@ VERSION = 3
 since then (the usual moves of a metric, how restless it is at each height, the hours of each entity) is
 blank where a state lacks it, as for a metric and an entity that are new.
 """
+
+
+_RUBBISH = (
+    LookupError, TypeError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
+    tokenize.TokenError,
+)  # fmt: skip
+"""What NumPy and `zipfile` raise of bytes that are no arrays, and arrays that are not those of a fleet."""
 
 
 def dump(fleet: Stray, head: bytes = b"", entities: int | None = None) -> bytes:
@@ -58,21 +68,29 @@ def load(state: bytes) -> Stray:
 def load_with_head(state: bytes) -> tuple[Stray, bytes]:
     """Return the fleet of a dump and the bytes that came with it, as `load` does."""
     try:
-        arrays = np.load(io.BytesIO(state), allow_pickle=False)
+        packed = np.load(io.BytesIO(state), allow_pickle=False)
+        arrays = {name: packed[name] for name in packed}
         version = int(arrays["version"])
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        if version == VERSION:
+            return _fleet(arrays), arrays["head"].tobytes()
+    except _RUBBISH as error:
         raise KubestrayError(f"the state of a baseline cannot be read: {error}; let it learn anew") from error
-    if version != VERSION:
-        raise KubestrayError(
-            f"the state of a baseline has version {version}, this program reads {VERSION}; let it learn anew"
-        )
-    direction = cast(Direction, str(arrays["direction"]))
-    daily = "familiar.clock" in arrays
-    fleet = Stray(arrays["entity"], arrays["step"], float(arrays["per_day"]), direction, daily=daily)
+    raise KubestrayError(
+        f"the state of a baseline has version {version}, this program reads {VERSION}; let it learn anew"
+    )
+
+
+def _fleet(arrays: dict[str, NDArray[Any]]) -> Stray:
+    entity, step = arrays["entity"], arrays["step"]
+    # As many entities as it says there are get rows, before anything else is looked at.
+    if entity.ndim != 1 or step.shape != entity.shape or ((entity < 0) | (entity >= len(entity))).any():
+        raise ValueError("its entities are not those of its metrics")
+    direction, daily = cast(Direction, str(arrays["direction"])), "familiar.clock" in arrays
+    fleet = Stray(entity, step, float(arrays["per_day"]), direction, daily=daily)
     for part, into in fleet.parts().items():
         names = [name for name in into.fields + into.rows_first if f"{part}.{name}" in arrays]
         into.load({name: arrays[f"{part}.{name}"] for name in names})
-    return fleet, arrays["head"].tobytes()
+    return fleet
 
 
 def merge(one: Stray, other: Stray) -> Stray:

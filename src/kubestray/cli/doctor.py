@@ -83,7 +83,7 @@ def run(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _print(sources: list[Sending], found: list[Diagnosis], waits: Waiting, counted: str) -> None:
+def _print(sources: list[Sending], found: list[Diagnosis], waits: Waiting, counter: str) -> None:
     print("What arrives")
     output.print_table(
         [
@@ -102,7 +102,7 @@ def _print(sources: list[Sending], found: list[Diagnosis], waits: Waiting, count
     if waits.accelerated:
         print(
             f"\nStatistics of {_hours(waits.accelerated)} to be kept for searches over long times, by the "
-            f"content of {counted}"
+            f"content of {counter}"
         )
     print("\nWhat detections and baselines need")
     output.print_table([_row(one) for one in found], ["name", "status", "missing", "note"])

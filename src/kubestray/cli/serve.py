@@ -56,6 +56,7 @@ def _console(running: Running) -> ASGIApp:
 
 def _welcome(server: Server, config: Config) -> None:
     """Say where the console is; as long as no admin can log in, with a link for the first."""
+    from kubestray.api.access import link_path
     from kubestray.api.accounts import Accounts
     from kubestray.api.session_secret import session_secret
     from kubestray.cli.console_address import console_address
@@ -65,6 +66,6 @@ def _welcome(server: Server, config: Config) -> None:
     address = console_address(config, server.address("http"))
     secret = Accounts(server.running.documents, server.running.clock).first_link()
     if secret:
-        output.note(f"log in for the first time, within a day, at {address}/login/link/{secret}")
+        output.note(f"log in for the first time, within a day, at {address}{link_path(secret)}")
     else:
         output.note(f"the console is at {address}")

@@ -93,15 +93,10 @@ class Runs:
         of all others.
         """
         began = time.monotonic()
-        futures = [
-            (
-                (self._learning if way.learns else self._threads).submit(
-                    copy_context().run, self._timed, one, place
-                ),
-                one,
-            )
-            for one, way in some
-        ]
+        futures = []
+        for one, way in some:
+            threads = self._learning if way.learns else self._threads
+            futures.append((threads.submit(copy_context().run, self._timed, one, place), one))
         try:
             for future, one in futures:
                 yield _ran(one, future, began)

@@ -255,6 +255,7 @@ class Server:
 
     def _listen_http(self, name: str, intake: Intake, *protocols: Routes) -> None:
         requests = HttpIntake(intake)
+        self._started.callback(requests.close)
         routes = [route for protocol in protocols for route in protocol(requests)]
         http = HttpReceiver(str(self._config[name]), Starlette(routes=routes), self._tls)
         self._listen(name, http.start, http.stop)

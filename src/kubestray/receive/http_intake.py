@@ -58,6 +58,10 @@ class HttpIntake:
         self._reading = 0  # bytes of bodies that are not whole
         self._most = max(1, intake.concurrent // _SHARE) * intake.max_bytes
 
+    def close(self) -> None:
+        """End the threads that decode; nothing is to be listened to any more."""
+        self._workers.close()
+
     async def turned_away(self, request: Request, refusal: HTTPException) -> HTTPException:
         """Return ``refusal`` once the body is read and forgotten, so that the sender reads the answer.
 
@@ -127,6 +131,11 @@ class Workers:
         self._small, self._large = (
             ThreadPoolExecutor(at_once, thread_name_prefix=f"decode-{size}") for size in ("small", "large")
         )
+
+    def close(self) -> None:
+        """End the threads when they have done what they have."""
+        self._small.shutdown()
+        self._large.shutdown()
 
     async def taken(self, take: Take[D], body: bytes, encoding: str) -> tuple[D, Future[None]]:
         """Return what a body held, and when its points are stored; raise HTTPException if it is refused."""

@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from kubestray.model.finding import SEVERITIES, STATES, nanoseconds
+from kubestray.model.shown import shown
 from kubestray.risk.documents import VERSION
 from kubestray.risk.findings import DIRECT, RULE, THRESHOLD
 
 Check = Callable[[str, Any], Iterator[str]]
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
-_SHOWN = 40
-"""Characters that are shown of a value."""
 
 
 def problems(document: Any) -> list[str]:
@@ -27,19 +26,8 @@ def problems(document: Any) -> list[str]:
     return list(_FINDING("", document))
 
 
-def shown(value: Any) -> str:
-    """Say what a JSON value is, and how it begins."""
-    named = {dict: "an object", list: "a list", type(None): "null", bool: str(value).lower()}
-    told = named.get(type(value))
-    if told:
-        return told
-    text = repr(value)
-    text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-    return f"the {'text' if isinstance(value, str) else 'number'} {text}"
-
-
 def _wrong(place: str, expected: str, value: Any) -> str:
-    return f"{place or 'the document'}: expected {expected}, not {shown(value)}"
+    return f"{place or 'the document'}: expected {expected}, not {shown(value, kind=True)}"
 
 
 def _text(place: str, value: Any) -> Iterator[str]:

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import zipfile
-import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -19,21 +17,16 @@ from typing import Any
 from kubestray.baseline.explain import recompute
 from kubestray.model.errors import KubestrayError
 from kubestray.model.finding import nanoseconds, severity_of
+from kubestray.model.shown import shown
 from kubestray.risk.documents import digest, observed
 from kubestray.risk.findings import DIRECT, THRESHOLD
 from kubestray.risk.scoring import LONGEST_NS
-from kubestray.risk.shape import problems, shown
+from kubestray.risk.shape import problems
 from kubestray.risk.steps import read_step, tactics_of, techniques_of
 
 Document = dict[str, Any]
 
 _DIGITS = 1e-5  # documents have six digits
-
-_UNREADABLE = (
-    KubestrayError, ArithmeticError, AttributeError, EOFError, LookupError, RuntimeError, TypeError,
-    ValueError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
-"""What the packed profile of an explanation may be no profile by, which shows only when it is worked with."""
 
 
 def differences(document: Document) -> list[str]:
@@ -132,7 +125,7 @@ def _explanation(place: str, told: Document | None) -> list[str]:
         return []
     try:
         again = recompute(told).as_json()
-    except _UNREADABLE as error:
+    except KubestrayError as error:
         return [f"{place}.evidence: the score cannot be worked out from it: {error}"]
     return [
         difference
@@ -155,7 +148,7 @@ def _apart(place: str, told: Any, value: Any) -> Iterator[str]:
         for number, (one, own) in enumerate(zip(told, value, strict=True)):
             yield from _apart(f"{place}[{number}]", one, own)
     elif not _same(told, value):
-        yield f"{place}: {shown(told)} is told, {shown(value)} is recomputed"
+        yield f"{place}: {shown(told, kind=True)} is told, {shown(value, kind=True)} is recomputed"
 
 
 def _same(one: Any, other: Any) -> bool:

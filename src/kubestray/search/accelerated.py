@@ -41,14 +41,14 @@ _MOST_EDGES = 3
 """Ranges of points that are read apart; more of them are read as one, which takes longer for short bins."""
 
 
-def states_of(parts: Decomposed, rows: Node, *, hourly: bool, kept: Sequence[str] = ACCELERATED) -> Grouped:
-    """Return the step that makes the states that are kept of the items of rows, by group (and hour)."""
+def states_of(parts: Decomposed, rows: Node, *, hourly: bool, names: Sequence[str] = ACCELERATED) -> Grouped:
+    """Return the step that makes some states of the items of rows, by group (and hour)."""
     groups = [(_own(place), tree) for place, (_, tree) in enumerate(parts.groups)]
     if hourly:
         hour = call("toUInt32", call("intDiv", call("toUInt64", column(parts.bin)), number(3600)))
         groups.append((_HOUR, call("assumeNotNull", hour)))
     made = [
-        (_state(item, name), _of_rows(name, tree)) for item, tree in enumerate(parts.items) for name in kept
+        (_state(item, name), _of_rows(name, tree)) for item, tree in enumerate(parts.items) for name in names
     ]
     return Grouped(rows, tuple(groups), tuple(made))
 
@@ -73,18 +73,18 @@ def _of_rows(name: str, tree: Tree) -> Tree:
 
 
 def long_rows(
-    parts: Decomposed, query: exp.Select, *, hourly: bool, kept: Sequence[str] = ACCELERATED
+    parts: Decomposed, query: exp.Select, *, hourly: bool, names: Sequence[str] = ACCELERATED
 ) -> exp.Select:
     """Make of one row a group a row for each item, of those that have a value there."""
     keys = [_as_text(made.shape, _own(place)) for place, (made, _) in enumerate(parts.groups)]
     keyed = array(keys) if keys else call("CAST", array([]), text("Array(String)"))
     lists = [
         named(array(column(_state(item, name).name) for item in range(len(parts.items))), name)
-        for name in kept
+        for name in names
     ]
     places = named(array(call("toUInt16", number(item)) for item in range(len(parts.items))), "item")
     shown = [*([named(column(_HOUR.name), "hour")] if hourly else []), named(keyed, "keys"), column("item")]
-    query = query.select(*shown, *map(column, kept), copy=False)
+    query = query.select(*shown, *map(column, names), copy=False)
     query = unnested(query, [places, *lists])
     return query.where(call("greater", call("finalizeAggregation", column("n")), number(0)), copy=False)
 

@@ -75,12 +75,14 @@ def compile_rewritten(relation: Relation) -> exp.Select:
     return statement
 
 
-def compile_states(parts: Decomposed, spans: Sequence[Span], kept: Sequence[str] = ACCELERATED) -> exp.Select:
+def compile_states(
+    parts: Decomposed, spans: Sequence[Span], names: Sequence[str] = ACCELERATED
+) -> exp.Select:
     """Return the statement for the states of each hour of some ranges: rows as ``accelerated`` has them,
     without the columns that are the same in all of them.
     """
     steps = _Steps()
-    statement = steps.states(parts, parts.over_all(spans), hourly=True, kept=kept)
+    statement = steps.states(parts, parts.over_all(spans), hourly=True, names=names)
     for name, query in steps.queries:
         statement = statement.with_(name, as_=query, copy=False)
     return statement
@@ -151,12 +153,12 @@ class _Steps:
         return query.group_by(*(tree.copy() for _, tree in node.groups), copy=False) if node.groups else query
 
     def states(
-        self, parts: Decomposed, rows: Node, *, hourly: bool, kept: Sequence[str] = ACCELERATED
+        self, parts: Decomposed, rows: Node, *, hourly: bool, names: Sequence[str] = ACCELERATED
     ) -> exp.Select:
         """Select the states of items by group (and hour), a row for each item that has a value."""
-        grouped = states_of(parts, rows, hourly=hourly, kept=kept)
+        grouped = states_of(parts, rows, hourly=hourly, names=names)
         made = frozenset(one.name for one, _ in (*grouped.groups, *grouped.aggregates))
-        return long_rows(parts, self.reading(select(), rewritten(grouped, made)), hourly=hourly, kept=kept)
+        return long_rows(parts, self.reading(select(), rewritten(grouped, made)), hourly=hourly, names=names)
 
     def _accelerated(self, node: Accelerated) -> exp.Query:
         rows: list[exp.Query] = [kept(node)]

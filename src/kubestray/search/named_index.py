@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, TypeVar
+from typing import Any
 
 from kubestray.search.commands.search import Search
-from kubestray.search.syntax import Command, Pipeline, String, Word
+from kubestray.search.syntax import Command, Pipeline, String, Word, rewrite_nodes
 
 INDEX = "index"
-
-T = TypeVar("T")
 
 
 def with_index(commands: tuple[Command, ...]) -> tuple[Command, ...]:
@@ -35,13 +33,10 @@ def _asks(value: Any) -> bool:
     return any(_asks(getattr(value, part.name)) for part in dataclasses.fields(value))
 
 
-def _told(value: T) -> T:
+def _told(command: Command) -> Command:
     """Return a command, with the field in the events that it reads itself or by its subsearches."""
-    if isinstance(value, Search):
-        return dataclasses.replace(value, named=True)
-    if isinstance(value, tuple):
-        return tuple(_told(item) for item in value)  # type: ignore[return-value]
-    if isinstance(value, Command | Pipeline):
-        parts = {part.name: _told(getattr(value, part.name)) for part in dataclasses.fields(value)}
-        return dataclasses.replace(value, **parts)
-    return value
+    return rewrite_nodes(
+        command,
+        lambda inner: dataclasses.replace(inner, named=True) if isinstance(inner, Search) else inner,
+        Command | Pipeline,
+    )

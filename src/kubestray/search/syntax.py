@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from types import UnionType
 from typing import Any, ClassVar, TypeVar
 
 
@@ -175,6 +176,19 @@ N = TypeVar("N")
 def rewrite_text(node: N, change: Callable[[str], str]) -> N:
     """Return a copy of a node with ``change`` applied to every name and literal text in it."""
     return _rewrite(node, change)  # type: ignore[no-any-return]
+
+
+def rewrite_nodes(node: N, change: Callable[[Any], Any], within: type | UnionType = Node) -> N:
+    """Return a copy of syntax (also several nodes) in which each node is what ``change`` makes of it, those
+    in it first. Nodes that are not of the kinds ``within`` are left as they are, with all that is in them.
+    """
+    if isinstance(node, tuple):
+        return tuple(rewrite_nodes(item, change, within) for item in node)  # type: ignore[return-value]
+    if not isinstance(node, Node) or not isinstance(node, within):
+        return node
+    inner = {f.name: rewrite_nodes(getattr(node, f.name), change, within) for f in dataclasses.fields(node)}
+    changed: N = change(dataclasses.replace(node, **inner))
+    return changed
 
 
 def _rewrite(value: Any, change: Callable[[str], str]) -> Any:

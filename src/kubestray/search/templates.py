@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import TypeVar
 
 from kubestray.model.errors import SearchError
 from kubestray.search.cursor import Cursor
 from kubestray.search.source import Source
-from kubestray.search.syntax import Binary, Expression, Field, Node, Number, Pipeline, String
+from kubestray.search.syntax import Binary, Expression, Field, Number, Pipeline, String, rewrite_nodes
 
 ITEM, ITERATION = "<<ITEM>>", "<<ITER>>"
 WORDS = {
@@ -74,14 +74,12 @@ def closing(text: str, start: int) -> int | None:
 
 def placed(node: N, at: int) -> N:
     """Return syntax as if all of it were written at one place: what was written anew has no places."""
-    changed: N = _changed(node, lambda inner: dataclasses.replace(inner, at=at))
-    return changed
+    return rewrite_nodes(node, lambda inner: dataclasses.replace(inner, at=at))
 
 
 def with_numbers(node: N) -> N:
     """Return syntax in which a word that was filled in without quotes is a number, if it looks like one."""
-    changed: N = _changed(node, lambda inner: _as_number(inner) if isinstance(inner, Field) else inner)
-    return changed
+    return rewrite_nodes(node, lambda inner: _as_number(inner) if isinstance(inner, Field) else inner)
 
 
 def _as_number(written: Field) -> Expression:
@@ -92,8 +90,7 @@ def _as_number(written: Field) -> Expression:
 
 def with_items(node: N) -> N:
     """Return syntax in which the words for the item stand for fields of these names, in texts as well."""
-    changed: N = _changed(node, lambda inner: _pieced(inner) if isinstance(inner, String) else inner)
-    return changed
+    return rewrite_nodes(node, lambda inner: _pieced(inner) if isinstance(inner, String) else inner)
 
 
 def _pieced(written: String) -> Expression:
@@ -107,13 +104,3 @@ def _pieced(written: String) -> Expression:
     for piece in pieces[1:]:
         joined = Binary(written.at, ".", joined, piece)
     return joined
-
-
-def _changed(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Return a copy of syntax with each node changed, the inner ones first."""
-    if isinstance(value, tuple):
-        return tuple(_changed(item, change) for item in value)
-    if isinstance(value, Node):
-        inner = {f.name: _changed(getattr(value, f.name), change) for f in dataclasses.fields(value)}
-        return change(dataclasses.replace(value, **inner))
-    return value

@@ -18,7 +18,7 @@ from kubestray.model.metric import Kind
 from kubestray.store.coverage import DAY, HOUR
 from kubestray.store.groups import members
 from kubestray.store.measuring import points_of
-from kubestray.store.point_tables import HOUR_NS
+from kubestray.store.point_tables import HOUR_NS, KEPT
 from kubestray.store.points import Span
 from kubestray.store.states import STATES, to_keep
 from kubestray.store.store import Store
@@ -37,7 +37,6 @@ from kubestray.store.trees import (
     unsigned,
 )
 
-KEPT = [name for name, state in STATES.items() if state.kept]
 ALL = ""
 """What stands for all metrics, in the table ``summarised``."""
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal, localcontext
-from typing import TypeVar
 
 from kubestray.search.functions.base import Scope
 from kubestray.search.functions.numeric import half_up, read_as_number
-from kubestray.search.syntax import Binary, Call, Expression, Member, Number, Unary
+from kubestray.search.syntax import Binary, Call, Expression, Member, Number, Unary, rewrite_nodes
 from kubestray.search.values import Shape, Value, as_number, finite
 from kubestray.store.trees import Tree, call, either, number
 
@@ -40,19 +39,13 @@ def exact(expression: Call, scope: Scope) -> Value:
     return read_as_number(scope.value(_unrounded(expression.arguments[0])))
 
 
-N = TypeVar("N")
-
-
-def _unrounded(node: N) -> N:
+def _unrounded(node: Expression) -> Expression:
     """Return an expression in which no literal tells how precise it is."""
-    if isinstance(node, tuple):
-        return tuple(_unrounded(part) for part in node)  # type: ignore[return-value]
-    if isinstance(node, Number):
-        return dataclasses.replace(node, written="")
-    if isinstance(node, Unary | Binary | Call | Member):
-        parts = {part.name: _unrounded(getattr(node, part.name)) for part in dataclasses.fields(node)}
-        return dataclasses.replace(node, **parts)
-    return node
+    return rewrite_nodes(
+        node,
+        lambda inner: dataclasses.replace(inner, written="") if isinstance(inner, Number) else inner,
+        Unary | Binary | Call | Member | Number,
+    )
 
 
 def sigfig(expression: Call, scope: Scope) -> Value:
