@@ -16,7 +16,7 @@ from kubestray.model.metric import Kind, Series
 from kubestray.store.points import Selection, Span, measured
 from kubestray.store.schema import Layout
 from kubestray.store.store import Store
-from kubestray.store.values import COLUMNS, COUNTED, KEY
+from kubestray.store.values import COLUMNS, KEY, NUMBER
 
 quick = settings(
     max_examples=examples(15),
@@ -222,17 +222,22 @@ def test_attributes_come_back_as_they_were_sent(store: Store) -> None:
             "value Float64 ALIAS if(bits = 0, toFloat64(whole), reinterpretAsFloat64(bits))",
             "whole, bits",
         ),
+        (
+            "whole Int64, counted Int64, bits UInt64, value Float64 ALIAS if(bits = 0, toFloat64(whole + "
+            "counted), if(counted = 0, reinterpretAsFloat64(bits), counted / reinterpretAsFloat64(bits)))",
+            "whole, counted, bits",
+        ),
     ],
 )
 def test_a_table_made_when_values_were_held_otherwise_goes_on(
     embedded: Store, columns: str, order: str
 ) -> None:
     points = [(READING, NOW + second * SECOND, 0, second / 3) for second in range(4)]
-    points += [(READING, NOW + HOUR + second * SECOND, NOW, 100.0 + second) for second in range(4)]
+    points += [(READING, NOW + HOUR + second * SECOND, NOW, 100.25 + second) for second in range(4)]
     embedded.engine.execute("DROP TABLE samples_local")
     made = next(one for one in Layout().statements() if "samples_local" in one)
     earlier = made.replace(COLUMNS, columns).replace(f"time, {KEY})", f"time, {order})")
-    assert COUNTED not in earlier
+    assert NUMBER not in earlier
     embedded.engine.execute(earlier)
     try:
         store = Store(embedded.engine, clock=lambda: NOW)

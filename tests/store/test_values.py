@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,13 +15,14 @@ from sqlglot import parse_one
 from helpers import DAY, HOUR, NOW, SECOND, batch, examples, series
 from kubestray.model.metric import Batch, Kind
 from kubestray.store.store import Store
-from kubestray.store.values import BITS, COUNTED, WHOLE, value_columns
+from kubestray.store.values import BITS, COUNTED, F64, NUMBER, WHOLE, value_columns
 
 NAMES = ["process.cpu.time", "http_requests_total", "rpc_seconds_total", "tcp.bytes"]
 hundredths = st.integers(0, 10**10).map(lambda number: number / 100)
 nanoseconds = st.integers(0, 10**16).map(lambda number: number / 1e9)
 whole = st.integers(-(2**63), 2**63).map(float)
-numbers = st.one_of(hundredths, nanoseconds, whole, st.floats(allow_nan=True, allow_infinity=True))
+rounded = st.builds(round, st.floats(-1e12, 1e12), st.integers(0, 12))
+numbers = st.one_of(hundredths, nanoseconds, whole, rounded, st.floats(allow_nan=True, allow_infinity=True))
 points = st.tuples(st.integers(0, len(NAMES) - 1), st.sampled_from([0, NOW - DAY, NOW, NOW + HOUR]), numbers)
 
 
@@ -28,8 +30,8 @@ def bits(value: float) -> int:
     return int.from_bytes(struct.pack(">d", value), "big")
 
 
-def held(drawn: list[tuple[int, int, float]]) -> list[tuple[int, int, int]]:
-    """The rows of points in the columns, in the order of `WHOLE`, `COUNTED`, `BITS`."""
+def held(drawn: list[tuple[int, int, float]], first: str = NUMBER) -> list[tuple[int, int, int]]:
+    """The rows of points in the columns, in the order of ``first``, `COUNTED`, `BITS`."""
     which, starts, values = zip(*drawn, strict=True)
     made = Batch(
         {},
@@ -38,17 +40,18 @@ def held(drawn: list[tuple[int, int, float]]) -> list[tuple[int, int, int]]:
         np.array(starts, np.uint64),
         np.array(values),
     )
-    columns = value_columns(made, np.array(which, np.int32), NAMES, [WHOLE, COUNTED, BITS])
-    return list(zip(*(columns[name].tolist() for name in (WHOLE, COUNTED, BITS)), strict=True))
+    columns = value_columns(made, np.array(which, np.int32), NAMES, [first, COUNTED, BITS])
+    return list(zip(*(columns[name].tolist() for name in (first, COUNTED, BITS)), strict=True))
 
 
-def value_of(whole: int, counted: int, pattern: int) -> float:
+def value_of(number: int, counted: int, pattern: int) -> float:
     """What the module says of the columns, in Python's own numbers."""
-    assert not (whole and counted)
+    assert not (number and counted)
+    steps = number + counted
     if not pattern:
-        return float(whole + counted)
+        return float(steps)
     (double,) = struct.unpack(">d", pattern.to_bytes(8, "big"))
-    return counted / double if counted else double
+    return steps / double if steps else double
 
 
 @settings(max_examples=examples(100), deadline=None)
@@ -59,6 +62,37 @@ def test_a_value_is_what_its_columns_say(drawn: list[tuple[int, int, float]]) ->
     rows = held(drawn)
     for (_, _, value), row in zip(drawn, rows, strict=True):
         assert bits(value_of(*row)) == bits(value + 0.0)
+    for (_, _, value), row in zip(drawn, held(drawn, WHOLE), strict=True):
+        assert bits(value_of(*row)) == bits(value + 0.0)
+        assert row[0] == 0 or row[2] == 0  # as tables made before say it
+
+
+def test_what_is_rounded_is_a_number_of_steps() -> None:
+    thousandths, millionths, billionths = map(bits, (1e3, 1e6, 1e9))
+    rows = held(
+        [
+            (3, NOW, 0.5),
+            (3, NOW, 12.34),
+            (3, NOW, -0.001),
+            (3, NOW, 0.0625),
+            (3, NOW, 0.012345678),
+            (3, NOW, 2.0),
+            (3, NOW, 1 / 3),
+            (1, 0, 0.25),
+            (3, NOW - DAY, 1.5),
+        ]
+    )
+    assert rows == [
+        (500, 0, thousandths),
+        (12340, 0, thousandths),
+        (-1, 0, thousandths),
+        (62500, 0, millionths),
+        (12345678, 0, billionths),
+        (2, 0, 0),
+        (0, 0, bits(1 / 3)),
+        (0, 250, thousandths),
+        (0, 1500, thousandths),
+    ]
 
 
 def test_what_grows_is_counted_in_steps() -> None:
@@ -82,7 +116,7 @@ def test_what_grows_is_counted_in_steps() -> None:
         (0, 1200, of_hundredths),  # as the points beside it
         (0, 123456789, of_nanoseconds),
         (0, 0, bits(math.pi)),
-        (0, 0, bits(12.34)),  # what was counted since a second ago may be a difference
+        (12340, 0, bits(1e3)),  # what was counted since a second ago may be a difference
         (12, 0, 0),
         (0, 7, 0),
         (0, 700, of_hundredths),
@@ -94,7 +128,22 @@ def test_what_grows_is_counted_in_steps() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_counters_come_back_from_every_engine(store: Store, name: str) -> None:
     dice = np.random.default_rng(7)
-    values = [0.0, 0.01, 7.0, 123456.78, 0.1 + 0.2, math.pi, 1e15, 2.0**53, 1e300, -3.25, 5e-324]
+    values = [
+        0.0,
+        0.01,
+        0.5,
+        -0.001,
+        0.012345678,
+        7.0,
+        123456.78,
+        0.1 + 0.2,
+        math.pi,
+        1e15,
+        2.0**53,
+        1e300,
+        -3.25,
+        5e-324,
+    ]
     values += np.cumsum(dice.integers(0, 10**9, 40)).tolist()
     values += (np.cumsum(dice.integers(0, 10**9, 40)) / 1e9).tolist()
     counter = series(name, Kind.CUMULATIVE)
@@ -105,17 +154,27 @@ def test_counters_come_back_from_every_engine(store: Store, name: str) -> None:
     assert rows.column("value").to_pylist() == values
 
 
-def test_a_counter_of_hundredths_takes_less_than_a_byte(embedded: Store) -> None:
+@pytest.mark.parametrize(
+    ("name", "kind", "most", "values"),
+    [
+        ("process.cpu.time", Kind.CUMULATIVE, 1.0, lambda dice: np.cumsum(dice.poisson(30, 40_000)) / 100),
+        ("system.cpu.load_average.1m", Kind.GAUGE, 2.5, lambda dice: np.round(dice.normal(5, 1, 40_000), 2)),
+        ("k8s.pod.cpu.usage", Kind.GAUGE, 4.5, lambda dice: np.round(dice.lognormal(-4, 0.5, 40_000), 9)),
+    ],
+)
+def test_rounded_values_take_little_of_a_disk(
+    embedded: Store, name: str, kind: Kind, most: float, values: Callable[[np.random.Generator], F64]
+) -> None:
+    """As doubles these take 3.6, 3.9 and 7 bytes."""
     steps, start = 40_000, NOW - 2 * DAY
-    dice = np.random.default_rng(11)
-    counter = series("process.cpu.time", Kind.CUMULATIVE)
+    one = series(name, kind)
     embedded.append(
         Batch(
-            {counter.id: counter},
-            np.full(steps, counter.id, np.uint64),
+            {one.id: one},
+            np.full(steps, one.id, np.uint64),
             (NOW // DAY * DAY + np.arange(steps) * 2 * SECOND).astype(np.uint64),
-            np.full(steps, start, np.uint64),
-            np.cumsum(dice.poisson(30, steps)) / 100,
+            np.full(steps, start if kind is Kind.CUMULATIVE else 0, np.uint64),
+            values(np.random.default_rng(11)),
         )
     )
     embedded.engine.execute("OPTIMIZE TABLE samples_local FINAL")
@@ -124,4 +183,4 @@ def test_a_counter_of_hundredths_takes_less_than_a_byte(embedded: Store) -> None
         "WHERE active AND database = currentDatabase() AND table = 'samples_local'"
     )
     (row,) = embedded.query(parse_one(asked, dialect="clickhouse")).to_pylist()
-    assert row["size"] < 1
+    assert row["size"] < most

@@ -21,7 +21,7 @@ _LONG_BLOCKS = "SETTINGS (min_compress_block_size = 1048576, max_compress_block_
 _SAMPLES = f"""
 CREATE TABLE IF NOT EXISTS samples_local{{on}} (
     metric LowCardinality(String) CODEC(ZSTD(1)),
-    series_id UInt64 CODEC(ZSTD(1)) {_LONG_BLOCKS},
+    series_id UInt64 CODEC(Delta, ZSTD(1)) {_LONG_BLOCKS},
     time UInt64 CODEC(Delta, ZSTD(1)) {_LONG_BLOCKS},
     start UInt64 CODEC(ZSTD(1)),
     {COLUMNS}
