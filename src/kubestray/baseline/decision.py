@@ -6,7 +6,9 @@ threshold for a rate would be a quantile of it. But incidents are in it too, and
 budget: they score far above the threshold, where scores of normal hours fall off fast. So only hours in a
 band above the threshold are charged to the budget. The band is narrower the rarer the rate, as normal
 scores fall off faster there. Where a fleet has seen few of its rare hours, they are told by its usual ones.
-Measured in docs/decisions/0011-stray.md and 0035-rare-hours.md.
+In its first days much of what it did may be incidents: where these stand apart from its
+other hours, they tell nothing of what is usual. Measured in docs/decisions/0011-stray.md, 0035-rare-hours.md
+and 0041-first-days.md.
 """
 
 from __future__ import annotations
@@ -26,15 +28,15 @@ PRIOR_FINDINGS = 12.0
 fleet of few entities has so few of them for weeks that a single incident of a day would be most of them.
 """
 
-OWN_TIMES, OWN_FREE = 10.0, 2.0
-"""An entity may be over its bound this many times as often as is asked for, and in a few hours more, as rare
-ones are no habit.
+OWN_TIMES, OWN_HOURS, OWN_FREE = 10.0, 24.0, 2.0
+"""An entity may be over its bound this many times as often as is asked for, as if it were a day older, and in
+two hours more, as rare ones are no habit.
 """
 OWN_WIDTH, OWN_BINS = 0.1, 160
 
 EDGES = LOWEST + WIDTH * np.arange(BINS + 1)
 
-_USUAL_MEDIAN, _USUAL_UPPER, _USUAL_HOURS = 0.05, 1.1, 24.0
+_USUAL_MEDIAN, _USUAL_UPPER, _USUAL_HOURS = 0.05, 1.1, 8.0
 """What the hours of fleets are like: their median, and the distance from it to what a tenth of them exceed.
 Some usual hours stand in as long as a fleet has none.
 """
@@ -42,13 +44,13 @@ _USUAL = np.diff(1.0 / (1.0 + np.exp((_USUAL_MEDIAN - EDGES) * np.log(9.0) / _US
 
 _QUARTER_TO_TENTH, _MOST_TENTH = 2.17, 1.35
 _LEAST_UPPER, _MOST_UPPER = 0.15, 1.6
-_FALL, _START = 0.37, 0.6
+_FALL, _START = 0.34, 0.6
 """How the rare hours of a fleet follow from its usual ones. Its upper half is told by what a tenth of its
 hours exceed, and as much by what a quarter does (2.17 times as far), which incidents hardly touch. In this
-distance fleets are alike: hours beyond the upper tenth get rarer by a factor of e in 0.37 of it, as if they
+distance fleets are alike: hours beyond the upper tenth get rarer by a factor of e in 0.34 of it, as if they
 began 0.6 times that above the median.
 """
-_YOUNG = 0.5
+_YOUNG = 1.0
 """In a fleet that is not known yet they may get rarer slower by this share."""
 
 _BAND, _BAND_RATE, _BAND_POWER = 1.62, 0.2, 0.25
@@ -64,15 +66,32 @@ is charged: what scores high in a young fleet is what was not seen yet, and hard
 """
 
 
-def _body(histogram: Floats) -> tuple[float, float]:
-    """Return the median of a fleet's hours, and the fall of their scores: in which distance rare ones get
-    rarer by a factor of e.
+_MOST_INCIDENTS, _FEWER_HOURS = 0.8, 48.0
+"""As large a share of a new fleet's hours may be incidents, half as large a one in this age."""
+_BEYOND, _FOUND, _APART = 1.9, 0.85, 0.8
+"""Incidents are what lies 1.9 times the distance to the upper tenth above the median of the other hours. So
+much of their share has to be there, and so much of that still further by that distance: what is usual gets
+rarer without a gap.
+"""
+
+
+def _body(histogram: Floats, age: float) -> tuple[float, float]:
+    """Return the median of a fleet's usual hours, and the fall of their scores: in which distance rare ones
+    get rarer by a factor of e.
     """
     below = np.cumsum(histogram + _USUAL_HOURS * _USUAL)
-    median, quarter, tenth = np.interp(np.array([0.5, 0.75, 0.9]) * below[-1], below, EDGES[1:])
+    most = _MOST_INCIDENTS * np.exp2(-age / _FEWER_HOURS)
+    incidents = np.append(np.arange(0.02, most, 0.02)[::-1], 0.0)
+    shares = np.array([[0.5], [0.75], [0.9]]) * (1.0 - incidents)
+    median, quarter, tenth = np.interp(shares * below[-1], below, EDGES[1:])
     half = _QUARTER_TO_TENTH * (quarter - median)
-    upper = np.sqrt(half * min(tenth - median, _MOST_TENTH * half))
-    return float(median), float(_FALL * np.clip(upper, _LEAST_UPPER, _MOST_UPPER))
+    upper = np.clip(np.sqrt(half * np.minimum(tenth - median, _MOST_TENTH * half)), _LEAST_UPPER, _MOST_UPPER)
+    apart = median + _BEYOND * upper
+    above = 1.0 - np.interp(np.stack([apart, apart + upper]), EDGES[1:], below) / below[-1]
+    found = (above[0] >= _FOUND * incidents) & (above[1] >= _APART * above[0])
+    found[-1] = True  # none stand apart
+    at = int(np.argmax(found))
+    return float(median[at]), float(_FALL * upper[at])
 
 
 def _prior(per_day: float, median: float, fall: float) -> Floats:
@@ -113,7 +132,7 @@ class FleetBudget(Arrays):
         threshold, and get rarer above it as those of a fleet of no incidents do; how many hours were as
         high was counted.
         """
-        _, fall = _body(self.histogram)
+        _, fall = _body(self.histogram, float(self.age[0]))
         beyond = np.exp(-np.maximum(score - self.threshold[0], 0.0) / fall)
         expected = (self.histogram.sum() * self.per_day / 24.0 + PRIOR_FINDINGS) * beyond
         above = np.cumsum(self.histogram[::-1])[::-1]
@@ -166,7 +185,7 @@ class FleetBudget(Arrays):
     def _bind(self) -> None:
         """Work out the bound of each entity from its own hours."""
         reached = np.cumsum(self.own[:, ::-1], axis=1)[:, ::-1]
-        allowed = OWN_TIMES * self.per_day / 24.0 * reached[:, :1] + OWN_FREE
+        allowed = OWN_TIMES * self.per_day / 24.0 * (reached[:, :1] + OWN_HOURS) + OWN_FREE
         often = (reached > allowed).sum(axis=1)
         self.own_bound[:] = np.where(often > 0, LOWEST + OWN_WIDTH * often, -np.inf)
 
@@ -190,7 +209,7 @@ def threshold(histogram: Floats, per_day: float, age: float = 0.0) -> float:
     """Return the lowest score above which the band is always within the rate; ``age`` is that of the fleet
     in hours.
     """
-    median, fall = _body(histogram)
+    median, fall = _body(histogram, age)
     young = np.exp2(-age / _TRUSTED_HOURS)
     hours = histogram + _prior(per_day, median, fall * (1.0 + _YOUNG * young))
     width = max(1, round(_BAND * fall * (per_day / _BAND_RATE) ** _BAND_POWER / WIDTH))
