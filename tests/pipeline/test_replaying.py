@@ -116,6 +116,7 @@ def documents(store: Store, kind: str) -> list[dict]:
     return sorted((one.document for one in Ledger(store).latest(kind=kind)), key=lambda told: told["id"])
 
 
+@pytest.mark.more("distributed")
 def test_what_ran_live_stopped_or_not_and_what_is_replayed_are_the_same(store, content):
     store.append(batch(points()))
     make = searching(load_config({}, {}, None))
