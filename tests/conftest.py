@@ -15,6 +15,7 @@ from hypothesis import is_hypothesis_test, settings
 import helpers
 from console import People, people_on
 from engines.fleet import ENGINES, Fleet
+from kubestray.store.engine import FILL_SETTINGS, READ_SETTINGS
 from kubestray.store.store import Store
 
 # The same examples every time: a red run means a change. HYPOTHESIS_PROFILE=explore looks for new ones.
@@ -51,7 +52,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Say which tests are wanted; without ``--all`` statements of this process are not compiled.
+
+    The engine compiles parts of those that it has seen three times, which takes longer than it saves over so
+    few rows. It does so with ``--all``, and in all processes of the command.
+    """
     helpers.all_tests = config.getoption("all_tests")
+    if not helpers.all_tests:
+        for name in ("expressions", "aggregate_expressions", "sort_description", "regular_expressions"):
+            READ_SETTINGS[f"compile_{name}"] = FILL_SETTINGS[f"compile_{name}"] = 0
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -80,7 +89,9 @@ def pytest_collection_finish() -> None:
 
 
 def _engine(item: pytest.Item) -> str:
-    return item.callspec.params.get("store", "embedded") if hasattr(item, "callspec") else "embedded"
+    """Return the engine of a test that runs on several."""
+    given = item.callspec.params if hasattr(item, "callspec") else {}
+    return str(given.get("store") or given.get("any_store") or "embedded")
 
 
 def _is_more(item: pytest.Item) -> bool:
