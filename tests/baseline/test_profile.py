@@ -20,7 +20,7 @@ START = 1_700_000_000.0 // DAY * DAY
 FORM = Form(("pod",), ("cpu", "memory"), 1800.0, 0.2)
 
 
-def rows(seed: int = 0, days: int = 24, pods: int = 6):
+def rows(seed: int = 0, days: int = 16, pods: int = 6):
     """Rows of pods that live for a part of the time, with gaps: times, which pod, values."""
     chance = np.random.default_rng(seed)
     found = []
@@ -46,7 +46,7 @@ def told(profile: Profile, times, pods, values, report_from=0.0):
 
 
 @settings(max_examples=examples(1))
-@given(cuts=st.lists(st.floats(0, 24), max_size=6), seed=st.integers(0, 50))
+@given(cuts=st.lists(st.floats(0, 16), max_size=6), seed=st.integers(0, 50))
 def test_the_state_is_the_same_however_the_bins_come(cuts, seed):
     times, pods, values = rows(seed)
     whole, parts = Profile(FORM), Profile(FORM)

@@ -104,18 +104,18 @@ def test_a_state_from_before_usual_moves_and_own_bounds_is_read():
 
 
 def test_merging_with_a_state_that_saw_nothing_changes_no_score():
-    times, values = rhythm(1500, 4)
+    times, values = rhythm(800, 4)
     fleet = fleet_of(4, 2)
-    feed(fleet, times[:1000], values[:1000])
+    feed(fleet, times[:600], values[:600])
     for merged in (merge(fleet, fleet_of(4, 2)), merge(fleet_of(4, 2), fleet)):
         again = load(dump(fleet))
         np.testing.assert_allclose(
-            feed(merged, times[1000:], values[1000:]), feed(again, times[1000:], values[1000:]), rtol=1e-6
+            feed(merged, times[600:], values[600:]), feed(again, times[600:], values[600:]), rtol=1e-6
         )
 
 
 def test_two_halves_of_a_fleet_merge_to_the_whole():
-    times, values = rhythm(1500, 4)
+    times, values = rhythm(800, 4)
     whole, left, right = fleet_of(4), fleet_of(4), fleet_of(4)
     for t, row in zip(times, values, strict=True):
         moment = np.full(4, t)
@@ -131,7 +131,7 @@ def test_two_halves_of_a_fleet_merge_to_the_whole():
 
 
 def test_two_sides_that_saw_the_same_metric_merge_to_what_lies_between():
-    times, values = rhythm(1200, 1)
+    times, values = rhythm(700, 1)
     one, other = fleet_of(1), fleet_of(1)
     feed(one, times, values)
     feed(other, times, values + 50)

@@ -110,6 +110,7 @@ def test_five_hits_are_not_found(found: Found, side: Side) -> None:
     assert found(usual(side.talker(), 10, 12, 14) + hits(side.talker(), 5)) == []
 
 
+@pytest.mark.more
 def test_three_metrics_need_two_steps(found: Found, side: Side) -> None:
     points: list[Point] = []
     for metric in ("tcp.bytes", "tcp.packets", "udp.bytes"):
@@ -130,6 +131,7 @@ def test_udp_is_found_only_above_four_times_the_mean(found: Found, side: Side) -
     ]
 
 
+@pytest.mark.more
 def test_udp_whose_mean_is_zero_has_no_deviations(found: Found, side: Side) -> None:
     udp = side.talker("udp.packets")
     assert "by Null Standard" in said(found(usual(udp, 0, 0) + hits(udp, 6, 0.25)))[0]
@@ -142,6 +144,7 @@ def test_clusters_share_their_baseline(found: Found, side: Side) -> None:
     assert all("avg_tcp.bytes=501 " in text for text in said(rows))
 
 
+@pytest.mark.more
 def test_the_order_of_names_counts(found: Found, side: Side) -> None:
     points = usual(side.talker(names=("web", "db")), 1, 1) + hits(side.talker(names=("db", "web")), 60)
     assert found(points) == []
@@ -162,6 +165,7 @@ def test_points_that_lack_an_attribute_do_not_count(found: Found, side: Side) ->
     assert found(points) == []
 
 
+@pytest.mark.more
 def test_the_baseline_needs_no_cluster(found: Found, side: Side) -> None:
     rest = {name: value for name, value in side.talker().attributes if name != "k8s.cluster.name"}
     points = usual(series("tcp.bytes", **rest), 1, 2, 3) + hits(side.talker(), 6)

@@ -78,10 +78,12 @@ def test_six_hits_are_found_and_said(detect: Detect) -> None:
     ]
 
 
+@pytest.mark.more
 def test_five_hits_are_not_found(detect: Detect) -> None:
     assert who(detect(usual(process(), 10, 12, 14) + hits(process(), 5))) == []
 
 
+@pytest.mark.more
 def test_hits_of_several_metrics_add_up(detect: Detect) -> None:
     bytes_, packets = process("tcp.bytes"), process("tcp.packets")
     points = usual(bytes_, 1, 2, 3) + usual(packets, 1, 2, 3) + hits(bytes_, 3) + hits(packets, 3)
@@ -147,6 +149,7 @@ def test_udp_is_found_only_above_four_times_the_mean(detect: Detect) -> None:
     ]
 
 
+@pytest.mark.more
 def test_points_that_lack_an_attribute_do_not_count(detect: Detect) -> None:
     attributes = dict(process().attributes)
     points = usual(process(), 1, 2, 3)
@@ -188,12 +191,14 @@ def test_the_edges_of_the_hour(detect: Detect) -> None:
     assert all("avg_tcp.bytes=0.5 " in text for text in texts(run))
 
 
+@pytest.mark.more
 def test_the_edges_of_the_month(detect: Detect) -> None:
     edges = [(process(), NOW - 30 * DAY, 0, 4.0), (process(), NOW - 30 * DAY - 1, 0, 999.0)]
     run = detect(usual(process(), 2) + edges + hits(process(), 6))
     assert "avg_tcp.bytes=3 " in texts(run)[0]
 
 
+@pytest.mark.more
 def test_counters_count_with_their_increases(detect: Detect) -> None:
     counter = process(kind=Kind.CUMULATIVE)
     start = NOW - 2 * DAY

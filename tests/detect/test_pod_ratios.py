@@ -101,6 +101,7 @@ def test_a_ratio_five_times_high_is_not_found(found: Found) -> None:
     assert found(points) == []
 
 
+@pytest.mark.more
 def test_a_ratio_needs_both_ways_and_no_zero(found: Found) -> None:
     points = both("web-0", BEFORE, (1, 1), (1, 1))
     points += both("web-0", RECENT, *[(500, 0)] * 6) + hits(pod("web-0", "transmit", node="n2"), 20)

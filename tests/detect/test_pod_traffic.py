@@ -192,6 +192,7 @@ def test_a_single_step_has_no_variance(found: Found) -> None:
     assert "by Null Standard" in said(found(usual(pod(), 5) + hits(pod(), 6, 6.0)))[0]
 
 
+@pytest.mark.more
 def test_a_pod_is_judged_alone_by_the_baseline_of_its_service(found: Found) -> None:
     one, other = pod("web-7d9f8b6c5-abcde"), pod("web-7d9f8b6c5-fghij")
     points = usual(one, 0, 0) + usual(other, 9, 9) + hits(one, 6, 30) + hits(other, 5, 30)
@@ -258,6 +259,7 @@ def test_the_edges_of_the_hour(found: Found) -> None:
     ]
 
 
+@pytest.mark.more
 def test_the_hour_begins_and_ends_with_a_minute(found: Found) -> None:
     """At 59.999999999 seconds past, ``@m`` goes back to the start of the minute."""
     points = usual(pod(), 1, 1) + steps(pod(), HOUR_FIRST, *[50.0] * 6)
@@ -272,6 +274,7 @@ def test_hits_on_both_sides_of_an_hour_belong_together(found: Found) -> None:
     assert who(found(points)) == [("c1", "n1", "web-7d9f8b6c5-abcde", "web", 6)]
 
 
+@pytest.mark.more
 def test_counters_count_with_their_increases(found: Found) -> None:
     counter = pod(kind=Kind.CUMULATIVE)
     history = steps(counter, BEFORE, *(10.0 * step for step in range(20)))

@@ -154,6 +154,7 @@ def test_all_ratios_in_the_order_of_the_baseline(found: Found) -> None:
     assert names == ["cpu:mem", "cpu:disk", "mem:disk", "cpu:threads", "disk:threads"]
 
 
+@pytest.mark.more
 def test_division_by_zero_is_zero(found: Found) -> None:
     points = four(BEFORE, (1, 1, 1, 1), (1, 1, 1, 1)) + four(RECENT, *[(900, 0, 0, 0)] * 9)
     assert found(points) == []
@@ -204,6 +205,7 @@ def test_without_points_nothing_is_kept_and_nothing_found(run_published: RunPubl
     assert [run.outcome.rows for run in run_published([], *names)] == [[]] * 6
 
 
+@pytest.mark.more
 def test_counters_count_with_their_increases(found: Found) -> None:
     counter = process(DISK, kind=Kind.CUMULATIVE)
     points = four(BEFORE, (2, 1, 2, 1), (2, 1, 2, 1)) + usual(process(THREADS), 1, 1)

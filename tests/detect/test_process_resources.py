@@ -169,6 +169,7 @@ def test_ids_are_averaged(found: Found) -> None:
     assert "process.cpu.utilization=5.5 " in said(found(points))[0]
 
 
+@pytest.mark.more
 def test_a_process_without_a_baseline_is_found_if_another_has_one(found: Found) -> None:
     """Its usual and its deviation are filled with 0, so whatever it does is too much."""
     points = usual(process(), 5, 7) + hits(process(), 1, 5.0) + hits(process(name="new"), 6, 0.25)
@@ -213,6 +214,7 @@ def test_a_metric_that_nothing_has_now_is_null(found: Found) -> None:
     assert found(points) == []
 
 
+@pytest.mark.more
 def test_a_metric_without_a_baseline_is_passed_over(found: Found) -> None:
     points = usual(process(), 1, 1) + hits(process(), 1, 1) + hits(process(THREADS), 60)
     assert found(points) == []
@@ -236,6 +238,7 @@ def test_the_names_of_the_baseline_replace_those_of_the_process(found: Found) ->
     assert who(found(points)) == [("h1", "c1", "old", "nginx", 6)]
 
 
+@pytest.mark.more
 def test_keys_that_collide_take_the_names_of_the_baseline(found: Found) -> None:
     old, new = process(name="b:c", host="a"), process(name="c", host="a:b")
     assert who(found(usual(old, 1, 1) + hits(new, 3) + hits(old, 6))) == [("a", "c1", "n1", "b:c", 9)]
@@ -271,6 +274,7 @@ def test_the_edges_of_the_hour(found: Found) -> None:
     assert shown == ["200", "300", "50"]
 
 
+@pytest.mark.more
 def test_points_that_lack_an_attribute_do_not_count(found: Found) -> None:
     points = usual(process(), 1, 1) + hits(process(), 5)
     for lost in ("host.name", "k8s.cluster.name", "process.executable.name"):
@@ -279,6 +283,7 @@ def test_points_that_lack_an_attribute_do_not_count(found: Found) -> None:
     assert found(points) == []
 
 
+@pytest.mark.more
 def test_counters_count_with_their_increases(found: Found) -> None:
     counter = process("process.cpu.time", kind=Kind.CUMULATIVE)
     history = usual(counter, *(10.0 * step for step in range(20)))

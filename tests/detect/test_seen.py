@@ -121,6 +121,7 @@ def test_a_udp_edge_has_its_own_count(finds: Finds) -> None:
     assert row == {**names, "udp.packets_count": 1, "current": "True"}
 
 
+@pytest.mark.more
 def test_an_edge_that_was_there_is_not_found(finds: Finds) -> None:
     assert finds(TCP, at(edge(), BEFORE, RECENT)) == []
 
@@ -194,6 +195,7 @@ def test_names_that_look_like_the_same_number_are_apart(finds: Finds) -> None:
     assert finds(TCP, points) == [found_edge("1", "02"), found_edge("1.0", "2")]
 
 
+@pytest.mark.more
 def test_names_come_back_as_they_are(finds: Finds) -> None:
     odd = [*NAMES, "*", "null", "\x00", "-- x", "{0}", "true", "false", "Web", "%s", "</x>", " "]
     points = [point for name in odd for point in at(edge(name, name, name), RECENT)]
@@ -244,6 +246,7 @@ def test_a_new_process_is_found(finds: Finds) -> None:
     assert finds(PROCESS, at(process(), RECENT, RECENT + 1)) == [found_process()]
 
 
+@pytest.mark.more
 def test_a_process_that_was_there_is_not_found(finds: Finds) -> None:
     assert finds(PROCESS, at(process(), BEFORE, RECENT)) == []
 
@@ -258,6 +261,7 @@ def test_a_process_is_new_to_each_host(finds: Finds) -> None:
     assert finds(PROCESS, points) == [found_process(host="h2")]
 
 
+@pytest.mark.more
 def test_ids_and_paths_do_not_make_a_process_new(finds: Finds) -> None:
     points = at(process(pid="1"), BEFORE) + at(process(pid="2", path="/tmp/nginx"), RECENT)
     assert finds(PROCESS, points) == []

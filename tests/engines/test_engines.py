@@ -62,6 +62,7 @@ def test_the_http_engine_speaks_http(fleet: Fleet) -> None:
         assert said[-1].startswith("SELECT value FROM samples")
 
 
+@pytest.mark.more("distributed")
 @pytest.mark.parametrize(
     ("limits", "sql"),
     [
@@ -75,6 +76,7 @@ def test_limits_hold(store: Store, limits: Limits, sql: str) -> None:
         rows(store, sql, limits)
 
 
+@pytest.mark.more("distributed")
 def test_groups_and_sorted_rows_that_need_more_memory_go_to_disk(store: Store) -> None:
     limits = Limits(memory=128 << 20)
     groups = "SELECT number AS n, count() AS c FROM numbers(3000000) GROUP BY n"
@@ -109,6 +111,7 @@ def test_threads_write_and_read_side_by_side(store: Store) -> None:
     assert found == [{"thread": str(number), "n": 2} for number in range(4)]
 
 
+@pytest.mark.more("distributed")
 def test_a_batch_over_many_days_is_written(store: Store) -> None:
     made = series("m", Kind.DELTA)
     store.append(batch((made, day * DAY + SECOND, 0, 1.0) for day in range(150)))
