@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install demo test pytest bench bench-data check lock format docs
+.PHONY: install demo test test-all pytest bench bench-data check lock format docs
 
 install: $(STAMP)
 
@@ -24,10 +24,14 @@ WORKERS ?= 3
 test: install
 	@$(MAKE) --no-print-directory -j 2 check pytest
 
+# With the cases that others show as well, on every engine.
+test-all: install
+	@$(MAKE) --no-print-directory -j 2 check pytest ALL=--all
+
 # Tests start the product in many processes: where Python may write no bytecode, each would compile it anew.
 pytest: install
 	$(BIN)/python -m compileall -q src
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ALL)
 
 check: install
 	$(BIN)/ruff check src tests bench

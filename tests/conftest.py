@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from hypothesis import is_hypothesis_test, settings
 
+import helpers
 from console import People, people_on
 from engines.fleet import ENGINES, Fleet
+from kubestray.store.engine import FILL_SETTINGS, READ_SETTINGS
 from kubestray.store.store import Store
 
 # The same examples every time: a red run means a change. HYPOTHESIS_PROFILE=explore looks for new ones.
@@ -40,16 +42,37 @@ _LONG = ("detect", "pipeline", "search", "store")
 _OVER_HTTP = ("test_outbound_process.py", "test_ingesting.py")
 """Modules of these that run over HTTP all the same."""
 
+_ON_SHARDS = ("test_network.py",)
+"""Modules whose properties run on two shards all the same: one of the published searches."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    told = "run what another test shows as well too (make test-all): what is marked so, and on every engine"
+    parser.addoption("--all", action="store_true", dest="all_tests", help=told)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say which tests are wanted; without ``--all`` statements of this process are not compiled.
+
+    The engine compiles parts of those that it has seen three times, which takes longer than it saves over so
+    few rows. It does so with ``--all``, and in all processes of the command.
+    """
+    helpers.all_tests = config.getoption("all_tests")
+    if not helpers.all_tests:
+        for name in ("expressions", "aggregate_expressions", "sort_description", "regular_expressions"):
+            READ_SETTINGS[f"compile_{name}"] = FILL_SETTINGS[f"compile_{name}"] = 0
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out over HTTP what the embedded engine and two shards show, but with ``TEST_EVERY_ENGINE=1``.
+    """Leave out what is shown elsewhere, unless asked for ``--all``.
 
-    There the same statements take another way to the same engine: what could be lost on it has tests of its
-    own, and one case of the language in three.
+    That is what is marked ``more``; and on engines besides the embedded one what takes most of the time: the
+    same statements take another way to the same engine there. What could be lost on it has tests of its own,
+    and so has each kind of statement (`_is_more_of_an_engine`).
     """
-    if os.environ.get("TEST_EVERY_ENGINE"):
+    if config.getoption("all_tests"):
         return
-    left_out = {item for item in items if _is_shown_elsewhere(item)}
+    left_out = {item for item in items if _is_more(item) or _is_more_of_an_engine(item)}
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = [item for item in items if item not in left_out]
 
@@ -65,12 +88,30 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000, 10, 10)
 
 
-def _is_shown_elsewhere(item: pytest.Item) -> bool:
-    folder = item.path.relative_to(Path(__file__).parent).parts[0]
-    if not hasattr(item, "callspec") or item.callspec.params.get("store") != "http" or folder not in _LONG:
+def _engine(item: pytest.Item) -> str:
+    """Return the engine of a test that runs on several."""
+    given = item.callspec.params if hasattr(item, "callspec") else {}
+    return str(given.get("store") or given.get("any_store") or "embedded")
+
+
+def _is_more(item: pytest.Item) -> bool:
+    """Tell whether a test is marked: as a whole, or on the engines that the mark names."""
+    return any(not mark.args or _engine(item) in mark.args for mark in item.iter_markers("more"))
+
+
+def _is_more_of_an_engine(item: pytest.Item) -> bool:
+    """Tell whether a test runs on another engine than the default one and shows nothing new there.
+
+    So do properties of long folders, whose statements shorter tests run there; and cases of the published
+    searches that are written by hand, as the comparison with their oracle holds all of them.
+    """
+    folder, name = item.path.relative_to(Path(__file__).parent).parts[0], item.path.name
+    engine = _engine(item)
+    if engine == "embedded" or folder not in _LONG:
         return False
-    is_property = is_hypothesis_test(getattr(item, "obj", None))
-    return is_property or (folder in ("detect", "pipeline") and item.path.name not in _OVER_HTTP)
+    if is_hypothesis_test(getattr(item, "obj", None)):
+        return name not in (_OVER_HTTP if engine == "http" else _ON_SHARDS)
+    return folder == "detect" or (engine == "http" and folder == "pipeline" and name not in _OVER_HTTP)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from kubestray.model.content import Baseline, Content, Schedule
 from kubestray.model.errors import Position
@@ -31,9 +32,20 @@ Observation = tuple[Series, int, float]
 """A series, a time, and the reading or the increase at that time."""
 
 
+all_tests = False
+"""Whether ``--all`` was asked for; set before tests are read."""
+
+
+def more(*values: Any, id: str | None = None) -> ParameterSet:  # noqa: A002 (as pytest calls it)
+    """Return values of a parametrized test that run with ``--all`` alone: others show what these do."""
+    return pytest.param(*values, marks=pytest.mark.more, id=id)
+
+
 def examples(number: int) -> int:
-    """Return how many examples a dear property has: more where new ones are looked for."""
-    return number * 20 if os.environ.get("HYPOTHESIS_PROFILE") == "explore" else number
+    """Return how many examples a dear property has: more with ``--all``, and to look for new ones."""
+    if os.environ.get("HYPOTHESIS_PROFILE") == "explore":
+        return number * 20
+    return number * 3 if all_tests else number
 
 
 def series(metric: str, kind: Kind = Kind.GAUGE, /, **attributes: str) -> Series:

@@ -2,17 +2,20 @@
 
 One process imports the product and does nothing else. For each command it is asked for it forks: the child
 has arguments, environment, folder and files of its own, and runs to its end as the installed script does, but
-for the last step of Python (`_run_to_the_end`). It is not forked from the test, whose process has an engine
-and threads. The engine is not imported before the fork: it starts threads. ``python starter.py`` is the
-process that forks, `start` asks it.
+for the last step of Python (`_run_to_the_end`) and what `_import_engine` and `_read_content` did before.
+It is not forked from the test, whose process has an engine and threads: no engine is started before the fork.
+``python starter.py`` is the process that forks, `start` asks it.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import gc
 import importlib
+import importlib.machinery
+import importlib.util
 import json
 import os
 import pkgutil
@@ -32,8 +35,8 @@ _MORE = ("clickhouse_connect", "email.message", "h11", "importlib.metadata", "py
 _MORE += ("rich.table", "uvicorn")
 """What commands import when they need it, and what the engine does."""
 
-_THREADED = "chdb"
-"""The module that may only be imported after the fork."""
+_ENGINE = "chdb"
+"""The module that starts threads when it is imported, but for `_import_engine`."""
 
 
 class Started:
@@ -125,8 +128,53 @@ def _import_all() -> None:
     for name in _MORE:
         importlib.import_module(name)
     importlib.import_module("kubestray.naming.mapping").read_mapping(())  # which is kept, as in any process
-    assert _THREADED not in sys.modules
+    assert _ENGINE not in sys.modules
+    _import_engine()
+    _read_content()
     gc.freeze()
+
+
+def _import_engine() -> None:
+    """Import the engine's module, which otherwise starts an engine in memory to ask for its version."""
+    found = importlib.util.find_spec(_ENGINE)
+    assert found is not None
+    assert found.origin is not None
+    library = str(Path(found.origin).with_name("_chdb.abi3.so"))
+    ctypes.CDLL(library, sys.getdlopenflags() | os.RTLD_DEEPBIND)  # as the module does first
+    name = f"{_ENGINE}._chdb"
+    loader = importlib.machinery.ExtensionFileLoader(name, library)
+    spec = importlib.util.spec_from_file_location(name, library, loader=loader)
+    assert spec is not None
+    part = importlib.util.module_from_spec(spec)
+    loader.exec_module(part)
+    sys.modules[name] = part
+    connect, part.connect = part.connect, _NotStarted
+    importlib.import_module(_ENGINE)
+    part.connect = connect
+    assert "ThreadPool" not in {task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm")}
+
+
+class _NotStarted:
+    """Stands for a connection that is asked for the version."""
+
+    def query(self, *_: str) -> _NotStarted:
+        return self
+
+    def bytes(self) -> bytes:
+        return b'"0"\n'
+
+    def close(self) -> None:
+        pass
+
+
+def _read_content() -> None:
+    """Read the files of the built-in content, which stay as they are: no command parses them again."""
+    from kubestray.detect import loader
+    from kubestray.pipeline.setting_up import built_in
+
+    read = loader.load_item
+    known = {path: read(path) for path in loader.content_files(built_in())}
+    loader.load_item = lambda path: known.get(path) or read(path)
 
 
 def _serve(asked: socket.socket) -> dict[str, Any] | None:

@@ -37,6 +37,7 @@ def link(*words: str) -> int:
     return int(ended.value.code or 0)
 
 
+@pytest.mark.more("http", "distributed")
 def test_a_link_for_an_admin_who_forgot_the_password(accounts, store, capsys):
     accounts.create("admin", Role.ADMIN)
     accounts.set_password("admin", PASSWORD)
@@ -70,6 +71,7 @@ def test_where_the_console_is(accounts, capsys, words, told):
     assert capsys.readouterr().out.startswith(told)
 
 
+@pytest.mark.more("http", "distributed")
 def test_accounts_that_no_link_is_for(accounts, store, capsys):
     assert link("admin") == 2
     assert "serve writes a link for the first admin" in capsys.readouterr().err

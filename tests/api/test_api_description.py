@@ -7,6 +7,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import CHECKS
 
+from helpers import examples
 from kubestray.api.accounts import Role
 
 # Texts of searches, times and lengths of time are languages that no schema describes: what is valid by it may
@@ -26,7 +27,10 @@ def test_the_api_keeps_to_its_description(people):
 
         @given(case=operation.as_strategy())
         @settings(
-            max_examples=4, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+            max_examples=examples(2),
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
         )
         def keeps_to_it(case):
             case.call_and_validate(

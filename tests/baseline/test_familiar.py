@@ -32,7 +32,7 @@ def _recount(seen: list[tuple[float, float]], time: float, value: float, expecte
     return len(days)
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(20))
 @given(
     steps=st.lists(st.tuples(st.integers(0, 14 * 48), st.integers(-40, 40)), max_size=60),
     side=st.sampled_from([1, -1]),

@@ -7,11 +7,12 @@ import pytest
 
 from baseline.fleets import rhythm
 from baseline.residual_oracle import Oracle
+from helpers import more
 from kubestray.baseline.arrays import ALL
 from kubestray.baseline.residuals import DISTANCES, SUSTAINED, Residuals
 
 
-@pytest.mark.parametrize("step", [60.0, 300.0, 900.0])
+@pytest.mark.parametrize("step", [more(60.0), 300.0, 900.0])
 def test_all_rows_at_once_equal_each_row_by_itself(step):
     steps = int((12 if step == 900.0 else 4) * 86400 / step)  # over weekends, too
     times, values = rhythm(steps, 3, step=step)

@@ -10,6 +10,8 @@ import pytest
 from metrics import HOUR_END, SECOND, gauge, line, point, request
 from product import TRACEBACK, run, search
 
+from helpers import more
+
 END = HOUR_END // SECOND
 
 JUMPS = """
@@ -100,13 +102,13 @@ def test_a_table_shows_markup_as_it_is(store):
     [
         ([], 120),
         (["--now", END, "--earliest", "-30m"], 60),
-        (["--now", END, "--earliest=-30m"], 60),
+        more(["--now", END, "--earliest=-30m"], 60),
         (["--earliest", "-30m", "--now", END, "--latest", "-10m"], 40),
-        (["--earliest", END - 600, "--latest", END - 300], 10),
-        (["--earliest", "2025-11-22T08:17:00Z", "--latest", "2025-11-22T08:22:00Z"], 10),
+        more(["--earliest", END - 600, "--latest", END - 300], 10),
+        more(["--earliest", "2025-11-22T08:17:00Z", "--latest", "2025-11-22T08:22:00Z"], 10),
         (["--earliest", "2025-11-22T09:17:00+01:00", "--latest", "2025-11-22T08:22:00Z"], 10),
-        (["--now", "2025-11-22T08:27:00Z", "--earliest", "@h"], 54),
-        (["--now", END, "--latest", "-55m"], 10),
+        more(["--now", "2025-11-22T08:27:00Z", "--earliest", "@h"], 54),
+        more(["--now", END, "--latest", "-55m"], 10),
         (["--earliest", "-30d"], None),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else "",
@@ -135,7 +137,7 @@ def test_rows_from_a_file(store, tmp_path):
         assert search(store, "| search *", "--rows", tmp_path / name) == expected
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", '"x"', "[{}", "\ufeff[]x"])
+@pytest.mark.parametrize("text", ["{", more("[1]"), more('"x"'), more("[{}"), "\ufeff[]x"])
 def test_rows_that_are_none(store, tmp_path, text):
     (tmp_path / "rows").write_text(text)
     run("search", "--store", store, "--rows", tmp_path / "rows", "| search *").failed(2, "--rows")
@@ -252,23 +254,21 @@ def test_times_given_beat_the_schedule(filled, content):
     assert (found["window"], found["rows"]) == ([END - 3600, END - 600], [])
 
 
-def test_the_shipped_detections_run(filled):
-    told = run("detect", "--store", filled, "--format", "json").json
-    assert told
-    assert all(found["error"] is None for found in told)
-
-
-def test_content_in_force_does_not_change_what_runs_by_default(filled, content):
+def test_the_shipped_detections_run_and_no_others_because_they_are_in_force(filled, content):
     (content / "a_broken.yml").unlink()
     told = run("detect", "--store", filled, "--format", "json", "--content", content).json
+    assert told
+    assert all(found["error"] is None for found in told)
     assert "Jumps" not in [found["detection"] for found in told]
 
 
-def test_a_name_that_exists_twice_is_told(filled, tmp_path):
+def test_a_name_that_exists_twice_is_told(filled, content, tmp_path):
+    (content / "a_broken.yml").unlink()
     macro = tmp_path / "mine.yml"
     macro.write_text("name: kubernetes_metrics\ndefinition: index=kubernetes_metrics\n")
-    for words in (["detect"], ["search", "| mstats count(load) AS n where `kubernetes_metrics`"]):
-        told = run(*words, "--store", filled, "--content", tmp_path, "--format", "json")
+    of_macro = "| mstats count(load) AS n where `kubernetes_metrics`"
+    for words in (["detect", content / "b_jumps.yml"], ["search", of_macro]):
+        told = run(*words, "--store", filled, "--content", macro, "--format", "json")
         assert told.code == 0
         assert "mine.yml" in told.err
 

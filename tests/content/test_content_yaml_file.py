@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from helpers import examples
 from kubestray.detect import yaml_file
 from kubestray.detect.loader import content_files
 from kubestray.detect.yaml_file import YamlFile, read_yaml
@@ -106,7 +107,7 @@ WORDS += [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(parts=st.lists(st.sampled_from(WORDS), max_size=12))
 @example(["k: ", "- ", "a"])
 def test_the_quick_reader_reads_what_the_plain_one_does(tmp_path_factory: Any, parts: list[str]) -> None:

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from helpers import examples
 from kubestray.detect.yaml_text import Lines, text_offsets
 
 BREAKS = "\n\x85\u2028\u2029"
@@ -85,7 +86,7 @@ def check(source: str, text: str | None = None) -> None:
         assert offsets[-1] > offsets[-2]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(140), deadline=None)
 @given(
     text=TEXTS,
     style=st.sampled_from([None, "'", '"', "|", ">"]),
@@ -110,7 +111,7 @@ LINES = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(140), deadline=None)
 @given(
     lines=LINES,
     style=st.sampled_from("|>"),
@@ -145,7 +146,7 @@ def test_blocks_written_by_hand(
     check(source)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(140), deadline=None)
 @given(
     text=st.lists(st.sampled_from([*WORDS, "''", "\\\n   ", '\\"', "\\x41", "\\u20ac", "\\N"]), max_size=20)
 )

@@ -1,19 +1,17 @@
 """Fixtures that run the published searches, and on which engines they run.
 
-The comparison with the oracle, over data that is made of all the awkward cases at once, runs on every
-engine; what is written by hand for one case each runs on the default one, and on all of them with
-``TEST_EVERY_ENGINE=1``.
+The comparison with the oracle, over data that is made of all the awkward cases at once, runs on the default
+engine, and one of them on every engine. What is written by hand for one case each runs on the default one.
+With ``--all`` everything runs on all of them (see `conftest.py` of the tests).
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import is_hypothesis_test
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "serve"))
 
@@ -24,20 +22,6 @@ from kubestray.detect.runner import Times
 from kubestray.model.content import Content
 from kubestray.pipeline.detecting import Run
 from kubestray.store.store import Store
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if os.environ.get("TEST_EVERY_ENGINE"):
-        return
-    left_out = [item for item in items if _is_case_on_another_engine(item)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
-
-
-def _is_case_on_another_engine(item: pytest.Item) -> bool:
-    here = item.path.is_relative_to(Path(__file__).parent)
-    engine = item.callspec.params.get("store", "embedded") if hasattr(item, "callspec") else "embedded"
-    return here and engine != "embedded" and not is_hypothesis_test(getattr(item, "obj", None))
 
 
 @pytest.fixture(params=["2024", "2026"])

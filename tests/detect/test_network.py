@@ -21,7 +21,7 @@ from network_oracle import EDGE, INBOUND, verdict
 from spl_oracle import assert_same_rows
 
 from engines.fleet import emptied
-from helpers import DAY, HOUR, NOW, SECOND, Point, series
+from helpers import DAY, HOUR, NOW, SECOND, Point, more, series
 from kubestray.model.metric import Kind, Series
 from kubestray.pipeline.detecting import Run
 from kubestray.store.store import Store
@@ -57,7 +57,10 @@ SIDES = (
 )
 
 
-@pytest.fixture(params=SIDES, ids=["inbound", "edge"])
+both_sides = pytest.mark.parametrize("side", SIDES, ids=["inbound", "edge"], indirect=True)
+
+
+@pytest.fixture(params=[more(SIDES[0], id="inbound"), pytest.param(SIDES[1], id="edge")])
 def side(request: pytest.FixtureRequest) -> Side:
     return request.param  # type: ignore[no-any-return]
 
@@ -107,6 +110,7 @@ def test_five_hits_are_not_found(found: Found, side: Side) -> None:
     assert found(usual(side.talker(), 10, 12, 14) + hits(side.talker(), 5)) == []
 
 
+@pytest.mark.more
 def test_three_metrics_need_two_steps(found: Found, side: Side) -> None:
     points: list[Point] = []
     for metric in ("tcp.bytes", "tcp.packets", "udp.bytes"):
@@ -127,6 +131,7 @@ def test_udp_is_found_only_above_four_times_the_mean(found: Found, side: Side) -
     ]
 
 
+@pytest.mark.more
 def test_udp_whose_mean_is_zero_has_no_deviations(found: Found, side: Side) -> None:
     udp = side.talker("udp.packets")
     assert "by Null Standard" in said(found(usual(udp, 0, 0) + hits(udp, 6, 0.25)))[0]
@@ -139,6 +144,7 @@ def test_clusters_share_their_baseline(found: Found, side: Side) -> None:
     assert all("avg_tcp.bytes=501 " in text for text in said(rows))
 
 
+@pytest.mark.more
 def test_the_order_of_names_counts(found: Found, side: Side) -> None:
     points = usual(side.talker(names=("web", "db")), 1, 1) + hits(side.talker(names=("db", "web")), 60)
     assert found(points) == []
@@ -159,6 +165,7 @@ def test_points_that_lack_an_attribute_do_not_count(found: Found, side: Side) ->
     assert found(points) == []
 
 
+@pytest.mark.more
 def test_the_baseline_needs_no_cluster(found: Found, side: Side) -> None:
     rest = {name: value for name, value in side.talker().attributes if name != "k8s.cluster.name"}
     points = usual(series("tcp.bytes", **rest), 1, 2, 3) + hits(side.talker(), 6)
@@ -220,6 +227,7 @@ def test_each_row_is_a_risk_of_its_cluster(run_published: RunPublished, side: Si
 # --- all at once ----------------------------------------------------------------------------------------
 
 
+@both_sides
 @given(seed=st.integers(min_value=0, max_value=2**31))
 @one_of_three
 def test_it_agrees_with_the_oracle(store: Store, run_published: RunPublished, side: Side, seed: int) -> None:
@@ -230,6 +238,7 @@ def test_it_agrees_with_the_oracle(store: Store, run_published: RunPublished, si
     assert_same_rows(run.outcome.rows, expected.rows)
 
 
+@both_sides
 def test_the_oracle_has_something_to_say(side: Side) -> None:
     found = [
         verdict(points, now, side.by).rows

@@ -38,7 +38,7 @@ from spl_oracle import assert_same_rows
 from test_detect_command import otlp_line
 
 from engines.fleet import emptied
-from helpers import NOW, SECOND, Point, shared
+from helpers import NOW, SECOND, Point, more, shared
 from kubestray.pipeline.detecting import Run
 from kubestray.store.store import Store
 
@@ -95,24 +95,27 @@ def test_a_ratio_six_times_high_is_found(found: Found) -> None:
     }
 
 
+@pytest.mark.more
 def test_a_ratio_five_times_high_is_not_found(found: Found) -> None:
     points = both("web-0", BEFORE, (10, 10), (20, 10), (30, 10)) + both("web-0", RECENT, *[(63, 10)] * 5)
     assert found(points) == []
 
 
+@pytest.mark.more
 def test_a_ratio_needs_both_ways_and_no_zero(found: Found) -> None:
     points = both("web-0", BEFORE, (1, 1), (1, 1))
     points += both("web-0", RECENT, *[(500, 0)] * 6) + hits(pod("web-0", "transmit", node="n2"), 20)
     assert found(points) == []
 
 
+@pytest.mark.more
 def test_a_zero_above_the_line_is_a_ratio(found: Found) -> None:
     """Nothing came in, so the way out has no ratio, and the way in has 0, which is below."""
     points = both("web-0", BEFORE, (1, 1), (3, 1)) + both("web-0", RECENT, *[(0, 900)] * 9)
     assert found(points) == []
 
 
-@pytest.mark.parametrize("pair", [(1, 3), (0.1, 0.7), (1e9 + 1, 7)])
+@pytest.mark.parametrize("pair", [more((1, 3)), (0.1, 0.7), more((1e9 + 1, 7))])
 def test_the_same_ratio_as_ever_is_not_found(found: Found, pair: tuple[float, float]) -> None:
     points = both("web-0", BEFORE, *[pair] * 37) + both("web-0", RECENT, *[pair] * 8)
     assert found(points) == []
@@ -126,6 +129,7 @@ def test_without_variance_of_ratios_the_deviations_are_null(found: Found) -> Non
     ]
 
 
+@pytest.mark.more
 def test_a_service_whose_baseline_has_no_ratio_is_not_found(found: Found) -> None:
     points = usual(pod("web-0"), 1, 2) + both("web-0", RECENT, *[(900, 1)] * 9)
     points += both("db-0", BEFORE, (1, 1))

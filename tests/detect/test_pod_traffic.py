@@ -30,7 +30,7 @@ from pods import (
     who,
 )
 
-from helpers import DAY, HOUR, MINUTE, NOW, SECOND, Point, series
+from helpers import DAY, HOUR, MINUTE, NOW, SECOND, Point, more, series
 from kubestray.model.metric import Kind
 from kubestray.pipeline.detecting import Run
 
@@ -69,6 +69,7 @@ def test_a_baseline_of_a_service_is_that_of_all_its_pods(run_published: RunPubli
     ]
 
 
+@pytest.mark.more
 def test_a_way_that_is_not_there_has_no_baseline(run_published: RunPublished) -> None:
     (run,) = run_published(usual(pod(way="receive"), 1, 3) + usual(pod(way="Transmit"), 7), IO_BASELINE)
     (row,) = run.outcome.rows
@@ -141,6 +142,7 @@ def test_six_hits_are_found_and_said(found: Found) -> None:
     ]
 
 
+@pytest.mark.more
 def test_five_hits_are_not_found(found: Found) -> None:
     assert found(usual(pod(), 10, 12, 14) + hits(pod(), 5)) == []
 
@@ -149,6 +151,7 @@ def test_exactly_four_deviations_are_not_above(found: Found) -> None:
     assert found(usual(pod(), 10, 12, 14) + hits(pod(), 6, 20.0)) == []
 
 
+@pytest.mark.more
 def test_both_ways_in_one_step_are_one_hit(found: Found) -> None:
     name = "web-7d9f8b6c5-abcde"
     points = both(name, BEFORE, (1, 10), (2, 12), (3, 14)) + both(name, RECENT, *[(7, 21)] * 5)
@@ -165,6 +168,7 @@ def test_both_ways_in_one_step_are_one_hit(found: Found) -> None:
     ]
 
 
+@pytest.mark.more
 def test_interfaces_are_averaged(found: Found) -> None:
     points = usual(pod(), 10, 12, 14) + hits(pod(interface="a"), 6, 40.0) + hits(pod(interface="b"), 6, 2.0)
     assert "outbound_network_io=21 " in said(found(points))[0]
@@ -177,33 +181,38 @@ def test_without_variance_the_deviations_are_null(found: Found) -> None:
     ]
 
 
-@pytest.mark.parametrize("value", [0.1, 1e12 + 0.1, 1e-5])
+@pytest.mark.parametrize("value", [0.1, more(1e12 + 0.1), more(1e-5)])
 def test_the_same_as_ever_is_not_found(found: Found, value: float) -> None:
     points = [(pod(), BEFORE + step * 1000 * SECOND, 0, value) for step in range(97)]
     assert found(points + hits(pod(), 6, value)) == []
 
 
+@pytest.mark.more
 def test_a_single_step_has_no_variance(found: Found) -> None:
     assert "by Null Standard" in said(found(usual(pod(), 5) + hits(pod(), 6, 6.0)))[0]
 
 
+@pytest.mark.more
 def test_a_pod_is_judged_alone_by_the_baseline_of_its_service(found: Found) -> None:
     one, other = pod("web-7d9f8b6c5-abcde"), pod("web-7d9f8b6c5-fghij")
     points = usual(one, 0, 0) + usual(other, 9, 9) + hits(one, 6, 30) + hits(other, 5, 30)
     assert who(found(points)) == [("c1", "n1", "web-7d9f8b6c5-abcde", "web", 6)]
 
 
+@pytest.mark.more
 def test_a_pod_on_two_nodes_is_two(found: Found) -> None:
     points = usual(pod(), 1, 2, 3) + hits(pod(node="n1"), 3) + hits(pod(node="n2"), 6)
     assert who(found(points)) == [("c1", "n2", "web-7d9f8b6c5-abcde", "web", 6)]
 
 
+@pytest.mark.more
 def test_clusters_have_their_own_baselines(found: Found) -> None:
     one, other = pod(cluster="c1"), pod(cluster="c2")
     points = usual(one, 1, 1) + usual(other, 1001, 1001) + hits(one, 6, 500) + hits(other, 6, 500)
     assert who(found(points)) == [("c1", "n1", "web-7d9f8b6c5-abcde", "web", 6)]
 
 
+@pytest.mark.more
 def test_keys_that_collide_share_a_baseline(run_published: RunPublished) -> None:
     one, other = pod("b-abcde", cluster="c1:a"), pod("a:b-abcde", cluster="c1")
     points = usual(one, 1) + usual(other, 3) + hits(one, 6, 9) + hits(other, 6, 8)
@@ -214,6 +223,7 @@ def test_keys_that_collide_share_a_baseline(run_published: RunPublished) -> None
     assert all("avg_outbound_network_io=2 " in text for text in said(rows))
 
 
+@pytest.mark.more
 def test_a_service_without_a_baseline_is_not_found(found: Found) -> None:
     assert found(usual(pod("db-0"), 1, 2) + hits(pod(), 60)) == []
 
@@ -224,7 +234,9 @@ def test_without_a_run_of_the_baseline_nothing_is_found(run_published: RunPublis
     assert traffic.outcome.rows == ratio.outcome.rows == []
 
 
-@pytest.mark.parametrize("lost", ["k8s.cluster.name", "k8s.pod.name", "k8s.node.name", "direction"])
+@pytest.mark.parametrize(
+    "lost", [more("k8s.cluster.name"), "k8s.pod.name", more("k8s.node.name"), "direction"]
+)
 def test_points_that_lack_an_attribute_do_not_count(run_published: RunPublished, lost: str) -> None:
     rest = {name: value for name, value in pod().attributes if name != lost}
     lacking = series("k8s.pod.network.io", **rest)
@@ -247,6 +259,7 @@ def test_the_edges_of_the_hour(found: Found) -> None:
     ]
 
 
+@pytest.mark.more
 def test_the_hour_begins_and_ends_with_a_minute(found: Found) -> None:
     """At 59.999999999 seconds past, ``@m`` goes back to the start of the minute."""
     points = usual(pod(), 1, 1) + steps(pod(), HOUR_FIRST, *[50.0] * 6)
@@ -254,12 +267,14 @@ def test_the_hour_begins_and_ends_with_a_minute(found: Found) -> None:
     assert found([], now=NOW + MINUTE) == []
 
 
+@pytest.mark.more
 def test_hits_on_both_sides_of_an_hour_belong_together(found: Found) -> None:
     hour = NOW // HOUR * HOUR
     points = usual(pod(), 1, 1) + steps(pod(), hour - 30 * SECOND, *[50.0] * 6)
     assert who(found(points)) == [("c1", "n1", "web-7d9f8b6c5-abcde", "web", 6)]
 
 
+@pytest.mark.more
 def test_counters_count_with_their_increases(found: Found) -> None:
     counter = pod(kind=Kind.CUMULATIVE)
     history = steps(counter, BEFORE, *(10.0 * step for step in range(20)))
@@ -270,6 +285,7 @@ def test_counters_count_with_their_increases(found: Found) -> None:
     assert all("outbound_network_io=500 " in text for text in said(rows))
 
 
+@pytest.mark.more
 def test_a_restart_that_the_start_time_tells(found: Found) -> None:
     counter = pod(kind=Kind.CUMULATIVE)
     starts = [5, 5, 9, 0, 9, 9, 0]

@@ -41,7 +41,7 @@ from processes import (
 from spl_oracle import assert_same_rows
 
 from engines.fleet import emptied
-from helpers import SECOND, Point
+from helpers import SECOND, Point, more
 from kubestray.model.metric import Kind
 from kubestray.pipeline.detecting import Run
 from kubestray.store.store import Store
@@ -127,6 +127,7 @@ def test_a_ratio_six_times_high_is_found_and_said(found: Found) -> None:
     ]
 
 
+@pytest.mark.more
 def test_a_ratio_five_times_high_is_not_found(found: Found) -> None:
     points = four(BEFORE, (1, 1, 1, 1), (2, 1, 1, 1), (3, 1, 1, 1)) + four(RECENT, *[(6.5, 1, 2, 2)] * 5)
     assert found(points) == []
@@ -153,11 +154,13 @@ def test_all_ratios_in_the_order_of_the_baseline(found: Found) -> None:
     assert names == ["cpu:mem", "cpu:disk", "mem:disk", "cpu:threads", "disk:threads"]
 
 
+@pytest.mark.more
 def test_division_by_zero_is_zero(found: Found) -> None:
     points = four(BEFORE, (1, 1, 1, 1), (1, 1, 1, 1)) + four(RECENT, *[(900, 0, 0, 0)] * 9)
     assert found(points) == []
 
 
+@pytest.mark.more
 def test_a_ratio_of_zero_is_above_one_below_it(found: Found) -> None:
     points = four(BEFORE, (-1, 1, 1, 1), (-1, 1, 1, 1)) + four(RECENT, (-1, 1, 1, 1), *[(-1, 0, 1, 1)] * 6)
     assert set(said(found(points))) == {
@@ -166,6 +169,7 @@ def test_a_ratio_of_zero_is_above_one_below_it(found: Found) -> None:
     }
 
 
+@pytest.mark.more
 def test_a_process_without_a_baseline_is_found_if_another_has_one(found: Found) -> None:
     points = four(BEFORE, (1, 1, 1, 1)) + four(RECENT, (1, 1, 1, 1))
     points += four(RECENT, *[(1, 2, 4, 8)] * 6, name="new")
@@ -176,6 +180,7 @@ def test_a_process_without_a_baseline_is_found_if_another_has_one(found: Found) 
     )
 
 
+@pytest.mark.more
 def test_no_process_with_a_baseline_at_all_is_silence(found: Found) -> None:
     assert found(four(BEFORE, (1, 1, 1, 1)) + four(RECENT, *[(9, 1, 1, 1)] * 9, name="new")) == []
 
@@ -185,6 +190,7 @@ def test_without_a_run_of_the_baseline_nothing_is_found(run_published: RunPublis
     assert run.outcome.rows == []
 
 
+@pytest.mark.more
 def test_without_metrics_there_are_no_ratios(run_published: RunPublished) -> None:
     points = usual(process(CPU), 1, 2) + hits(process(CPU), 60)
     baseline, detection = run_published(points, RATIO_BASELINE, RATIOS)
@@ -199,6 +205,7 @@ def test_without_points_nothing_is_kept_and_nothing_found(run_published: RunPubl
     assert [run.outcome.rows for run in run_published([], *names)] == [[]] * 6
 
 
+@pytest.mark.more
 def test_counters_count_with_their_increases(found: Found) -> None:
     counter = process(DISK, kind=Kind.CUMULATIVE)
     points = four(BEFORE, (2, 1, 2, 1), (2, 1, 2, 1)) + usual(process(THREADS), 1, 1)
@@ -210,7 +217,7 @@ def test_counters_count_with_their_increases(found: Found) -> None:
     assert {text.split("disk:threads=")[1].split()[0] for text in said(rows)} == {"4", "5"}
 
 
-@pytest.mark.parametrize("value", [(1, 3, 7, 11), (0.1, 0.7, 0.9, 3), (1e9 + 1, 7, 1e10, 13)])
+@pytest.mark.parametrize("value", [more((1, 3, 7, 11)), (0.1, 0.7, 0.9, 3), more((1e9 + 1, 7, 1e10, 13))])
 def test_the_same_ratios_as_ever_are_not_found(
     found: Found, value: tuple[float, float, float, float]
 ) -> None:

@@ -32,7 +32,7 @@ from processes import (
     who,
 )
 
-from helpers import NOW, SECOND, Point, series
+from helpers import NOW, SECOND, Point, more, series
 from kubestray.model.metric import Kind
 from kubestray.pipeline.detecting import Run
 
@@ -84,6 +84,7 @@ def test_a_baseline_of_a_process(kept: Found) -> None:
     ]
 
 
+@pytest.mark.more
 def test_what_a_process_lacks_is_zero_if_another_has_it(kept: Found) -> None:
     sh, web = kept(usual(process(), 10) + usual(process(DISK, "a"), 3, 5))
     assert sh["avg_process.cpu.utilization"] == sh["stdev_process.cpu.utilization"] == 0
@@ -143,6 +144,7 @@ def test_six_hits_are_found_and_said(found: Found) -> None:
     ]
 
 
+@pytest.mark.more
 def test_five_hits_are_not_found(found: Found) -> None:
     assert found(usual(process(), 10, 12, 14) + hits(process(), 5)) == []
 
@@ -161,11 +163,13 @@ def test_several_metrics_in_one_step_are_one_hit(found: Found) -> None:
     assert names == [CPU, DISK, THREADS]
 
 
+@pytest.mark.more
 def test_ids_are_averaged(found: Found) -> None:
     points = usual(process(), 1, 1) + hits(process(pid="1"), 6, 9.0) + hits(process(pid="2"), 6, 2.0)
     assert "process.cpu.utilization=5.5 " in said(found(points))[0]
 
 
+@pytest.mark.more
 def test_a_process_without_a_baseline_is_found_if_another_has_one(found: Found) -> None:
     """Its usual and its deviation are filled with 0, so whatever it does is too much."""
     points = usual(process(), 5, 7) + hits(process(), 1, 5.0) + hits(process(name="new"), 6, 0.25)
@@ -177,6 +181,7 @@ def test_a_process_without_a_baseline_is_found_if_another_has_one(found: Found) 
     ]
 
 
+@pytest.mark.more
 def test_a_process_without_a_baseline_that_does_nothing_is_not_found(found: Found) -> None:
     points = usual(process(), 5, 7) + hits(process(), 1, 5.0) + hits(process(name="new"), 9, 0.0)
     assert found(points) == []
@@ -203,36 +208,43 @@ def test_a_metric_that_is_not_there_now_counts_as_zero(found: Found) -> None:
     ]
 
 
+@pytest.mark.more
 def test_a_metric_that_nothing_has_now_is_null(found: Found) -> None:
     points = usual(process("process.x"), -3, -3) + usual(process(), 1, 1) + hits(process(), 6, 1)
     assert found(points) == []
 
 
+@pytest.mark.more
 def test_a_metric_without_a_baseline_is_passed_over(found: Found) -> None:
     points = usual(process(), 1, 1) + hits(process(), 1, 1) + hits(process(THREADS), 60)
     assert found(points) == []
 
 
+@pytest.mark.more
 def test_other_metrics_are_passed_over(found: Found) -> None:
     other = process("container.cpu")
     assert found(usual(other, 1, 1) + usual(process(), 1, 1) + hits(other, 60) + hits(process(), 5)) == []
 
 
+@pytest.mark.more
 def test_a_process_that_was_known_by_other_metrics_only_is_above_zero(found: Found) -> None:
     points = usual(process("system.load"), 1, 1) + usual(process(name="b"), 9) + hits(process(), 6, 0.5)
     assert who(found(points)) == [(*NGINX, 6)]
 
 
+@pytest.mark.more
 def test_the_names_of_the_baseline_replace_those_of_the_process(found: Found) -> None:
     points = usual(process(node="old"), 1, 1) + hits(process(node="new"), 6)
     assert who(found(points)) == [("h1", "c1", "old", "nginx", 6)]
 
 
+@pytest.mark.more
 def test_keys_that_collide_take_the_names_of_the_baseline(found: Found) -> None:
     old, new = process(name="b:c", host="a"), process(name="c", host="a:b")
     assert who(found(usual(old, 1, 1) + hits(new, 3) + hits(old, 6))) == [("a", "c1", "n1", "b:c", 9)]
 
 
+@pytest.mark.more
 def test_clusters_have_their_own_baselines(found: Found) -> None:
     one, other = process(cluster="c1"), process(cluster="c2")
     points = usual(one, 1, 1) + usual(other, 1001, 1001) + hits(one, 6, 500) + hits(other, 6, 500)
@@ -262,6 +274,7 @@ def test_the_edges_of_the_hour(found: Found) -> None:
     assert shown == ["200", "300", "50"]
 
 
+@pytest.mark.more
 def test_points_that_lack_an_attribute_do_not_count(found: Found) -> None:
     points = usual(process(), 1, 1) + hits(process(), 5)
     for lost in ("host.name", "k8s.cluster.name", "process.executable.name"):
@@ -270,6 +283,7 @@ def test_points_that_lack_an_attribute_do_not_count(found: Found) -> None:
     assert found(points) == []
 
 
+@pytest.mark.more
 def test_counters_count_with_their_increases(found: Found) -> None:
     counter = process("process.cpu.time", kind=Kind.CUMULATIVE)
     history = usual(counter, *(10.0 * step for step in range(20)))
@@ -285,6 +299,7 @@ def test_a_counter_that_was_silent_for_more_than_an_hour_starts_anew(found: Foun
     assert found(points) == []
 
 
+@pytest.mark.more
 def test_a_counter_that_was_silent_for_just_an_hour_goes_on(found: Found) -> None:
     counter, other = process("process.cpu.time", kind=Kind.CUMULATIVE), process("process.cpu.time", pid="8")
     points = usual(counter, 0, 1, 2, 3) + steps(other, RECENT + 10 * SECOND, *[9] * 5)
@@ -294,12 +309,13 @@ def test_a_counter_that_was_silent_for_just_an_hour_goes_on(found: Found) -> Non
     assert " process.cpu.time=999999995 " in str(said(rows))
 
 
-@pytest.mark.parametrize("value", [0.1, 1e12 + 0.1, 1e-5])
+@pytest.mark.parametrize("value", [0.1, more(1e12 + 0.1), more(1e-5)])
 def test_the_same_as_ever_is_not_found(found: Found, value: float) -> None:
     points = [(process(MEMORY), BEFORE + step * 1000 * SECOND, 0, value) for step in range(97)]
     assert found(points + hits(process(MEMORY), 6, value)) == []
 
 
+@pytest.mark.more
 def test_names_come_back_as_they_are(found: Found) -> None:
     odd = [*NAMES, "*", "null", "\x00", "-- x", "%s", " ", "Null", "0", "<<MATCHSTR>>"]
     points: list[Point] = []

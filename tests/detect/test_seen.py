@@ -18,7 +18,7 @@ from seen_oracle import PATH, new_edges, new_images, new_processes
 from spl_oracle import assert_same_rows
 
 from engines.fleet import emptied
-from helpers import DAY, HOUR, NOW, SECOND, Point, series
+from helpers import DAY, HOUR, NOW, SECOND, Point, more, series
 from kubestray.model.metric import Kind, Series
 from kubestray.pipeline.detecting import Run
 from kubestray.store.store import Store
@@ -121,14 +121,17 @@ def test_a_udp_edge_has_its_own_count(finds: Finds) -> None:
     assert row == {**names, "udp.packets_count": 1, "current": "True"}
 
 
+@pytest.mark.more
 def test_an_edge_that_was_there_is_not_found(finds: Finds) -> None:
     assert finds(TCP, at(edge(), BEFORE, RECENT)) == []
 
 
+@pytest.mark.more
 def test_an_edge_only_of_the_past_is_not_found(finds: Finds) -> None:
     assert finds(TCP, at(edge(), BEFORE)) == []
 
 
+@pytest.mark.more
 def test_the_way_back_is_another_edge(finds: Finds) -> None:
     points = at(edge("web", "db"), BEFORE) + at(edge("db", "web"), RECENT)
     assert finds(TCP, points) == [found_edge("db", "web")]
@@ -138,6 +141,7 @@ def test_an_edge_that_is_known_in_another_cluster_is_not_found(finds: Finds) -> 
     assert finds(TCP, at(edge(cluster="c2"), BEFORE) + at(edge(), RECENT)) == []
 
 
+@pytest.mark.more
 def test_a_new_edge_is_found_in_each_cluster(finds: Finds) -> None:
     points = at(edge(), RECENT) + at(edge(cluster="c2"), RECENT, RECENT + 1)
     assert finds(TCP, points) == [found_edge(), found_edge(cluster="c2", count=2)]
@@ -148,7 +152,7 @@ def test_history_needs_no_cluster(finds: Finds) -> None:
     assert finds(TCP, at(old, BEFORE) + at(edge(), RECENT)) == []
 
 
-@pytest.mark.parametrize("lost", ["k8s.cluster.name", "source.workload.name", "dest.workload.name"])
+@pytest.mark.parametrize("lost", ["k8s.cluster.name", more("source.workload.name"), "dest.workload.name"])
 def test_an_edge_that_lacks_an_attribute_is_not_found(finds: Finds, lost: str) -> None:
     rest = {name: value for name, value in edge().attributes if name != lost}
     assert finds(TCP, at(series("tcp.packets", **rest), RECENT)) == []
@@ -191,6 +195,7 @@ def test_names_that_look_like_the_same_number_are_apart(finds: Finds) -> None:
     assert finds(TCP, points) == [found_edge("1", "02"), found_edge("1.0", "2")]
 
 
+@pytest.mark.more
 def test_names_come_back_as_they_are(finds: Finds) -> None:
     odd = [*NAMES, "*", "null", "\x00", "-- x", "{0}", "true", "false", "Web", "%s", "</x>", " "]
     points = [point for name in odd for point in at(edge(name, name, name), RECENT)]
@@ -227,6 +232,7 @@ def test_the_edges_of_the_day_and_the_month_of_images(finds: Finds) -> None:
     assert [row["container.image.name"] for row in finds(IMAGE, points)] == ["end", "hour", "older"]
 
 
+@pytest.mark.more
 def test_names_of_images_come_back_as_they_are(finds: Finds) -> None:
     odd = ["ghcr.io/a/b:1@sha256:0", 'x"y', "ü🐍", "a b", "%", "[x]", "\\", "$x$", "", "1e3"]
     rows = finds(IMAGE, [point for name in odd for point in at(image(name), RECENT)])
@@ -240,10 +246,12 @@ def test_a_new_process_is_found(finds: Finds) -> None:
     assert finds(PROCESS, at(process(), RECENT, RECENT + 1)) == [found_process()]
 
 
+@pytest.mark.more
 def test_a_process_that_was_there_is_not_found(finds: Finds) -> None:
     assert finds(PROCESS, at(process(), BEFORE, RECENT)) == []
 
 
+@pytest.mark.more
 def test_a_process_only_of_the_past_is_not_found(finds: Finds) -> None:
     assert finds(PROCESS, at(process(), BEFORE)) == []
 
@@ -253,6 +261,7 @@ def test_a_process_is_new_to_each_host(finds: Finds) -> None:
     assert finds(PROCESS, points) == [found_process(host="h2")]
 
 
+@pytest.mark.more
 def test_ids_and_paths_do_not_make_a_process_new(finds: Finds) -> None:
     points = at(process(pid="1"), BEFORE) + at(process(pid="2", path="/tmp/nginx"), RECENT)
     assert finds(PROCESS, points) == []

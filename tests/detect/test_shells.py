@@ -23,7 +23,7 @@ from processes import (
     steps,
 )
 
-from helpers import HOUR, NOW, SECOND, Point, series
+from helpers import HOUR, NOW, SECOND, Point, more, series
 from kubestray.model.metric import Kind
 from kubestray.pipeline.detecting import Run
 
@@ -126,7 +126,9 @@ def test_hosts_and_nodes_are_apart(both: Both) -> None:
     assert both(points)[0] == _sorted([shell(cpu=1), other])
 
 
-@pytest.mark.parametrize("lost", ["host.name", "k8s.cluster.name", "process.pid", "process.executable.name"])
+@pytest.mark.parametrize(
+    "lost", [more("host.name"), "k8s.cluster.name", "process.pid", more("process.executable.name")]
+)
 def test_points_that_lack_an_attribute_do_not_count(both: Both, lost: str) -> None:
     rest = {name: value for name, value in process(CPU, "sh").attributes if name != lost}
     points = hits(series(CPU, **rest), 9) + hits(process(MEMORY, "sh"), 1, 2.0)

@@ -17,6 +17,8 @@ from kubestray.model.errors import KubestrayError, LimitExceeded, StoreError
 from kubestray.store.engine import UNLIMITED, Limits
 from kubestray.store.store import Store
 
+pytestmark = pytest.mark.more("distributed")  # an embedded engine over other tables, which are not read here
+
 ALL = (*ENGINES, "socket")
 
 ENDLESS = "SELECT number FROM numbers(1000000000000)"

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers import examples
 from kubestray.evaluate.vus import THRESHOLDS, vus_pr
 
 
@@ -50,7 +51,7 @@ def _by_definition(labels, score, longest):
     return np.mean(areas)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(10))
 @given(
     labels=st.lists(st.booleans(), min_size=3, max_size=50),
     seed=st.integers(0, 10),

@@ -17,6 +17,7 @@ from documents import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers import examples
 from kubestray.model.errors import StoreError
 from kubestray.notify.courier import Courier
 from kubestray.notify.lease import Lease
@@ -471,7 +472,7 @@ class Flaky(Recorder):
         return {}
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(20))
 @given(
     plan=st.lists(st.integers(0, 3), max_size=25),
     turns=st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=12),

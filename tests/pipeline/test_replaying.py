@@ -95,7 +95,7 @@ def points():
 
 
 def live(store: Store, content: Content, restarts: tuple[int, ...] = ()) -> None:
-    """Run the schedule as `serve` does, minute by minute; a new scheduler goes on after each restart."""
+    """Run the schedule as `serve` does, every ten minutes; a new scheduler goes on after each restart."""
     now = [START]
 
     def new() -> Scheduler:
@@ -104,7 +104,7 @@ def live(store: Store, content: Content, restarts: tuple[int, ...] = ()) -> None
         return Scheduler(store, content, detector, patience, lambda: now[0])
 
     scheduler = new()
-    for minute in range(0, 121, 5):
+    for minute in range(0, 121, 10):
         if minute in restarts:
             scheduler = new()
             scheduler.resume(now[0])
@@ -116,13 +116,14 @@ def documents(store: Store, kind: str) -> list[dict]:
     return sorted((one.document for one in Ledger(store).latest(kind=kind)), key=lambda told: told["id"])
 
 
+@pytest.mark.more("distributed")
 def test_what_ran_live_stopped_or_not_and_what_is_replayed_are_the_same(store, content):
     store.append(batch(points()))
     make = searching(load_config({}, {}, None))
     replayed = replay(store, content, make, START, END, lambda *_: None)
     assert Ledger(store).latest() == []  # nothing of a replay stays
     assert Ledger(store).risk(0, END) == []
-    live(store, content, restarts=(45, 65, 100))
+    live(store, content, restarts=(40, 70, 100))
     assert replayed.errors == {}
     assert sorted(replayed.findings, key=lambda told: told["id"]) == documents(store, "finding")
     assert sorted(replayed.incidents, key=lambda told: told["id"]) == documents(store, "incident")

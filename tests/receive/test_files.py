@@ -18,6 +18,7 @@ from otlp_messages import gauge, request_of, requests
 from otlp_oracle import Expected, golden_requests, rows, sorted_rows
 from peak_memory import peak_growth
 
+from helpers import examples
 from kubestray.receive import framing
 from kubestray.receive.byte_stream import ByteStream
 from kubestray.receive.files import FileMessage, find_files, read_files
@@ -238,7 +239,7 @@ def test_a_long_single_message_is_not_taken_for_a_frame():
     assert [(len(frame.body), frame.error) for frame in found] == [(81 * len(resource), "")]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(
     st.lists(requests, min_size=1, max_size=4),
     st.sampled_from(["lines", "pretty", "framed", "one"]),
@@ -264,7 +265,7 @@ def test_any_messages_in_any_form_and_any_chunks(messages, form, data):
         assert [json.loads(frame.body) for frame in found] == [json.loads(MessageToJson(m)) for m in messages]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(
     st.binary(max_size=100),
     st.sampled_from([b"", b"{", b"\x0a", b"\x00\x00\x00\x05", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"]),

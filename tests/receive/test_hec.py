@@ -17,6 +17,7 @@ from otlp_messages import gauge, request_of
 from otlp_oracle import rows
 from peak_memory import gzip_of_zeros
 
+from helpers import more
 from kubestray.model.errors import MalformedRequest, StoreError
 from kubestray.model.metric import Kind
 from kubestray.receive.catalog import Limits, series_cache
@@ -80,7 +81,7 @@ def test_events_follow_each_other(between):
 TRICKY = ["}{", '}{"', '}{"time"', "}\n{", '\\}{"a', '"}{"b":1}{"c"', "[", ","]
 
 
-@pytest.mark.parametrize("text", TRICKY)
+@pytest.mark.parametrize("text", [*TRICKY[::2], *map(more, TRICKY[1::2])])
 def test_texts_that_look_like_the_end_of_an_event(text):
     """Read at once and read one by one (which a large request is) give the same."""
     events = [

@@ -15,6 +15,7 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2 as m
 from otlp_messages import NOW, gauge, key_values, request_of, requests
 from otlp_oracle import Expected, assert_same, rows, sorted_rows
 
+from helpers import examples
 from kubestray.model.errors import MalformedRequest
 from kubestray.model.metric import Kind
 from kubestray.receive.otlp import (
@@ -41,7 +42,7 @@ def decode_as(encoding: str, request: ExportMetricsServiceRequest, bounds=EVERYT
 both = pytest.mark.parametrize("encoding", ["protobuf", "json"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(requests, st.sampled_from([EVERYTHING, SOME]))
 def test_protobuf_decodes_as_the_plain_way_does(request_, bounds):
     body = request_.SerializeToString()
@@ -51,7 +52,7 @@ def test_protobuf_decodes_as_the_plain_way_does(request_, bounds):
         assert_same(decode_protobuf(body, bounds, cache=cache), expected)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(70), deadline=None)
 @given(requests, st.sampled_from([EVERYTHING, SOME]), st.booleans())
 def test_json_decodes_as_protobuf_does(request_, bounds, snake_case):
     text = MessageToJson(request_, preserving_proto_field_name=snake_case)
@@ -74,7 +75,7 @@ def numbers_replaced(request: ExportMetricsServiceRequest, draw) -> None:
                         point.as_double = draw(st.floats())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(70), deadline=None)
 @given(requests, st.data())
 def test_a_stream_decodes_as_its_requests_alone(request_, data):
     cache = OtlpCache()
@@ -329,7 +330,7 @@ def test_protobuf_cut_anywhere_is_malformed_or_whole_points():
             decode_protobuf(body[:end], EVERYTHING, cache=cache)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_do_no_harm(body):
     for decode in (decode_protobuf, decode_json):
@@ -341,7 +342,7 @@ def test_arbitrary_bytes_do_no_harm(body):
         assert "\n" not in message
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(requests, st.data())
 def test_a_flipped_byte_is_read_as_the_plain_way_reads_it(request_, data):
     """With everything remembered from the whole message: a broken one must not pass for it."""
@@ -506,7 +507,7 @@ def test_texts_of_doubles(value, text):
     assert attribute_text(value) == text
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(70))
 @given(st.floats(allow_nan=False))
 def test_the_text_of_a_double_reads_back_the_same(value):
     assert float(attribute_text(value)) == value

@@ -17,7 +17,7 @@ from kubestray.store.points import Span
 from kubestray.store.store import Store
 
 quick = settings(
-    max_examples=examples(12),
+    max_examples=examples(6),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from helpers import DAY, HOUR, MINUTE, NOW, batch, series
 from kubestray.search.kept import Kept
 from kubestray.search.run import Request, compile_search, run_search
@@ -52,6 +54,7 @@ def asked(text: str, now: int, kept: Kept | None = None) -> Request:
     return Request(text, now, Span(now - HOUR, now), kept=kept)
 
 
+@pytest.mark.more("http")
 def test_rows_are_those_of_one_statement(store: Store) -> None:
     filled(store)
     kept = Kept(store.changes)

@@ -52,6 +52,7 @@ def test_a_lookup_written_in_the_middle_holds_the_rows_of_that_place(store: Stor
     assert search(store, "| inputlookup L | stats count") == [{"count": 3}]
 
 
+@pytest.mark.more("http")
 def test_a_row_gets_the_fields_of_all_matches(store: Store) -> None:
     search(store, "| outputlookup L", ROWS)
     asked: list[Row] = [{"key": "a"}, {"key": "B"}, {"n": 4}, {"key": "b", "n": 9}]
@@ -77,6 +78,7 @@ def test_only_listed_fields_are_kept_where_the_switch_says_so(store: Store) -> N
     assert search(store, "| inputlookup L") == [{"key": r["key"], "n": r["n"]} for r in ROWS]
 
 
+@pytest.mark.more("http")
 def test_rows_take_the_place_of_those_with_the_same_key(store: Store) -> None:
     search(store, "| outputlookup L", [{"k": 1, "v": "a"}, {"k": 2, "v": "b"}])
     search(store, "| outputlookup L key_field=k", [{"k": 2, "v": "c"}, {"v": "d"}, {"k": 3, "v": "e"}])

@@ -12,7 +12,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as m
 
 import remote_write_messages as write
-from helpers import HOUR, MINUTE, NOW, SECOND, batch, search, series
+from helpers import HOUR, MINUTE, NOW, SECOND, batch, more, search, series
 from kubestray.model.metric import Kind
 from kubestray.naming.mapping import read_mapping
 from kubestray.receive.catalog import Limits
@@ -132,6 +132,7 @@ def test_the_same_traffic_gives_the_same_edges(embedded: Store, send: Any) -> No
     assert_edge(embedded)
 
 
+@pytest.mark.more("http")
 def test_the_same_traffic_gives_the_same_edges_on_every_engine(store: Store) -> None:
     from_obi(store)
     assert_edge(store)
@@ -146,6 +147,8 @@ def test_hubble_tells_of_edges_without_bytes(embedded: Store) -> None:
     assert rows(embedded, "| mstats sum(hubble_tcp_flags_total) AS n WHERE index=*") == [{"n": 6000}]
 
 
+@pytest.mark.more("distributed")
+@pytest.mark.more("http")
 def test_either_name_finds_the_points_and_a_wildcard_counts_them_once(store: Store) -> None:
     put(store, "process.thread.count", Kind.GAUGE, (5.0,), **{"host.name": "new"})
     put(store, "process.threads", Kind.GAUGE, (7.0,), **{"host.name": "old"})
@@ -255,6 +258,7 @@ def test_an_end_that_retina_does_not_know_is_no_workload(embedded: Store) -> Non
     assert rows(embedded, f"{text} dest.workload.name") == rows(embedded, f"{text} dest.namespace.name") == []
 
 
+@pytest.mark.more("http")
 def test_what_is_looked_up_is_of_the_same_cluster(store: Store) -> None:
     """Addresses and names of pods are used again in each cluster."""
     for cluster, pod in (("east", "db-0"), ("west", "cache-0")):
@@ -281,7 +285,7 @@ def test_what_is_looked_up_is_of_the_same_cluster(store: Store) -> None:
     ("theirs", "ours", "found"),
     [
         ({}, {"cluster": "east"}, "db"),
-        ({"cluster": "east"}, {}, "db"),
+        more({"cluster": "east"}, {}, "db"),
         ({"k8s_cluster_name": "east"}, {"cluster": "east"}, "db"),
         ({"cluster": "west"}, {"cluster": "east"}, None),
         ({"host_network": "true"}, {}, None),
@@ -394,6 +398,8 @@ def test_pod_traffic_and_containers_from_their_substitutes(embedded: Store) -> N
     ]
 
 
+@pytest.mark.more("distributed")
+@pytest.mark.more("http")
 def test_network_explorer_is_counted_by_zones_alone(store: Store) -> None:
     for aggregation in ("az_az", "id_id", "az_id"):
         put(store, "tcp.bytes", Kind.DELTA, (1.0, 2.0), aggregation=aggregation)

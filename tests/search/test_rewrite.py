@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from helpers import NOW, Row, search
+from helpers import NOW, Row, examples, search
 from kubestray.search import compile as statements
 from kubestray.search.lookup_store import StoreLookups
 from kubestray.search.run import Request, compile_search
@@ -97,7 +97,7 @@ def answers(store: Store, text: str) -> tuple[list[str], list[Row]]:
 
 
 @settings(
-    max_examples=60,
+    max_examples=examples(20),
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],

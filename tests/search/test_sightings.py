@@ -17,7 +17,7 @@ TEXTS = (
     READ + ' | unseen image pod BY cluster known_by="node" min_novelty=0',
     READ + ' | eval short=replace(image, "[0-9]", "") | unseen short BY cluster pod action=annotate',
 )
-TIMES = [NOW - 40 * HOUR, NOW - 39 * HOUR, *(NOW - hours * HOUR for hours in (30, 2))]
+TIMES = [NOW - 40 * HOUR, NOW - 39 * HOUR, NOW - 2 * HOUR]
 
 
 def points(seed: int) -> list[tuple[int, str, str, str, str]]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from helpers import Row, batch, search, series
+from helpers import Row, batch, examples, search, series
 from kubestray.config import load_config
 from kubestray.detect.runner import Times, window_of
 from kubestray.model.content import Schedule
@@ -129,7 +129,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(("UTC", NEW_YORK, BERLIN, KOLKATA, SAO_PAULO, "Australia/Lord_Howe", "Pacific/Apia")),
     STEPS,
@@ -202,6 +202,7 @@ def test_functions_in_a_zone(zone: str, expression: str, expected: Any, store: S
     assert found.rows[0].get("x") == expected
 
 
+@pytest.mark.more("http")
 def test_ranges_in_a_zone(store: Store) -> None:
     made = series("cpu", pod="a")
     hours = [at("2027-01-14T22:00") + 3600 * hour for hour in range(10)]

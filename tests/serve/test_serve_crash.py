@@ -123,7 +123,7 @@ def clients() -> list[Client]:
 def test_killed_under_load_again_and_again(serve, store, clients):
     moment = random.Random(20261122)
     server = serve()
-    for _ in range(4):
+    for _ in range(3):
         under_load(server, clients, server.kill, moment.uniform(0.0, 0.6))
         assert any(client.waiting for client in clients), "nobody was sending: this proves nothing"
         server = serve()

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 
+import pyarrow as pa
 import pytest
-from metrics import SECOND, encoded, framed, gauge, point, request
-from product import environment, run, wait_until
+from metrics import SECOND, gauge, point, request
+from product import wait_until
+
+from helpers import batch, series
+from kubestray.config import load_config
+from kubestray.detect.loader import load_content
+from kubestray.detect.scheduler import Patience
+from kubestray.pipeline.detecting import Detector
+from kubestray.pipeline.schedule import Scheduler
+from kubestray.pipeline.setting_up import searching
+from kubestray.store.open import open_store
+from kubestray.store.store import Store
+from kubestray.store.trees import column, select
 
 MINUTE = 60 * SECOND
 START = 1_763_800_020 * SECOND
@@ -30,50 +40,6 @@ rba:
 """
 SEARCH = "| mstats max(load) AS most where index=* by pod | where most > 10"
 
-# Holds the store in a process of its own: one process can hold one store, and pytest's holds none.
-PASSES = """
-import json, sys
-from pathlib import Path
-from kubestray.config import load_config
-from kubestray.detect.loader import load_content
-from kubestray.detect.scheduler import Patience
-from kubestray.pipeline.detecting import Detector
-from kubestray.pipeline.schedule import Scheduler
-from kubestray.pipeline.setting_up import searching
-from kubestray.store.open import open_store
-from kubestray.store.trees import column, select
-
-store_path, content_path, steps = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
-store, content = open_store(store_path), load_content([Path(content_path)])
-newest = [0]
-detector = Detector(store, content, searching(load_config({}, {}, None)))
-patience = Patience(lateness=30 * 10**9, idle=120 * 10**9, catch_up=3600 * 10**9)
-
-
-def new():
-    return Scheduler(store, content, detector, patience, lambda: newest[0])
-
-
-scheduler, counts = new(), []
-for clock, last_point in steps:
-    if clock is None:
-        scheduler = new()
-        continue
-    newest[0] = last_point
-    counts.append(scheduler.pass_once(clock))
-
-
-def rows(table, *names):
-    return store.query(select(*map(column, names)).from_(table)).to_pylist()
-
-
-runs = rows("runs", "detection", "scheduled", "rows", "error")
-runs = [run for run in runs if run["detection"] != "findings"]
-risk = rows("risk", "id", "time", "fields")
-store.close()
-print(json.dumps({"counts": counts, "runs": runs, "risk": risk}))
-"""
-
 
 @pytest.fixture
 def content(tmp_path):
@@ -84,21 +50,36 @@ def content(tmp_path):
 
 
 @pytest.fixture
-def passes(store, content):
-    """A function that makes passes of a scheduler at (clock, newest point) and tells what was run."""
+def passes(embedded, content):
+    """A function that makes passes of a scheduler at (clock, newest point) and tells what was run.
+
+    With None for the clock a new scheduler goes on.
+    """
 
     def make(*steps: tuple[int | None, int]) -> dict:
-        told = subprocess.run(
-            [sys.executable, "-c", PASSES, store, content, json.dumps(steps)],
-            capture_output=True,
-            env=environment(),
-            timeout=120,
-            check=False,
-        )
-        assert told.returncode == 0, told.stderr.decode()[-1000:]
-        return json.loads(told.stdout)
+        known, newest = load_content([content]), [0]
+        detector = Detector(embedded, known, searching(load_config({}, {}, None)))
+        patience = Patience(lateness=30 * SECOND, idle=120 * SECOND, catch_up=3600 * SECOND)
+
+        def new() -> Scheduler:
+            return Scheduler(embedded, known, detector, patience, lambda: newest[0])
+
+        scheduler, counts = new(), []
+        for clock, last_point in steps:
+            if clock is None:
+                scheduler = new()
+                continue
+            newest[0] = last_point
+            counts.append(scheduler.pass_once(clock))
+        runs = rows(embedded, "runs", "detection", "scheduled", "rows", "error")
+        runs = [run for run in runs if run["detection"] != "findings"]
+        return {"counts": counts, "runs": runs, "risk": rows(embedded, "risk", "id", "time", "fields")}
 
     return make
+
+
+def rows(store: Store, table: str, *names: str) -> list[dict]:
+    return store.query(select(*map(column, names)).from_(table)).to_pylist()
 
 
 def ticks(told: dict) -> list[float]:
@@ -139,10 +120,12 @@ def test_a_clock_that_is_set_back_repeats_nothing(passes):
     assert told["counts"] == [0, 4, 0, 0]
 
 
-def test_a_late_pass_makes_up_for_every_time_in_event_time(passes, store):
+def test_a_late_pass_makes_up_for_every_time_in_event_time(passes, embedded):
     """One pass after nine minutes: each run has its own window, and sees what it would have seen in time."""
-    points = [point(100 if minute == 3 else 1, START + minute * MINUTE, pod="b") for minute in range(10)]
-    run("ingest", "--store", store, "-", stdin=framed(encoded(gauge("load", *points))))
+    of = series("load", pod="b")
+    embedded.append(
+        batch([(of, START + minute * MINUTE, 0, 100 if minute == 3 else 1) for minute in range(10)])
+    )
     told = passes((START, START), (START + 9 * MINUTE + 30 * SECOND, START + 9 * MINUTE + 30 * SECOND))
     assert ticks(told) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
     hits = {(each["scheduled"] - START) / MINUTE: each["rows"] for each in told["runs"]}
@@ -153,8 +136,8 @@ def test_a_late_pass_makes_up_for_every_time_in_event_time(passes, store):
     assert spans == [(at + 120, at + 240, at + 240), (at + 180, at + 300, at + 300)]
 
 
-def test_what_is_run_again_is_stored_once(passes, store):
-    run("ingest", "--store", store, "-", stdin=framed(encoded(gauge("load", point(100, START + 1, pod="b")))))
+def test_what_is_run_again_is_stored_once(passes, embedded):
+    embedded.append(batch([(series("load", pod="b"), START + 1, 0, 100.0)]))
     begin, later = (START, START), (START + 5 * MINUTE, START + 5 * MINUTE)
     told = passes(begin, later, (None, 0), begin, later)
     assert told["counts"] == [0, 4, 0, 4]
@@ -180,12 +163,9 @@ def test_a_detection_too_deep_to_read_does_not_stop_the_others(passes, content):
 
 def ledger(store, *names: str, table: str = "runs") -> list[dict]:
     """Read a ledger of a store that a server holds, through its socket."""
-    from kubestray.store.open import open_store
-    from kubestray.store.trees import column, select
-
     opened = open_store(str(store))
     try:
-        return opened.query(select(*map(column, names)).from_(table)).to_pylist()
+        return rows(opened, table, *names)
     finally:
         opened.close()
 
@@ -198,10 +178,6 @@ def scheduled(store) -> list[int]:
 
 def test_downtime_is_made_up_for_once_as_far_back_as_catch_up(serve, store, content):
     """The last run was 12 minutes ago; up to 5 minutes are made up for, a kill in between changes nothing."""
-    import pyarrow as pa
-
-    from kubestray.store.open import open_store
-
     flags = ("--content", str(content), "--catch-up", "5m", "--idle", "1s", "--spread", "1s")
     first = serve(*flags)
     now = time.time_ns()

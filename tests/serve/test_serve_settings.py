@@ -7,6 +7,8 @@ import pytest
 from metrics import encoded, gauge, line, point, rejected, request
 from product import JSON, TRACEBACK, Finished, run, search
 
+from helpers import more
+
 BODY = encoded(gauge("a", point(1)))
 TOKEN = "s3cr3t-t0k3n-0123456789"
 SOMEWHERE = ("--otlp-grpc=127.0.0.1:0", "--otlp-http=127.0.0.1:0", "--http=127.0.0.1:0")
@@ -136,7 +138,12 @@ def test_a_token_file_that_is_not_there(store, tmp_path):
 
 @pytest.mark.parametrize(
     ("source", "host"),
-    [("variable", "0.0.0.0"), ("file", "0.0.0.0"), ("token file", "0.0.0.0"), ("variable", "127.0.0.1")],
+    [
+        more("variable", "0.0.0.0"),
+        more("file", "0.0.0.0"),
+        ("token file", "0.0.0.0"),
+        ("variable", "127.0.0.1"),
+    ],
 )
 def test_a_token_is_demanded(serve, tmp_path, source, host):
     addresses = [f"--otlp-grpc={host}:0", f"--otlp-http={host}:0", "--log-level=debug"]

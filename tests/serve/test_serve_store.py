@@ -18,6 +18,8 @@ import pytest
 from metrics import encoded, gauge, line, point, request
 from product import COMMAND, TRACEBACK, environment, run, search, values, wait_until
 
+from helpers import more
+
 COUNT = "| mstats count(kept) AS n where index=*"
 
 
@@ -133,7 +135,9 @@ def test_a_store_that_lies_deep(serve, tmp_path, depth):
     assert values(deep, "kept") == [3]
 
 
-@pytest.mark.parametrize("name", ["with space", 'quote\'d "twice"', "per%20cent", "näme-中", "#1"])
+@pytest.mark.parametrize(
+    "name", ["with space", 'quote\'d "twice"', more("per%20cent"), more("näme-中"), "#1"]
+)
 def test_a_store_with_an_odd_name(serve, tmp_path, name):
     odd = tmp_path / name
     server = serve(at=odd)

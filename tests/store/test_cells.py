@@ -63,6 +63,7 @@ def points_of(level: float, by: float, dice: random.Random) -> tuple[list[Point]
 LEVELS = [(1e12, 0.5), (1e12, 5000.0), (-3e12, 100.0), (1e12, 1e9), (1e9, 1e-3), (0.0, 1e-150), (1.0, 1.0)]
 
 
+@pytest.mark.more("http")
 def test_deviations_are_exact_wherever_they_come_from(store: Store) -> None:
     dice = random.Random(1)
     store.clock = lambda: START + 27 * HOUR

@@ -19,7 +19,7 @@ from kubestray.store.store import Store
 from kubestray.store.values import COLUMNS, KEY, NUMBER
 
 quick = settings(
-    max_examples=examples(15),
+    max_examples=examples(8),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,
@@ -184,6 +184,7 @@ def test_points_at_the_edges_of_time_come_back(store: Store) -> None:
     assert [row["n"] for row in found] == [3, 2, 1]
 
 
+@pytest.mark.more("http")
 def test_a_batch_of_scattered_days(store: Store) -> None:
     days = [*range(0, 300, 2), 20_000, 100_000, LAST // DAY]
     store.append(batch((series("m"), min(day * DAY + 5, LAST), 0, 1.0) for day in days))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlglot import parse_one
@@ -23,7 +24,7 @@ def moments(store: Store) -> list[int]:
 
 
 @settings(
-    max_examples=examples(5),
+    max_examples=examples(2),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,
@@ -63,6 +64,7 @@ def test_an_empty_store_has_nothing_to_drop(store: Store) -> None:
     assert expire(store, NOW) == []
 
 
+@pytest.mark.more("http")
 def test_summaries_answer_for_what_has_expired(store: Store) -> None:
     fresh = Store(store.engine, store.layout, lambda: NOW)
     start = (TODAY - 3) * DAY

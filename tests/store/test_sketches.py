@@ -148,6 +148,7 @@ def check(store: Store, points: list[Point], span: Span, dice: random.Random) ->
     return found.annotations
 
 
+@pytest.mark.more("http", "distributed")
 def test_it_is_sketches_that_answer(store: Store, few: None) -> None:
     fresh = Store(store.engine, store.layout, Clock(START + 60 * HOUR))
     of = series("cpu", Kind.GAUGE, host="a", **{"process.pid": "1"})

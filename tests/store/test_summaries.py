@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlglot import parse_one
 
 from engines.fleet import emptied
-from helpers import DAY, HOUR, MINUTE, NOW, SECOND, Point, batch, examples, series
+from helpers import DAY, HOUR, MINUTE, NOW, SECOND, Point, batch, examples, more, series
 from kubestray.model.metric import Kind, Series
 from kubestray.search.run import Request, compile_search, run_search
 from kubestray.store.points import Span
@@ -88,7 +88,7 @@ def assert_same(store: Store, text: str, span: Span, zone: str = "UTC") -> None:
 
 
 few = settings(
-    max_examples=examples(2),
+    max_examples=examples(1),
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -144,6 +144,7 @@ def test_it_is_summaries_that_answer(store: Store) -> None:
     assert "from samples\n" in compile_search(of_pids, fresh.query).explain(fresh.query)
 
 
+@pytest.mark.more("http", "distributed")
 def test_a_late_point_counts_at_once(store: Store) -> None:
     clock = Clock(START + 26 * HOUR)
     fresh = Store(store.engine, store.layout, clock)
@@ -160,6 +161,7 @@ def test_a_late_point_counts_at_once(store: Store) -> None:
     assert answers(fresh, text, span, summaries=True) == [{"s": 29, "n": 25}]
 
 
+@pytest.mark.more("http")
 def test_a_counter_across_the_border_of_an_hour(store: Store) -> None:
     clock = Clock(START + 10 * HOUR)
     fresh = Store(store.engine, store.layout, clock)
@@ -195,10 +197,10 @@ def test_notice_is_taken_of_points_of_all_times(embedded: Store) -> None:
     """An INSERT takes a hundred partitions at most; points may be of any time that a number can say."""
     of = series("cpu", Kind.CUMULATIVE, host="a")
     embedded = Store(embedded.engine, embedded.layout, Clock(NOW))
-    embedded.append(batch([(of, n * 40 * DAY, 0, float(n)) for n in range(150)]))
+    embedded.append(batch([(of, n * 40 * DAY, 0, float(n)) for n in range(110)]))
     hours = embedded.query(parse_one("SELECT hour FROM touched", dialect="clickhouse"))
     assert set(hours.column("hour").to_pylist()) == {
-        n * 40 * 24 + more for n in range(150) for more in (0, 1)
+        n * 40 * 24 + next_one for n in range(110) for next_one in (0, 1)
     }
 
 
@@ -225,7 +227,7 @@ def test_days_on_which_the_clocks_change(embedded: Store) -> None:
         assert run_search(whole, fresh.query).rows == [{"n": hours * 2}]
 
 
-@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata"])
+@pytest.mark.parametrize("zone", [more("UTC"), "America/New_York", "Asia/Kolkata"])
 def test_days_of_a_zone_are_made_of_hours_where_they_begin_with_one(embedded: Store, zone: str) -> None:
     """Half an hour from UTC no bin does: points answer then. The clocks of New York change on 2026-11-01."""
     change = 1_793_491_200 * SECOND  # 2026-11-01 00:00 UTC

@@ -54,7 +54,7 @@ def value_of(number: int, counted: int, pattern: int) -> float:
     return steps / double if steps else double
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(points, min_size=1, max_size=20))
 @example([(0, NOW - DAY, value) for value in (1e307, -1e307, math.inf, -math.inf, math.nan, 5e-324, -0.0)])
 @example([(0, NOW - DAY, value) for value in (0.01, 1.0, 0.07, 2.0**53, 2.0**53 / 100, 2.0**63, -(2.0**63))])

@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from console import HOSTILE, LEARNED, PASSWORD, People, chromium, teach
+from helpers import more
 from kubestray.api import findings
 from kubestray.api.accounts import Role
 from kubestray.api.asking import Asker
@@ -56,6 +57,13 @@ PAGES = {
     "accounts": "/accounts",
     "audit": "/audit",
 }
+
+
+WIDE = ("findings", "finding", "heatmap", "map", "search")
+"""Pages that are laid out in another way where there is room."""
+
+on_phone = pytest.mark.parametrize("page", ["phone", more("desk")], indirect=True, scope="module")
+"""For what has the same elements on either: on a desk with ``--all``."""
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +127,16 @@ def content(page: Page, name: str) -> None:
         chart.locator("svg").first.wait_for()
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        pytest.param(size, name) if size == "phone" or name in WIDE else more(size, name)
+        for size in SIZES
+        for name in PAGES
+    ],
+    indirect=["page"],
+    scope="module",
+)
 def test_a_page_fits_and_serves_everybody(page, name):
     """No complaint of the browser, nothing wider than the screen, and axe finds nothing serious."""
     content(page, name)
@@ -162,6 +179,7 @@ def test_the_queue_by_keyboard(page):
     page.wait_for_url(re.compile("/findings/[0-9a-f]+"))
 
 
+@on_phone
 def test_the_queue_renews_itself_where_it_says_something_new(page, people):
     """What is chosen or read there stays: a list that was renewed for nothing would lose it."""
     tab = page.context.new_page()
@@ -187,6 +205,7 @@ def test_the_queue_renews_itself_where_it_says_something_new(page, people):
     tab.close()
 
 
+@on_phone
 def test_a_report_is_printed_with_everything_unfolded(page):
     content(page, "finding")
     folded = "document.querySelectorAll('main details:not([open])').length"
@@ -198,12 +217,14 @@ def test_a_report_is_printed_with_everything_unfolded(page):
     assert page.evaluate(folded) == before
 
 
+@on_phone
 def test_times_are_told_in_the_zone_of_who_looks(page):
     page.goto("/risk?earliest=-24h")
     assert page.locator("td time").first.text_content().startswith("21 Sept 2026, 19:40")  # 14:10 UTC
     assert "Asia/Calcutta" in page.locator("td time").first.get_attribute("title")
 
 
+@on_phone
 def test_a_search_is_completed_and_run(page):
     page.goto("/search")
     page.fill("#text", "")
@@ -222,6 +243,7 @@ def test_a_search_is_completed_and_run(page):
     assert page.locator("table.dense td").count() == 1
 
 
+@on_phone
 def test_a_word_is_taken_while_the_next_answer_is_on_its_way(page):
     page.goto("/search")
     page.fill("#text", "")
@@ -234,11 +256,13 @@ def test_a_word_is_taken_while_the_next_answer_is_on_its_way(page):
     page.unroute("**/api/v1/search/complete*")
 
 
+@on_phone
 def test_the_caret_goes_to_the_error(page):
     page.goto("/search?" + urlencode({"text": "| makeresults\n| evl a=1"}))
     assert page.evaluate("document.getElementById('text').selectionStart") == len("| makeresults\n| ")
 
 
+@on_phone
 def test_hostile_names_do_nothing(page):
     page.complaints.clear()
     for name in HOSTILE:
@@ -251,6 +275,7 @@ def test_hostile_names_do_nothing(page):
     assert page.complaints == []
 
 
+@on_phone
 def test_the_theme_is_kept(page):
     page.goto("/detections")
     dark = "document.documentElement.dataset.theme"
@@ -272,6 +297,7 @@ def test_the_map_shows_the_edges_of_what_is_pointed_at(page):
     page.locator('[data-zoom="0"]').click()
 
 
+@on_phone
 def test_a_question_is_asked_before_a_token_ends(page):
     page.goto("/account")
     page.fill("[name=label]", f"browser-{page.size_name}")
@@ -286,6 +312,7 @@ def test_a_question_is_asked_before_a_token_ends(page):
     row.wait_for(state="detached")
 
 
+@on_phone
 def test_a_baseline_is_locked_and_a_reset_asks_first(page):
     page.goto(PAGES["baseline-entity"])
     page.fill("[name=reason]", "a quiet week")
@@ -299,6 +326,7 @@ def test_a_baseline_is_locked_and_a_reset_asks_first(page):
     assert page.locator("figure.chart").count() == 2
 
 
+@on_phone
 def test_a_backtest_is_watched(page):
     page.goto(f"/backtest/{NAME}?earliest=-30m&every=3")
     page.locator("[data-done]").wait_for()
