@@ -112,7 +112,7 @@ id: 00000000-0000-4000-8000-0000000000b1
 version: 1
 type: Anomaly
 search: '| mstats avg(io) AS io WHERE index=* BY pod span=5m
-  | stray io BY pod budget="2/1d" history=1d alerts="0.01/1d" | stats count BY pod'
+  | stray io BY pod budget="4/1d" history=1d alerts="0.01/1d" | stats count BY pod'
 """
 
 
@@ -132,7 +132,7 @@ def test_what_a_budget_held_back_is_what_would_have_been_told_without_it(tmp_pat
     found = run("detect", tmp_path / "bursty.yml", "--held", *store, *window)
     assert found.code == 0, found.err
     (told,) = json.loads(found.out)
-    stray = '| mstats avg(io) AS io WHERE index=* BY pod span=5m | stray io BY pod budget="2/1d" history=1d'
+    stray = '| mstats avg(io) AS io WHERE index=* BY pod span=5m | stray io BY pod budget="4/1d" history=1d'
     unbudgeted = json.loads(run("search", stray, *store, *window).out)
     assert len(unbudgeted) == 4
 

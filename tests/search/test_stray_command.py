@@ -316,7 +316,7 @@ def test_what_is_held_back_is_listed_whatever_follows_in_the_search(filled):
         profiles = StoreProfiles(filled.query, filled.record)
         return Request(text, START + 30 * HOUR, Span(START + 20 * HOUR, START + 30 * HOUR), profiles=profiles)
 
-    budgeted = TEXT + ' alerts="0.01/1d"'
+    budgeted = TEXT.replace("budget=1/1d", "budget=8/1d") + ' alerts="0.01/1d"'
     listed = held_back(request(budgeted + " | stats count | where count > 1000"), filled.query)
     assert listed
     assert listed == run_search(request(budgeted + " action=held"), filled.query).rows

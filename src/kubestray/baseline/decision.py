@@ -36,7 +36,7 @@ OWN_WIDTH, OWN_BINS = 0.1, 160
 
 EDGES = LOWEST + WIDTH * np.arange(BINS + 1)
 
-_USUAL_MEDIAN, _USUAL_UPPER, _USUAL_HOURS = 0.05, 1.1, 8.0
+_USUAL_MEDIAN, _USUAL_UPPER, _USUAL_HOURS = 0.05, 1.1, 16.0
 """What the hours of fleets are like: their median, and the distance from it to what a tenth of them exceed.
 Some usual hours stand in as long as a fleet has none.
 """
@@ -66,12 +66,12 @@ is charged: what scores high in a young fleet is what was not seen yet, and hard
 """
 
 
-_MOST_INCIDENTS, _FEWER_HOURS = 0.8, 48.0
+_MOST_INCIDENTS, _FEWER_HOURS = 0.8, 24.0
 """As large a share of a new fleet's hours may be incidents, half as large a one in this age."""
-_BEYOND, _FOUND, _APART = 1.9, 0.85, 0.8
+_BEYOND, _GAP, _FOUND, _APART = 1.9, 1.2, 0.85, 0.8
 """Incidents are what lies 1.9 times the distance to the upper tenth above the median of the other hours. So
-much of their share has to be there, and so much of that still further by that distance: what is usual gets
-rarer without a gap.
+much of their share has to be there, and so much of that beyond a gap of 1.2 times this distance: what is
+usual gets rarer without one.
 """
 
 
@@ -87,7 +87,7 @@ def _body(histogram: Floats, age: float) -> tuple[float, float]:
     half = _QUARTER_TO_TENTH * (quarter - median)
     upper = np.clip(np.sqrt(half * np.minimum(tenth - median, _MOST_TENTH * half)), _LEAST_UPPER, _MOST_UPPER)
     apart = median + _BEYOND * upper
-    above = 1.0 - np.interp(np.stack([apart, apart + upper]), EDGES[1:], below) / below[-1]
+    above = 1.0 - np.interp(np.stack([apart, apart + _GAP * upper]), EDGES[1:], below) / below[-1]
     found = (above[0] >= _FOUND * incidents) & (above[1] >= _APART * above[0])
     found[-1] = True  # none stand apart
     at = int(np.argmax(found))
