@@ -40,11 +40,20 @@ class Documents:
         self._store = store
         self._last, self._lock = 0, threading.Lock()
 
-    def _stamp(self) -> int:
-        """Return the time, above every one that was returned before: of two versions the later one counts."""
+    def _stamp(self, behind: int = 0) -> int:
+        """Return the time, above every one that was returned before and above ``behind``."""
         with self._lock:
-            self._last = max(self._store.clock(), self._last + 1)
+            self._last = max(self._store.clock(), self._last + 1, behind + 1)
             return self._last
+
+    def _latest(self, kind: str, name: str) -> int:
+        """Return when a document was changed last, 0 if it never was: of two versions the later one counts.
+
+        The clock may have been ahead then. A token that is ended after it was set right has to be ended.
+        """
+        tree = select(exp.alias_(exp.Max(this=column("changed")), "changed")).from_("documents")
+        tree = tree.where(all_of([_equal("kind", kind), _equal("name", name)]))
+        return int(self._store.query(tree).column("changed")[0].as_py() or 0)
 
     def changes(self) -> Hashable | None:
         """Return a value that differs once a document was written; None where nobody can know."""
@@ -78,7 +87,7 @@ class Documents:
             "name": [name],
             "fields": [fields],
             "removed": pa.array([int(removed)], pa.uint8()),
-            "changed": pa.array([self._stamp()], pa.uint64()),
+            "changed": pa.array([self._stamp(self._latest(kind, name))], pa.uint64()),
         }
         self._store.record("documents", pa.table(row))
 
