@@ -414,3 +414,25 @@ def test_many_clients_at_once(server):
     assert 200 in statuses
     assert set(statuses) <= {200, 503}
     assert search(server.store, "| mstats count(many) AS n where index=*") == [{"n": 200}]
+
+
+HEC_POINT = b'{"event":"metric","fields":{"metric_name:of.a.page":1}}'
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://evil.example", 403),
+        ("http://127.0.0.1.evil.example:8088", 403),
+        ("null", 403),
+        ("http://[", 403),
+        ("http://localhost:3000", 200),
+        ("http://127.0.0.1", 200),
+        (None, 200),
+    ],
+)
+def test_no_web_page_of_elsewhere_sends_points(server, origin, status):
+    headers = {"Origin": origin} if origin else {}
+    answer = server.post(HEC_POINT, "text/plain", "/services/collector", **headers)
+    assert answer.status == status
+    assert server.post(b"{}", "application/json", **headers).status == status

@@ -51,6 +51,7 @@ from kubestray.receive.signalflow import SignalFlowReceiver
 from kubestray.receive.signalfx_http import signalfx_routes
 from kubestray.receive.sources import Source
 from kubestray.receive.tally import Seen, Tally
+from kubestray.receive.web_pages import NoWebPages
 from kubestray.store.documents import Documents
 from kubestray.store.open import hold_store
 from kubestray.store.store import Store
@@ -257,7 +258,10 @@ class Server:
         requests = HttpIntake(intake)
         self._started.callback(requests.close)
         routes = [route for protocol in protocols for route in protocol(requests)]
-        http = HttpReceiver(str(self._config[name]), Starlette(routes=routes), self._tls)
+        app: ASGIApp = Starlette(routes=routes)
+        if not all(source.token for source in self._sources.all):
+            app = NoWebPages(app)
+        http = HttpReceiver(str(self._config[name]), app, self._tls)
         self._listen(name, http.start, http.stop)
 
     def _listen_console(self, running: Running) -> None:
