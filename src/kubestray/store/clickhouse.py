@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable
 from contextlib import suppress
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import pyarrow as pa
 
@@ -36,6 +36,25 @@ _READING = {
 _STREAMING = {**_READING, "output_format_arrow_string_as_string": 1}
 
 
+def _parts(url: str) -> tuple[SplitResult, int | None]:
+    """Return the parts of a URL and its port. Raises UsageError that says nothing of what is in it.
+
+    A password with a ``/``, ``#`` or ``?`` ends the host before its time: what is wrong is then the password.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        pass
+    else:
+        if not parts.fragment and "@" not in parts.path + parts.query:
+            return parts, port
+    raise UsageError(
+        "--store: expected clickhouse://user:password@host:8123/database, the port a number; "
+        "in user and password write %2F for /, %23 for #, %3F for ?, %40 for @, %3A for :"
+    )
+
+
 class ClickHouseEngine:
     """``clickhouse://user:password@host:8123/database?cluster=NAME&secure=1``."""
 
@@ -43,20 +62,20 @@ class ClickHouseEngine:
         import clickhouse_connect  # heavy: only for this engine
         from clickhouse_connect.driver.exceptions import ClickHouseError
 
-        parts = urlsplit(url)
+        parts, port = _parts(url)
         options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         unknown = sorted(options.keys() - {"cluster", "secure"})
         if unknown:
             raise UsageError(f"--store: unknown option {unknown[0]!r} in the URL; known are cluster, secure")
         self.cluster = options.get("cluster")
         self._database = parts.path.strip("/") or "default"
-        self._where = f"clickhouse://{parts.hostname}:{parts.port or 8123}/{self._database}"
+        self._where = f"clickhouse://{parts.hostname}:{port or 8123}/{self._database}"
         self._errors: type[Exception] = ClickHouseError
         secure = options.get("secure", "0") not in ("0", "false")
         try:
             self._client: Any = clickhouse_connect.get_client(
                 host=parts.hostname or "127.0.0.1",
-                port=parts.port or (8443 if secure else 8123),
+                port=port or (8443 if secure else 8123),
                 username=unquote(parts.username or "default"),
                 password=unquote(parts.password or ""),
                 database=self._database,
