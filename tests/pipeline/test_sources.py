@@ -47,6 +47,20 @@ def test_without_a_token_everybody_may_send_from_here_alone() -> None:
         check_exposure(outside, sources_of(outside), ["otlp_http"])
 
 
+@pytest.mark.parametrize("blank", [" ", "\n", "\t "])
+def test_a_token_of_nothing_but_spaces_is_none(tmp_path: Path, blank: str) -> None:
+    with pytest.raises(UsageError, match=r"KUBESTRAY_RECEIVER_TOKEN.*holds no token"):
+        sources_of(load_config({}, {"KUBESTRAY_RECEIVER_TOKEN": blank}, None))
+    file = written(tmp_path, f"[a]\ntoken = {blank!r}".replace("'", '"'))
+    with pytest.raises(UsageError, match="a token is not empty"):
+        sources_of(load_config({"receiver_sources": file}, {}, None))
+
+
+def test_spaces_around_a_token_are_no_part_of_it() -> None:
+    found = sources_of(load_config({}, {"KUBESTRAY_RECEIVER_TOKEN": "zero\n"}, None))
+    assert found.find("zero")
+
+
 def test_a_file_of_sources_is_token_enough(tmp_path: Path) -> None:
     flags = {"receiver_sources": written(tmp_path, GOOD), "otlp_http": "0.0.0.0:4318"}
     config = load_config(flags, {}, None)

@@ -122,7 +122,12 @@ def check_exposure(config: Config, sources: Sources, names: Iterable[str]) -> No
 
 def _token(config: Config) -> str:
     path = config["receiver_token_file"]
-    return _read(f"receiver_token_file {path}", Path(path)) if path else str(config["receiver_token"])
+    if path:
+        return _read(f"receiver_token_file {path}", Path(path))
+    token = str(config["receiver_token"])
+    if token and not token.strip():
+        raise UsageError("receiver_token (KUBESTRAY_RECEIVER_TOKEN): holds no token")
+    return token.strip()
 
 
 def _read(what: str, path: Path) -> str:
@@ -156,8 +161,8 @@ def _source(where: str, file: Path, name: str, table: Any, new_series: int) -> S
     if "token_file" in table:
         token = _read(f"{where}: token_file", file.parent / str(table["token_file"]))
     per_hour, cluster = table.get("new_series_per_hour", new_series), table.get("cluster", "")
-    if not isinstance(token, str) or not token or not isinstance(cluster, str):
+    if not isinstance(token, str) or not token.strip() or not isinstance(cluster, str):
         raise UsageError(f"{where}: token and cluster are texts, and a token is not empty")
     if isinstance(per_hour, bool) or not isinstance(per_hour, int) or per_hour < 1:
         raise UsageError(f"{where}: new_series_per_hour is a whole number above 0")
-    return Source(name, token, SeriesBudget(name, per_hour), cluster)
+    return Source(name, token.strip(), SeriesBudget(name, per_hour), cluster)
