@@ -181,6 +181,23 @@ def test_a_link_sets_a_password_once(people):
     assert [people.client().get(one).status_code for one in (earlier, later)] == [404, 200]
 
 
+def test_who_logs_in_at_a_provider_gets_no_password_here(people):
+    people.accounts.enter("of-elsewhere", Role.ADMIN, "https://login.example", "subject-1")
+    answer = people.program(Role.ADMIN).post("/api/v1/accounts/of-elsewhere/link")
+    assert answer.status_code == 400
+    assert "https://login.example" in answer.json()["error"]["message"]
+    browser = people.browser(Role.ADMIN)
+    assert "/accounts/of-elsewhere/link" not in browser.get("/accounts").text
+    assert browser.post("/accounts/of-elsewhere/link").status_code == 400
+
+
+@pytest.mark.parametrize("name", ["..", ".", "-", "@+."])
+def test_a_name_of_marks_alone_is_none(people, name):
+    """Clients take dots in addresses for folders: nobody could change or end such an account by its name."""
+    answer = people.program(Role.ADMIN).post("/api/v1/accounts", json={"name": name})
+    assert answer.json()["error"]["code"] == "bad_name"
+
+
 def test_secrets_are_not_kept(people):
     secret = people.token(Role.VIEWER)["Authorization"].split()[1]
     kinds = ("account", "link", "token")

@@ -27,7 +27,7 @@ _REMEMBER = 3.0  # seconds; another server's change is seen after them
 _LINK_LASTS = 24 * 3600 * 10**9
 _SHORTEST = 12
 _LONGEST = 1024
-_NAME = re.compile(r"[\w.@+-]{1,80}")
+_NAME = re.compile(r"(?=.*\w)[\w.@+-]{1,80}")
 TOKEN_PREFIX = "kst_"  # noqa: S105 (what tokens begin with is no secret)
 """What API tokens begin with, so that scanners for leaked secrets can tell them."""
 
@@ -96,7 +96,7 @@ class Accounts:
     def create(self, name: str, role: Role, origin: str = "local") -> Account:
         """Make an account, which cannot log in before it has a password or comes by OIDC."""
         if not _NAME.fullmatch(name):
-            hint = "1 to 80 letters, digits, and any of . @ + - _"
+            hint = "1 to 80 letters, digits, and any of . @ + - _; not marks alone"
             raise Refused(400, "bad_name", f"{name!r} is no name for an account", hint)
         if name in self._documents.all(_ACCOUNT):
             raise Refused(400, "exists", f"there is an account {name!r} already")
@@ -163,8 +163,15 @@ class Accounts:
         return self.find(name) if hashed else None
 
     def link(self, name: str) -> str:
-        """Return the secret of a link that sets the account's password once; earlier ones end."""
-        self._existing(name)
+        """Return the secret of a link that sets the account's password once; earlier ones end.
+
+        Raises `Refused` for an account that logs in at a provider: with a password it could still come in
+        when the provider lets it in no more.
+        """
+        origin = self._existing(name).get("origin", "local")
+        if origin != "local":
+            message = f"the account {name!r} logs in at {origin} and has no password here"
+            raise Refused(400, "no_password", message, "see to it at that provider")
         for key, fields in self._documents.all(_LINK).items():
             if fields["account"] == name:
                 self._documents.remove(_LINK, key)
