@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 
 from console import PASSWORD, Browser, People
-from helpers import HOUR
-from kubestray.api.accounts import Role
+from helpers import HOUR, NOW
+from kubestray.api.accounts import Accounts, Role
 from kubestray.api.refusal import Refused
 
 OPEN = {"/login", "/openapi.json"}
@@ -166,6 +167,49 @@ def test_another_password_ends_all_sessions(people):
     assert one.get("/account").status_code == 303
 
 
+def test_a_copy_of_a_cookie_is_of_no_use_after_logging_out(people):
+    people.account("leaver", Role.VIEWER)
+    one, copied, other = (Browser(people.client()) for _ in range(3))
+    for browser in (one, other):
+        assert browser.post("/login", name="leaver", password=PASSWORD).status_code == 303
+    copied.client.cookies = one.client.cookies.__class__(one.client.cookies)
+    assert copied.get("/account").status_code == 200
+    assert one.post("/logout").status_code == 303
+    assert copied.get("/account").status_code == 303
+    assert other.get("/account").status_code == 200, "another session of the same account goes on"
+
+
+def test_sessions_that_were_ended_are_forgotten_with_their_cookies(people):
+    accounts, hours = people.accounts, 12 * 3600
+    accounts.end_session("first", hours)
+    assert accounts.has_ended("first")
+    later = Accounts(people.running.documents, lambda: NOW + 13 * HOUR)
+    later.end_session("second", hours)
+    assert [later.has_ended(one) for one in ("first", "second")] == [False, True]
+
+
+def test_the_old_password_is_not_guessed_on_the_account_page(people):
+    people.account("chosen", Role.VIEWER)
+    browser = Browser(people.client())
+    assert browser.post("/login", name="chosen", password=PASSWORD).status_code == 303
+    new = {"password": "another long password"}
+    answers = [browser.post("/account/password", old="x", **new).status_code for _ in range(7)]
+    assert answers == [400] * 6 + [429]
+    assert browser.post("/account/password", old=PASSWORD, **new).status_code == 429
+
+
+def test_a_token_makes_none_that_outlives_it(people):
+    account = people.accounts.find(people.account("robot-short", Role.ANALYST))
+    secret, _ = people.accounts.make_token(account, "short", Role.ANALYST, HOUR)
+    short = people.client(headers={"Authorization": f"Bearer {secret}"})
+    for days in (None, 90):
+        made = short.post("/api/v1/tokens", json={"label": "more", "days": days}).json()
+        lasts = datetime.fromisoformat(made["expires"]) - datetime.fromisoformat(made["created"])
+        assert timedelta(minutes=59) < lasts <= timedelta(hours=1)
+    ever = people.program(Role.ADMIN).post("/api/v1/tokens", json={"label": "more", "days": None}).json()
+    assert "expires" not in ever or ever["expires"] is None
+
+
 def test_a_link_sets_a_password_once(people):
     admin = people.program(Role.ADMIN)
     path = admin.post("/api/v1/accounts", json={"name": "newcomer", "role": "analyst"}).json()["path"]
@@ -232,8 +276,6 @@ def test_the_audit_log_tells_who_did_what(people):
 
 
 def test_other_servers_of_the_store_know_the_same_accounts(people):
-    from kubestray.api.accounts import Accounts
-
     people.account("shared", Role.VIEWER)
     other = Accounts(people.running.documents, people.running.clock)
     assert other.verify("shared", PASSWORD) is not None

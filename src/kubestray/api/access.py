@@ -76,7 +76,12 @@ class NewToken(Body):
 
     label: str = Field(min_length=1, max_length=80)
     role: Role = Role.VIEWER
-    days: int | None = Field(default=90, ge=1, le=3650, description="How long it lasts; null is forever.")
+    days: int | None = Field(
+        default=90,
+        ge=1,
+        le=3650,
+        description="How long it lasts; null is forever. One that a token makes ends with it.",
+    )
 
 
 class MadeToken(TokenState):
@@ -151,13 +156,18 @@ def link_path(secret: str) -> str:
 
 
 def make_token(running: Running, known: Accounts, asker: Asker, wanted: NewToken) -> MadeToken:
-    """Make a token for whoever asks."""
+    """Make a token for whoever asks; one that a token asks for ends with it at the latest.
+
+    A token that is known to others for a while would else get them one for ever.
+    """
     account = known.find(asker.name)
     if account is None or not asker.role.covers(wanted.role):
         raise Refused(403, "forbidden", f"the role {asker.role} makes no tokens of role {wanted.role}")
-    secret, token = known.make_token(
-        account, wanted.label, wanted.role, wanted.days * _DAY if wanted.days else None
-    )
+    lasts = wanted.days * _DAY if wanted.days else None
+    if asker.until:
+        left = max(1, asker.until - running.clock())
+        lasts = min(lasts or left, left)
+    secret, token = known.make_token(account, wanted.label, wanted.role, lasts)
     running.documents.note(asker.name, "token.create", token.id, {"label": wanted.label, "role": wanted.role})
     return MadeToken(**token_state(token).model_dump(), secret=secret)
 

@@ -22,7 +22,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from kubestray.api.refusal import Refused
 from kubestray.store.documents import Documents
 
-_ACCOUNT, _LINK, _TOKEN = "account", "link", "token"
+_ACCOUNT, _LINK, _TOKEN, _ENDED = "account", "link", "token", "ended"
 _REMEMBER = 3.0  # seconds; another server's change is seen after them
 _LINK_LASTS = 24 * 3600 * 10**9
 _SHORTEST = 12
@@ -236,6 +236,18 @@ class Accounts:
             return None
         account = self.find(fields["account"])
         return (account, _token(key, fields)) if account else None
+
+    def end_session(self, session: str, lasts: int) -> None:
+        """Have a session of this identity count no more; its cookie is good for nothing after ``lasts`` s."""
+        now = self._clock()
+        for key, fields in self._documents.all(_ENDED).items():
+            if fields["until"] < now:
+                self._documents.remove(_ENDED, key)
+        self._put(_ENDED, _hashed(session), {"until": now + lasts * 10**9})
+
+    def has_ended(self, session: str) -> bool:
+        """Return whether somebody has logged out of a session."""
+        return _hashed(session) in self._read(_ENDED)
 
     def _existing(self, name: str) -> dict[str, Any]:
         fields = self._documents.get(_ACCOUNT, name)

@@ -32,14 +32,13 @@ from kubestray.api import (
     suppressions,
 )
 from kubestray.api.accounts import Accounts
-from kubestray.api.asking import BEARER, Guard, SafeHeaders, check_csrf
+from kubestray.api.asking import BEARER, SESSION_LASTS, Guard, SafeHeaders, check_csrf
 from kubestray.api.errors import ANSWERS, as_json
 from kubestray.api.refusal import Refused
 from kubestray.api.session_secret import session_secret
 from kubestray.model.errors import KubestrayError
 from kubestray.pipeline.running import Running
 
-_SESSION_LASTS = 12 * 3600  # seconds since the last login
 _LARGEST_BODY = 1 << 20
 
 ROUTES = (
@@ -93,7 +92,7 @@ def make_app(running: Running, answer: Answer = as_json) -> FastAPI:
         SessionMiddleware,
         secret_key=session_secret(running.config),
         session_cookie="kubestray_session",
-        max_age=_SESSION_LASTS,
+        max_age=SESSION_LASTS,
         same_site="lax",
         https_only=https,
     )

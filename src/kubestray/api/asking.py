@@ -25,6 +25,9 @@ from kubestray.api.errors import as_json
 from kubestray.api.refusal import Refused
 from kubestray.pipeline.running import Running
 
+SESSION_LASTS = 12 * 3600
+"""Seconds since the last login."""
+
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _OPEN_PAGES = ("/healthz", "/readyz", "/openapi.json", "/login", "/favicon.ico")
 _OPEN_FOLDERS = ("/static/", "/login/")
@@ -49,6 +52,8 @@ class Asker:
     role: Role
     csrf: str | None = None
     label: str = ""
+    until: int = 0
+    """When the token ends that asks, in nanoseconds; 0 for never, and for a session."""
 
     def may(self, role: str) -> bool:
         """Return whether the asker's role covers one: for pages, which leave out what is not allowed."""
@@ -91,10 +96,12 @@ class Guard:
                 return None
             account, token = found
             role = token.role if account.role.covers(token.role) else account.role
-            return Asker(account.name, role, label=token.label)
+            return Asker(account.name, role, label=token.label, until=token.expires)
         account_name = request.session.get("account")
         known = self._accounts.find(account_name) if account_name else None
         if known is None or not hmac.compare_digest(known.stamp, str(request.session.get("stamp"))):
+            return None
+        if self._accounts.has_ended(str(request.session.get("id"))):
             return None
         return Asker(known.name, known.role, request.session.get("csrf"))
 
@@ -150,7 +157,17 @@ class SafeHeaders:
 def begin_session(request: Request, account: Account) -> None:
     """Log an account in; nothing of the session before stays."""
     request.session.clear()
-    request.session.update(account=account.name, stamp=account.stamp, csrf=secrets.token_urlsafe(24))
+    request.session.update(
+        account=account.name, stamp=account.stamp, csrf=secrets.token_urlsafe(24), id=secrets.token_hex(16)
+    )
+
+
+def end_session(request: Request, accounts: Accounts) -> None:
+    """Log out. A copy of the cookie that somebody else may have is of no use after this either."""
+    session = str(request.session.get("id") or "")
+    if session:
+        accounts.end_session(session, SESSION_LASTS)
+    request.session.clear()
 
 
 def csrf_of(request: Request) -> str:

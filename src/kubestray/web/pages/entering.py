@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 
 from kubestray.api import access
 from kubestray.api.accounts import Role
-from kubestray.api.asking import Here, Known, Viewer, begin_session
+from kubestray.api.asking import Here, Known, Viewer, begin_session, end_session
 from kubestray.api.refusal import Refused
 from kubestray.web.render import page
 
@@ -22,6 +22,8 @@ router = APIRouter()
 
 _TRIES, _WITHIN = 6, 300.0
 """So many wrong passwords for a name from an address, within so many seconds, and no more are looked at."""
+
+_TOO_MANY = "There were too many wrong passwords. Wait five minutes, then try again."
 
 Secret = Annotated[str, Path(max_length=200)]
 Password = Annotated[str, Form(max_length=1024)]
@@ -71,10 +73,9 @@ def login_with(
     next: Annotated[str, Form(max_length=4000)] = "/",  # noqa: A002 (the name of the field)
 ) -> Response:
     """Log in."""
-    key = (name, request.client.host if request.client else "")
+    key = (name, _from(request))
     if _failures.too_many(key):
-        problem = "There were too many wrong passwords. Wait five minutes, then try again."
-        return _door(request, here, next, name, problem, 429)
+        return _door(request, here, next, name, _TOO_MANY, 429)
     account = known.verify(name, password)
     if account is None:
         _failures.add(key)
@@ -87,9 +88,9 @@ def login_with(
 
 
 @router.post("/logout")
-def logout(request: Request, here: Here, asker: Viewer) -> Response:
+def logout(request: Request, here: Here, known: Known, asker: Viewer) -> Response:
     """Log out."""
-    request.session.clear()
+    end_session(request, known)
     here.documents.note(asker.name, "logout")
     return RedirectResponse("/login", 303)
 
@@ -129,7 +130,11 @@ def account_password(
     request: Request, here: Here, known: Known, asker: Viewer, old: Password, password: Password
 ) -> Response:
     """Set another password; other sessions end."""
+    key = (asker.name, _from(request))
+    if _failures.too_many(key):
+        return _account(request, known, asker.name, problem=_TOO_MANY, status=429)
     if known.verify(asker.name, old) is None:
+        _failures.add(key)
         return _account(request, known, asker.name, problem="The old password is wrong.", status=400)
     known.set_password(asker.name, password)
     here.documents.note(asker.name, "password.change")
@@ -161,6 +166,10 @@ def account_token_end(
     """End a token."""
     access.remove_token(here, known, asker, identity)
     return RedirectResponse("/account", 303)
+
+
+def _from(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _door(
