@@ -41,6 +41,13 @@ def test_every_page_needs_a_login_and_comes_back_to_where_one_was(people):
     assert client.get("/static/console.css").status_code == 200
 
 
+def test_no_answer_leads_to_the_name_that_a_request_had(people):
+    for path in ("/login/", "/findings/", "/api/v1/findings/", "/static"):
+        for client in (people.client(), people.program(Role.VIEWER)):
+            answer = client.get(path, headers={"Host": "evil.example"})
+            assert "evil.example" not in answer.headers.get("location", "")
+
+
 @pytest.mark.parametrize(
     "next_", ["https://evil.example", "//evil.example", "/\\evil.example", "evil", "/\\/e"]
 )

@@ -24,6 +24,16 @@ def ask(server: Serve, method: str, path: str, fields: dict[str, str] | None = N
         connection.close()
 
 
+def by_name(server: Serve, name: str) -> int:
+    """Return the status of the login's page for a request by some name."""
+    connection = HTTPConnection("127.0.0.1", server.ports["http"], timeout=60)
+    try:
+        connection.request("GET", "/login", headers={"Host": f"{name}:{server.ports['http']}"})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
 def link(server: Serve) -> str:
     wait_until(lambda: "/login/link/" in server.log)
     return re.findall(r"http://127\.0\.0\.1:\d+(/login/link/\S+)", server.log)[-1]
@@ -39,6 +49,7 @@ def test_the_first_admin_logs_in_by_the_link_of_the_log(serve, store):
     for open_to_all in ("/healthz", "/readyz", "/login", "/openapi.json"):
         assert ask(server, "GET", open_to_all)[0] == 200
     assert ask(server, "GET", "/api/v1/me")[0] == 401
+    assert [by_name(server, name) for name in ("localhost", "evil.example")] == [200, 421]
     _, headers, page = ask(server, "GET", path)
     cookie = headers["set-cookie"].partition(";")[0]
     csrf = re.search(r'name="csrf" value="([^"]+)"', page)[1]

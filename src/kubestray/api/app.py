@@ -77,6 +77,7 @@ def make_app(running: Running, answer: Answer = as_json) -> FastAPI:
         openapi_url="/openapi.json",
         dependencies=[Depends(check_csrf)],
         swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,  # it would lead to whatever name the request had
     )
     app.state.running = running
     app.state.accounts = accounts = Accounts(running.documents, running.clock)

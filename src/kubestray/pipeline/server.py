@@ -35,6 +35,7 @@ from kubestray.pipeline.setting_up import content_of, patience_of, searching
 from kubestray.pipeline.sources import check_exposure, kafka_of, newest_of, signalflow_of, sources_of, tls_of
 from kubestray.pipeline.switching import Switches
 from kubestray.pipeline.upkeep import Health, Upkeep, waiting
+from kubestray.receive.browsers import KnownNames, NoWebPages
 from kubestray.receive.budget import SeriesBudget
 from kubestray.receive.catalog import Limits
 from kubestray.receive.commit import GroupCommit
@@ -51,7 +52,6 @@ from kubestray.receive.signalflow import SignalFlowReceiver
 from kubestray.receive.signalfx_http import signalfx_routes
 from kubestray.receive.sources import Source
 from kubestray.receive.tally import Seen, Tally
-from kubestray.receive.web_pages import NoWebPages
 from kubestray.store.documents import Documents
 from kubestray.store.open import hold_store
 from kubestray.store.store import Store
@@ -273,7 +273,10 @@ class Server:
             later.start()
             self._started.callback(later.stop)
         tls = self._tls.without_clients() if self._tls else None
-        http = HttpReceiver(str(self._config["http"]), Starlette(routes=routes), tls)
+        app: ASGIApp = Starlette(routes=routes)
+        if self._config["http"].loopback:
+            app = KnownNames(app, self._config["console_url"])
+        http = HttpReceiver(str(self._config["http"]), app, tls)
         self._listen("http", http.start, http.stop)
 
     def _seen(self) -> Seen:
