@@ -35,6 +35,7 @@ def given_relation(
     """Return rows as a relation, each field in the narrowest shape that holds its values.
 
     ``names`` are fields that there are in any case, first of all; ``span`` is what `plan.Rows` says of it.
+    Raises `LimitExceeded` for more than a statement holds.
     """
     rows = [{name: _plain(name, value) for name, value in row.items()} for row in rows]
     known = dict.fromkeys([*names, *(name for row in rows for name in row)])
@@ -44,6 +45,7 @@ def given_relation(
     for index, row in enumerate(rows):
         values = {column.name: _encoded(row.get(name), column.shape) for name, column in fields.items()}
         lines.append(json.dumps({place.name: index, **values}) + "\n")
+        context.write(len(lines[-1]))
     return Relation(Rows((place, *fields.values()), "".join(lines), span), fields, (Order(place),))
 
 

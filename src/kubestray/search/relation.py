@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from kubestray.baseline.orders import Orders
 from kubestray.baseline.profile import Profile
-from kubestray.model.errors import SearchError
+from kubestray.model.errors import LimitExceeded, SearchError
 from kubestray.model.metric import Kind
 from kubestray.search.plan import Assignment, Column, Extend, Filter, Measure, Node, Order
 from kubestray.search.sightings import Sightings
@@ -23,6 +23,7 @@ from kubestray.search.trace import Trace, When
 from kubestray.search.values import Shape, Value, present
 from kubestray.search.zones import UTC
 from kubestray.store.coverage import Coverage
+from kubestray.store.engine import READ_SETTINGS
 from kubestray.store.points import Span
 from kubestray.store.trees import Tree, call, over
 
@@ -292,6 +293,8 @@ class Context:
     _lacking: dict[Span, Annotation] = field(default_factory=dict)
     """What was said about ranges of which something has expired."""
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
+    _written: list[int] = field(default_factory=lambda: [0])
+    """Bytes of rows that are part of statements; one for all of the search, its subsearches included."""
 
     @property
     def now(self) -> int:
@@ -308,6 +311,18 @@ class Context:
     def column(self, shape: Shape, delimiter: str = "\n") -> Column:
         """Make a column that no other step has."""
         return Column(next(self._numbers), shape, delimiter)
+
+    def write(self, size: int) -> None:
+        """Count bytes of rows that become text of a statement, which the engine reads up to a limit.
+
+        Raises `LimitExceeded` before all of them are written: it is work that no limit of time ends.
+        """
+        self._written[0] += size
+        if self._written[0] > _MOST_WRITTEN:
+            raise LimitExceeded(
+                f"the rows that are given with the search, or that its commands make, take more than "
+                f"{_MOST_WRITTEN >> 20} MiB of text; give or make fewer"
+            )
 
     def error(self, at: int, message: str, hint: str = "") -> SearchError:
         """Make the error for a node written at this offset."""
@@ -358,5 +373,7 @@ def _date(day: int) -> str:
     """Return a day counted from the epoch as a date; the last day that has one for all after it."""
     return (date(1970, 1, 1) + timedelta(days=min(day, _LAST_DATE))).isoformat()
 
+
+_MOST_WRITTEN = int(READ_SETTINGS["max_query_size"])
 
 _LAST_DATE = (date.max - date(1970, 1, 1)).days

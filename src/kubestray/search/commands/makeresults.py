@@ -17,6 +17,7 @@ Example::
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import re
 from collections.abc import Iterable
@@ -26,13 +27,18 @@ from typing import Any, ClassVar
 from kubestray.search.cursor import Cursor
 from kubestray.search.given import Row, given_relation
 from kubestray.search.options import flag, read_options, whole
+from kubestray.search.plan import Order
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command, Place
+from kubestray.search.values import Shape
+from kubestray.store.trees import call, number
 
 _OPTIONS = ("count", "format", "data", "splunk_server", "splunk_server_group")
 _ANNOTATED = ("_raw", "_time", "host", "source", "sourcetype", "splunk_server", "splunk_server_group")
 _FORMATS = ("csv", "json")
 _MOST = 1_000_000
+_WRITTEN = 100
+"""So many rows are written into the statement as they are."""
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,14})(?:\.\d*[1-9])?")
 
 
@@ -74,10 +80,21 @@ def plan(command: MakeResults, _: None, context: Context) -> Relation:
             {"_raw": json.dumps(found), "_time": seconds, **found} for found in _objects(command, context)
         ]
         return given_relation(rows, context, ["_raw", "_time"])
+    row: Row = {"_time": seconds}
+    names: tuple[str, ...] = ("_time",)
     if command.annotated:
-        row = {"_time": seconds, "splunk_server": "localhost"}
-        return given_relation([row] * command.count, context, _ANNOTATED)
-    return given_relation([{"_time": seconds}] * command.count, context, ["_time"])
+        row, names = {**row, "splunk_server": "localhost"}, _ANNOTATED
+    if command.count <= _WRITTEN:
+        return given_relation([row] * command.count, context, names)
+    return _repeated(given_relation([row], context, names), command.count, context)
+
+
+def _repeated(one: Relation, count: int, context: Context) -> Relation:
+    """Return a row so many times: the engine makes them within the limits of the search."""
+    place = context.column(Shape.NUMBER)
+    places = call("arrayJoin", call("range", number(count)))
+    made = one.computed([(place, call("toNullable", call("toFloat64", places)))])
+    return dataclasses.replace(made, order=(Order(place),))
 
 
 def _of_csv(command: MakeResults, context: Context) -> tuple[list[Row], Context, list[str]]:
