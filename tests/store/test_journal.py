@@ -73,6 +73,49 @@ def test_a_file_cut_anywhere_has_the_records_before(tmp_path: Path) -> None:
             assert told(list(read(path))) == told(WRITTEN[: sum(one <= end for one in ends)])
 
 
+def test_a_damaged_record_costs_no_other_and_the_file_is_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = Journal(tmp_path)
+    journal.append([WRITTEN[0]])
+    at = journal.files()[0].stat().st_size
+    journal.append([("samples", rows(7)), WRITTEN[2]])
+    (path,) = journal.files()
+    content = bytearray(path.read_bytes())
+    content[at + 50] ^= 0xFF
+    path.write_bytes(content)
+    into: list[Record] = []
+    Pending(Journal(tmp_path), ["samples"], into.extend).recover()
+    assert told(into) == told([WRITTEN[0], WRITTEN[2]])
+    (kept,) = tmp_path.iterdir()
+    assert kept.suffix == ".damaged"
+    assert kept.read_bytes() == content
+    assert str(kept) in caplog.text
+    Pending(Journal(tmp_path), ["samples"], into.extend).recover()
+    assert len(into) == 2, "it is not read again"
+
+
+def test_a_file_that_is_not_durable_in_its_folder_is_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path / "journal")
+    journal.append(WRITTEN)
+    journal.turn()
+    monkeypatch.setattr(os, "fsync", full)
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            journal.append(WRITTEN[:1])
+    monkeypatch.undo()
+    journal.append(WRITTEN[:1])
+    monkeypatch.setattr(os, "fdatasync", full)
+    with pytest.raises(StoreError):
+        journal.append(WRITTEN[1:])
+    monkeypatch.undo()
+    journal.append(WRITTEN[2:])
+    found = [told(list(read(path))) for path in journal.files()]
+    assert found == [told(WRITTEN), told([WRITTEN[0], WRITTEN[2]])]
+
+
 def test_another_process_goes_on_behind_the_files_there_are(tmp_path: Path) -> None:
     Journal(tmp_path).append(WRITTEN[:1])
     later = Journal(tmp_path)

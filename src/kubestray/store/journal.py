@@ -8,15 +8,18 @@ already collapse.
 
 A file holds records: length and CRC-32 of what follows (u32 each, little-endian), then an Arrow stream
 whose schema says in its metadata which table it is for. A record that was cut off was acknowledged to nobody,
-and ends the file.
+and ends the file. One that is not what was written, with others behind it, is damage: the others are
+read, and the file is kept under another name.
 """
 
 from __future__ import annotations
 
 import os
 import struct
+import time
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -71,16 +74,29 @@ class Journal:
         for path in files:
             path.unlink(missing_ok=True)
 
+    def set_aside(self, path: Path) -> Path:
+        """Give a file a name by which it is not read again; return it."""
+        aside = path.with_name(f"{path.stem}-{time.time_ns()}.damaged")
+        path.rename(aside)
+        return aside
+
     def _begin(self) -> None:
-        path = self._folder / f"{self._number + 1:012d}.rows"
+        """Begin a file; one whose place in its folder is not durable is none."""
+        self._number += 1
+        path = self._folder / f"{self._number:012d}.rows"
+        file = -1
         try:
             self._folder.mkdir(exist_ok=True)
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
             for folder in (self._folder, self._folder.parent):
                 _sync(folder)
         except OSError as error:
+            if file >= 0:
+                os.close(file)
+                with suppress(OSError):
+                    path.unlink()
             raise self._failure(error) from error
-        self._number, self._length = self._number + 1, 0
+        self._file, self._length = file, 0
 
     def _take_back(self) -> None:
         """Cut off what was written of records that failed, or leave the file for another one."""
@@ -95,16 +111,33 @@ class Journal:
 
 
 def read(path: Path) -> Iterator[Record]:
-    """Yield the records of a file that are whole."""
+    """Yield the records of a file that are whole, those behind a damaged one included."""
+    for body in _bodies(path):
+        if body is not None:
+            rows = pa.ipc.open_stream(pa.py_buffer(body)).read_all()
+            yield rows.schema.metadata[_TABLE].decode(), rows.replace_schema_metadata(None)
+
+
+def is_damaged(path: Path) -> bool:
+    """Return whether a record that is not whole has one behind it: it was durable, and something broke it."""
+    broken = False
+    for body in _bodies(path):
+        if broken and body is not None:
+            return True
+        broken |= body is None
+    return False
+
+
+def _bodies(path: Path) -> Iterator[memoryview | None]:
+    """Yield what the records hold, None for one that is not what was written, up to one that is cut off."""
     content = memoryview(path.read_bytes())
     at = 0
     while at + _HEAD.size <= len(content):
         length, check = _HEAD.unpack_from(content, at)
         body = content[at + _HEAD.size : at + _HEAD.size + length]
-        if not length or len(body) < length or zlib.crc32(body) != check:
+        if not length or len(body) < length:
             return
-        rows = pa.ipc.open_stream(pa.py_buffer(body)).read_all()
-        yield rows.schema.metadata[_TABLE].decode(), rows.replace_schema_metadata(None)
+        yield body if zlib.crc32(body) == check else None
         at += _HEAD.size + length
 
 

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from kubestray.store.journal import Journal, Record, read
+from kubestray.store.journal import Journal, Record, is_damaged, read
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,14 @@ class Pending:
         """Write what an earlier process has left."""
         for path in self._journal.files():
             self._write(list(read(path)))
-            self._journal.remove([path])
+            if is_damaged(path):
+                log.error(
+                    "points of the journal are damaged, those before and behind them are stored; "
+                    "the file is kept as %s: look at the disk",
+                    self._journal.set_aside(path),
+                )
+            else:
+                self._journal.remove([path])
 
     def add(self, records: Sequence[Record]) -> None:
         """Take rows; they are durable, and seen by who asks `before`, when this returns.
