@@ -57,3 +57,17 @@ def test_what_is_open_is_listed_whenever_it_was_and_of_what_is_over_the_latest(e
     assert [told["id"] for told in cases.opened(START + 119 * HOUR)] == ["over5", "over4", "over3"]
     scope = {"entity": "node:c//*"}
     assert [told["id"] for told in cases.preview(scope, START + 143 * HOUR)] == ["over5", "over4"]
+
+
+def test_what_is_decided_counts_after_the_clock_was_set_back(embedded):
+    Ledger(embedded).record_changes([change("one", 1, START, OPENED)])
+    ahead = Casework(embedded, clock=lambda: START + 9000 * HOUR)
+    ahead.decide("resolve", "one", "ann")
+    hidden = ahead.suppress({"entity": "node:c//n"}, "noise", "ann", START + 9999 * HOUR)
+    right = Casework(embedded, clock=lambda: START + HOUR)
+    assert right.decide("reopen", "one", "ann")["state"] == "new"
+    assert right.decide("acknowledge", "one", "ann")["state"] == "acknowledged"
+    right.withdraw(hidden, "ann")
+    assert [one.expires for one in right.suppressions()] == [START + HOUR]
+    later = Casework(embedded, clock=lambda: START + 9001 * HOUR)
+    assert later.document("one")["state"] == "acknowledged"

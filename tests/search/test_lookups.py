@@ -6,6 +6,7 @@ import pytest
 
 from helpers import NOW
 from kubestray.model.errors import SearchError
+from kubestray.search import lookup_store
 from kubestray.search.lookup_store import StoreLookups
 from kubestray.search.relation import Switches
 from kubestray.search.run import Request, Row, run_search
@@ -45,6 +46,16 @@ def test_writing_replaces_and_appending_adds(store: Store) -> None:
     assert search(store, "| inputlookup L") == ROWS[:1]
     search(store, "| where n>100 | outputlookup L", ROWS)
     assert search(store, "| inputlookup L") == []
+
+
+def test_what_is_written_counts_after_the_clock_was_set_back(
+    embedded: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as ahead:
+        ahead.setattr(lookup_store.time, "time_ns", lambda: 4 * 10**18)
+        search(embedded, "| outputlookup L", ROWS)
+    search(embedded, "| outputlookup L", ROWS[:1])
+    assert search(embedded, "| inputlookup L") == ROWS[:1]
 
 
 def test_a_lookup_written_in_the_middle_holds_the_rows_of_that_place(store: Store) -> None:

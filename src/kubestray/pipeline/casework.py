@@ -69,13 +69,18 @@ class Casework:
         ``assign`` needs an ``owner``, ``comment`` a ``text``; ``expect`` teaches the entities of its steps
         that this is normal. Raises `UsageError` if there is no such finding or action.
         """
-        noted, now = self._noted(identity), self._clock()
+        noted, now = self._noted(identity), self._after(identity)
         taken = decision(action, identity, actor, now, **detail)
         if action == "expect":
             for learned in expectations(noted.document, actor, now, str(detail.get("text") or "")):
                 self._ledger.decide(learned)
         self._ledger.decide(taken)
         return self.document(identity)
+
+    def _after(self, identity: str) -> int:
+        """Return the time for a decision: after all others, whose clock may have been ahead."""
+        before = self._ledger.decisions([identity])
+        return max(self._clock(), *(one.time + 1 for one in before), 0)
 
     def suppress(self, scope: dict[str, Any], reason: str, actor: str, expires: int) -> str:
         """Hide what fits a scope from now until ``expires`` (ns); return the suppression's identity."""

@@ -72,8 +72,8 @@ def hiding(
 def suppressions_of(decisions: Iterable[Decision]) -> list[Suppression]:
     """Return every suppression that was decided, in order; one that was withdrawn ends at that time."""
     found: dict[str, Suppression] = {}
-    # What is withdrawn in the same moment was there before.
-    for decision in sorted(decisions, key=lambda one: (one.time, one.action == WITHDRAW, one.id)):
+    # What is withdrawn was there before, whatever a clock that was set back says.
+    for decision in sorted(decisions, key=lambda one: (one.action == WITHDRAW, one.time, one.id)):
         if decision.action == SUPPRESS:
             found[decision.target] = _read(decision)
         elif decision.action == WITHDRAW and (known := found.get(decision.target)):

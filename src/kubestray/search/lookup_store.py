@@ -43,12 +43,9 @@ class StoreLookups:
         """Return the current version of a lookup; one that is only declared has no rows yet."""
         if name in self._given:
             return LookupTable(name, None, {}, self._given[name])
-        wanted = exp.EQ(this=column("name"), expression=text(name))
-        tree = select(column("version"), column("fields")).from_("lookups").where(wanted)
-        found = self._query(tree).to_pylist()
-        if found:
-            fields = {field: Shape(shape) for field, shape in json.loads(found[0]["fields"])}
-            return LookupTable(name, found[0]["version"], fields)
+        if found := self._written(name):
+            fields = {field: Shape(shape) for field, shape in json.loads(found["fields"])}
+            return LookupTable(name, found["version"], fields)
         if name in self._declared:
             return LookupTable(name, None, dict.fromkeys(self._declared[name], Shape.TEXT))
         return None
@@ -63,12 +60,22 @@ class StoreLookups:
         return self._declared.get(name, ())
 
     def write(self, name: str, fields: Mapping[str, Shape], rows: Sequence[Row]) -> None:
-        """Make these rows the current version of a lookup."""
-        version = time.time_ns()
+        """Make these rows the current version of a lookup.
+
+        It is above the one before also where the clock was ahead then, or it would not be the current one.
+        """
+        before = self._written(name)
+        version = max(time.time_ns(), before["version"] + 1 if before else 0)
         self._record("lookup_rows", _rows_table(name, version, rows))
         known = json.dumps([[field, shape.value] for field, shape in fields.items()])
         head = {"name": [name], "version": pa.array([version], pa.uint64()), "fields": [known]}
         self._record("lookups", pa.table({**head, "rows": pa.array([len(rows)], pa.uint64())}))
+
+    def _written(self, name: str) -> dict[str, Any] | None:
+        """Return version and fields of a lookup that somebody has written."""
+        wanted = exp.EQ(this=column("name"), expression=text(name))
+        tree = select(column("version"), column("fields")).from_("lookups").where(wanted)
+        return next(iter(self._query(tree).to_pylist()), None)
 
 
 def joined_fields(before: Mapping[str, Shape], after: Mapping[str, Shape]) -> dict[str, Shape]:
