@@ -14,7 +14,7 @@ from kubestray.model.content import Content
 from kubestray.model.errors import StoreError
 from kubestray.pipeline import upkeep
 from kubestray.pipeline.accelerating import Accelerator
-from kubestray.pipeline.upkeep import Upkeep, waiting
+from kubestray.pipeline.upkeep import Leaps, Upkeep, waiting
 from kubestray.store.coverage import expired_days
 from kubestray.store.summarise import Summariser
 
@@ -78,6 +78,55 @@ def test_points_stay_for_counters_that_are_increases_over_them(
             assert not expired_days(store.query)
             store.clock = lambda: edge + 7 * DAY + HOUR
             _until(lambda: expired_days(store.query) == {edge // DAY - 1})
+        finally:
+            keeping.stop()
+
+
+def test_a_clock_that_was_set_forward_drops_nothing_for_a_day(caplog: pytest.LogCaptureFixture) -> None:
+    passed = 0.0
+    leaps = Leaps(lambda: passed)
+    hour = 3600.0
+    steps = [  # seconds that pass, seconds by which the clock goes on, whether it is believed
+        (0, 0, True),
+        (600, 600, True),
+        (600, 600 + 0.9 * hour, True),
+        (600, 600 + 9000 * hour, False),
+        (600, 600, False),
+        (23 * hour, 23 * hour, False),
+        (hour, hour, True),
+        (600, 600 - 9000 * hour, True),
+        (600, 600 + 9000 * hour, False),
+        (600, 600 - 9000 * hour, True),
+    ]
+    shown, believed = NOW / 1e9, []
+    for passing, going, _ in steps:
+        passed, shown = passed + passing, shown + going
+        believed.append(not leaps.has_leapt(int(shown * 1e9)))
+    assert believed == [expected for *_, expected in steps]
+    assert caplog.text.count("went forward by 9000.0 hours") == 2
+
+
+def test_points_stay_when_the_clock_was_set_forward(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(upkeep, "_LOOK_EVERY", 0.02)
+    monkeypatch.setattr(upkeep, "_EXPIRE_EVERY", 0.0)
+    with fleet.store("embedded") as store:
+        store.clock = lambda: NOW
+        store.append(batch([(series("cpu", host="a"), NOW - 5 * HOUR, 0, 1.0)]))
+        keeping = Upkeep(store, Summariser(store, ()), Accelerator(store, CONFIG, Content()), CONFIG)
+        keeping.start()
+        try:
+            _until(lambda: waiting(store, CONFIG, Content()).hours == 0)
+            since = time.time_ns()
+            _until(lambda: keeping.health().passed > since)
+            store.clock = lambda: NOW + 30 * DAY
+            _until(lambda: "nothing is dropped for a day" in caplog.text)
+            _until(lambda: waiting(store, CONFIG, Content()).hours == 0)
+            for _ in range(5):
+                since = time.time_ns()
+                _until(lambda since=since: keeping.health().passed > since)
+            assert not expired_days(store.query)
         finally:
             keeping.stop()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,6 +27,37 @@ logger = logging.getLogger(__name__)
 
 _LOOK_EVERY = 10.0  # seconds
 _EXPIRE_EVERY = 600.0  # seconds
+_LEAP = 3600.0  # seconds
+"""By so much the clock may run ahead of the time that passes; more, and somebody has set it."""
+_BELIEVED_AFTER = 24 * 3600.0  # seconds
+
+
+class Leaps:
+    """Tells when the clock was set forward while this runs: what is dropped by a wrong clock is gone.
+
+    It is believed a day later, in which people can set it right. ``passed`` gives seconds that only pass.
+    """
+
+    def __init__(self, passed: Callable[[], float] = time.monotonic) -> None:
+        self._passed = passed
+        self._last: tuple[float, float] | None = None
+        self._believed = 0.0
+
+    def has_leapt(self, clock: int) -> bool:
+        """Return whether the clock (ns), looked at now and then, is not to be believed yet."""
+        passed, shown = self._passed(), clock / SECOND_NS
+        ahead = shown - self._last[1] - (passed - self._last[0]) if self._last else 0.0
+        self._last = passed, shown
+        if ahead > _LEAP:
+            self._believed = passed + _BELIEVED_AFTER
+            logger.warning(
+                "the clock went forward by %.1f hours more than have passed: nothing is dropped for a day; "
+                "set it right if it is wrong",
+                ahead / 3600,
+            )
+        elif ahead < -_LEAP:
+            self._believed = 0.0  # what was dropped by the time before would have been dropped by this one
+        return passed < self._believed
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +123,7 @@ class Upkeep:
         # The executor keeps whatever a pass raises, so that none ends the thread that tries again.
         self._passing = ThreadPoolExecutor(1, thread_name_prefix="upkeep")
         self._next_expiry = 0.0
+        self._leaps = Leaps()
         self._health = Health()
 
     def health(self) -> Health:
@@ -131,6 +164,8 @@ class Upkeep:
 
     def _expire(self) -> None:
         clock = self._store.clock()
+        if self._leaps.has_leapt(clock):
+            return
         # The oldest points of counters that are kept are increases over points before them.
         points = self._config["retention_raw"] + LOOKBACK_NS
         expire(self._store, clock - points)
