@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import datetime, timedelta
 
 import pytest
@@ -158,6 +160,27 @@ def test_wrong_passwords_are_told_nothing_and_slowed_down(people):
     assert browser.post("/login", name="guessed", password=PASSWORD).status_code == 429
     unknown = browser.post("/login", name="nobody-here", password="x")
     assert "name or the password is wrong" in unknown.text
+
+
+def test_who_guesses_at_many_passwords_at_once_holds_up_nothing_else(people, monkeypatch):
+    people.account("patient", Role.VIEWER)
+    accounts, free = people.accounts, threading.Event()
+    monkeypatch.setattr(accounts, "_verified", lambda *_: free.wait(10) and None)
+    browsers = [Browser(people.client()) for _ in range(9)]
+    pages = [browser.csrf() for browser in browsers]
+
+    def tried(n: int) -> int:
+        fields = {"csrf": pages[n], "name": f"guessed-{n}", "password": "x"}
+        return browsers[n].client.post("/login", data=fields).status_code
+
+    with ThreadPoolExecutor(9) as threads:
+        answers = [threads.submit(tried, n) for n in range(9)]
+        first = next(as_completed(answers))
+        assert first.result() == 429
+        free.set()
+        assert sorted(one.result() for one in answers) == [401] * 8 + [429]
+    monkeypatch.undo()
+    assert Browser(people.client()).post("/login", name="patient", password=PASSWORD).status_code == 303
 
 
 def test_another_password_ends_all_sessions(people):

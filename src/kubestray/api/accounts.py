@@ -25,6 +25,8 @@ from kubestray.store.documents import Documents
 _ACCOUNT, _LINK, _TOKEN, _ENDED = "account", "link", "token", "ended"
 _REMEMBER = 3.0  # seconds; another server's change is seen after them
 _LINK_LASTS = 24 * 3600 * 10**9
+_AT_ONCE = 8
+"""So many passwords are checked or wait for it at once."""
 _SHORTEST = 12
 _LONGEST = 1024
 _NAME = re.compile(r"(?=.*\w)[\w.@+-]{1,80}")
@@ -81,6 +83,7 @@ class Accounts:
         self._hasher = PasswordHasher()
         self._nobody = ""
         self._working = threading.Semaphore(2)  # a hash takes 64 MiB
+        self._asking = threading.Semaphore(_AT_ONCE)
         self._remembered: dict[str, tuple[float, dict[str, dict[str, Any]]]] = {}
 
     def all(self) -> list[Account]:
@@ -151,7 +154,19 @@ class Accounts:
         self._put(_ACCOUNT, name, {**self._existing(name), "password": hashed, "stamp": secrets.token_hex(8)})
 
     def verify(self, name: str, password: str) -> Account | None:
-        """Return the account that a name and password belong to; it takes as long if there is none."""
+        """Return the account that a name and password belong to; it takes as long if there is none.
+
+        Raises `Refused` where many wait for this already: anybody can ask, and each holds up a thread of
+        those that answer everything else.
+        """
+        if not self._asking.acquire(blocking=False):
+            raise Refused(429, "busy", "many are logging in at this moment", "try again in a few seconds")
+        try:
+            return self._verified(name, password)
+        finally:
+            self._asking.release()
+
+    def _verified(self, name: str, password: str) -> Account | None:
         fields = self._read(_ACCOUNT).get(name) or {}
         hashed = fields.get("password")
         with self._working:
