@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from kubestray.cli.log_lines import OneLine
 from kubestray.config import SETTINGS, Config, load_config
 
 
@@ -101,8 +102,8 @@ def configure(parsed: argparse.Namespace) -> Config:
         flags["content"] = os.pathsep.join(flags["content"])
     file = parsed.config or os.environ.get("KUBESTRAY_CONFIG")
     config = load_config(flags, os.environ, Path(file) if file else None)
-    logging.basicConfig(
-        stream=sys.stderr, level=config["log_level"], format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    told = logging.StreamHandler(sys.stderr)
+    told.setFormatter(OneLine())
+    logging.basicConfig(level=config["log_level"], handlers=[told])
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its start-up lines are of no use to anybody
     return config
