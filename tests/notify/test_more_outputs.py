@@ -297,3 +297,27 @@ def test_what_is_news_for_people():
     assert changed(techniques=["T1059"])
     assert changed(steps=[*incident()["steps"], {**incident()["steps"][0], "detection": "Miner"}])
     assert not changed(steps=[{**step, "score": 99, "count": 7} for step in incident()["steps"]])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "nothing at /in/T0/abcdefgh-12345678?key=s3cr3t-query&x=1",
+        "unknown hook abcdefgh-12345678",
+        "bad key s3cr3t-query",
+        "refused Basic dXNlcjpzM2NyM3QtcGFzcw==",
+        "refused s3cr3t-pass",
+    ],
+)
+def test_what_a_receiver_says_of_a_secret_is_not_told(receiver, answer):
+    receiver.replies = [Reply(400, answer.encode())]
+    where = receiver.url + "/in/T0/abcdefgh-12345678?key=s3cr3t-query&x=1"
+    sending = webhook.Webhook(
+        "hook",
+        values(receiver, url=secret(where), user="user", password=secret("s3cr3t-pass")),
+    )
+    with pytest.raises(NotDelivered) as told:
+        sending.deliver(notice(finding()))
+    for one in ("s3cr3t", "12345678", "dXNl"):
+        assert one not in str(told.value)
+    assert "***" in str(told.value)

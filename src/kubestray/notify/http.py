@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from kubestray import __version__
 from kubestray.notify.output import Key, NotDelivered
@@ -41,6 +41,8 @@ _MESSAGE_REFUSED = frozenset((400, 411, 413, 414, 415, 422, 431))
 _READ = 1 << 16  # bytes of an answer
 _TOLD = 300  # characters of an answer in a message
 _LONGEST_WAIT = 3600.0  # seconds
+_SHORTEST_PIECE, _SHORTEST_VALUE = 16, 4
+"""Characters from which a part of a path, and a value of a query, is not told: common words are shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,12 @@ class Client:
         for secret in self._secrets:
             with suppress(ValueError):
                 value = secret.reveal()
-                path = urlsplit(value).path if secret is self._url else value
-                if len(path) > 1:
-                    text = text.replace(path, "***")
+                told = _hidden(value) if secret is self._url else [value]
+                if secret is self._password:
+                    told.append(_basic("", self._user, value)[""].removeprefix("Basic "))
+                for one in told:
+                    if len(one) > 1:
+                        text = text.replace(one, "***")
         return text
 
     def _exchange(
@@ -198,6 +203,17 @@ class Client:
             return f"{status} {phrase}: it sends us on to {to}; redirects are not followed, change the url"
         text = " ".join(self.redacted(answer.decode("utf-8", "replace")).split())[:_TOLD]
         return f"{status} {phrase}".strip() + (f": {text}" if text else "")
+
+
+def _hidden(url: str) -> list[str]:
+    """Return what of a URL can be a secret, the longest first: path and query, and parts of them that a
+    receiver may tell alone.
+    """
+    parts = urlsplit(url)
+    pieces = [one for one in parts.path.split("/") if len(one) >= _SHORTEST_PIECE]
+    values = [value for _, value in parse_qsl(parts.query) if len(value) >= _SHORTEST_VALUE]
+    found = {parts.path, parts.query, *pieces, *values}
+    return sorted({*found, *map(unquote, found)}, key=len, reverse=True)
 
 
 def origin(url: str) -> str:
