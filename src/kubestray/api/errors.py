@@ -48,6 +48,7 @@ _CODES = {
     404: "not_found",
     405: "method",
     413: "too_large",
+    429: "busy",
 }
 
 ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -60,6 +61,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
         "model": Problem,
         "description": "A parameter or the body is not of its type, or the body has an unknown field.",
     },
+    429: {"model": Problem, "description": "Too much of this is under way, or was tried."},
     503: {"model": Problem, "description": "The store refused, or could not be reached."},
 }
 """The errors that every operation can answer with, for OpenAPI."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from kubestray.api.accounts import Role
 from kubestray.api.asking import Asker, Here, Viewer
+from kubestray.api.at_once import AtOnce
 from kubestray.api.body import Body
 from kubestray.api.charts import chart_of
 from kubestray.api.completion import Completion, complete
@@ -73,7 +74,7 @@ def run(running: Running, asker: Asker, ask: Ask, *, writing: bool = True) -> Fo
     began = time.monotonic()
     rows: list[dict[str, Any]] = []
     store = running.store
-    with store.settled():
+    with _at_once(running).one(asker.name), store.settled():
         found = stream_search(_request(running, asker, ask, writing=writing), store.query, store.stream)
         with closing(found.rows):
             for part in found.rows:
@@ -92,7 +93,13 @@ def run(running: Running, asker: Asker, ask: Ask, *, writing: bool = True) -> Fo
 def explain(running: Running, asker: Asker, ask: Ask) -> Explained:
     """Compile a search without running it."""
     query = running.store.query
-    return Explained(text=compile_search(_request(running, asker, ask), query).explain(query))
+    with _at_once(running).one(asker.name):
+        return Explained(text=compile_search(_request(running, asker, ask), query).explain(query))
+
+
+def _at_once(running: Running) -> AtOnce:
+    found: AtOnce = running.kept.setdefault("searches", AtOnce())
+    return found
 
 
 def history(running: Running, asker: Asker, most: int = 50) -> list[Past]:
