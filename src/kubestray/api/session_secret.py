@@ -29,11 +29,21 @@ def session_secret(config: Config) -> str:
         )
         return secrets.token_urlsafe(48)
     path = embedded_directory(config["store"]) / _NAME
-    if not path.exists():
-        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(made, "w") as file:
-            file.write(secrets.token_urlsafe(48))
+    if not path.exists() or not path.stat().st_size:
+        _make(path)
     return _read(path)
+
+
+def _make(path: Path) -> None:
+    """Write a new key, which is whole as soon as it is there: who is killed meanwhile leaves none."""
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    made = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(made, "w") as file:
+        file.write(secrets.token_urlsafe(48))
+        file.flush()
+        os.fsync(made)
+    part.replace(path)
 
 
 def _read(path: Path) -> str:
