@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from kubestray.api.refusal import Refused
 
-_OF_ONE, _OF_ALL = 6, 20
+_OF_ONE, _OF_ALL = 16, 24
 """A search holds one of the forty threads that answer requests, for minutes if need be."""
 
 
