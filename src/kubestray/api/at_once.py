@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from kubestray.api.refusal import Refused
 
-_OF_ONE, _OF_ALL = 16, 24
+OF_ONE, OF_ALL = 16, 24
 """A search holds one of the forty threads that answer requests, for minutes if need be."""
 
 
@@ -24,8 +24,8 @@ class AtOnce:
     def one(self, name: str) -> Iterator[None]:
         """Do one thing more for an account; raises `Refused` (429) where too much is under way."""
         with self._lock:
-            if self._of[name] >= _OF_ONE or self._of.total() >= _OF_ALL:
-                told = f"{_OF_ONE} searches of yours" if self._of[name] >= _OF_ONE else f"{_OF_ALL} searches"
+            if self._of[name] >= OF_ONE or self._of.total() >= OF_ALL:
+                told = f"{OF_ONE} searches of yours" if self._of[name] >= OF_ONE else f"{OF_ALL} searches"
                 raise Refused(429, "busy", f"{told} are running already", "wait until one of them has ended")
             self._of[name] += 1
         try:
