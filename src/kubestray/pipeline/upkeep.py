@@ -32,13 +32,19 @@ _LEAP = 3600.0  # seconds
 _BELIEVED_AFTER = 24 * 3600.0  # seconds
 
 
+def _passed() -> float:
+    """Return seconds that only pass, those in which the machine sleeps included where it can tell."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
+
+
 class Leaps:
     """Tells when the clock was set forward while this runs: what is dropped by a wrong clock is gone.
 
     It is believed a day later, in which people can set it right. ``passed`` gives seconds that only pass.
     """
 
-    def __init__(self, passed: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, passed: Callable[[], float] = _passed) -> None:
         self._passed = passed
         self._last: tuple[float, float] | None = None
         self._believed = 0.0
