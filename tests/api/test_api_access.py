@@ -13,6 +13,7 @@ from console import PASSWORD, Browser, People
 from helpers import HOUR, NOW
 from kubestray.api.accounts import Accounts, Role
 from kubestray.api.refusal import Refused
+from kubestray.web.pages import entering
 
 OPEN = {"/login", "/openapi.json"}
 
@@ -160,6 +161,18 @@ def test_wrong_passwords_are_told_nothing_and_slowed_down(people):
     assert browser.post("/login", name="guessed", password=PASSWORD).status_code == 429
     unknown = browser.post("/login", name="nobody-here", password="x")
     assert "name or the password is wrong" in unknown.text
+
+
+def test_failed_logins_under_ever_new_names_do_not_fill_the_audit_log(people, monkeypatch):
+    monkeypatch.setattr(entering, "_failures", entering.Failures(told=3))
+    browser = Browser(people.client())
+    for n in range(6):
+        assert browser.post("/login", name=f"ghost-{n}", password="x").status_code == 401
+    log = people.program(Role.ADMIN).get("/api/v1/audit").json()
+    told = {one["actor"]: one["detail"] for one in log if one["action"] == "login.failed"}
+    assert {name for name in told if name.startswith("ghost-")} == {"ghost-0", "ghost-1", "ghost-2"}
+    assert "then" not in told["ghost-1"]
+    assert "no more are told" in told["ghost-2"]["then"]
 
 
 def test_who_guesses_at_many_passwords_at_once_holds_up_nothing_else(people, monkeypatch):

@@ -23,20 +23,25 @@ router = APIRouter()
 _TRIES, _WITHIN = 6, 300.0
 """So many wrong passwords for a name from an address, within so many seconds, and no more are looked at."""
 
+_TOLD = 100
+"""So many failed logins within that time are in the audit log, whatever the names: anybody can try."""
+
 _TOO_MANY = "There were too many wrong passwords. Wait five minutes, then try again."
 
 Secret = Annotated[str, Path(max_length=200)]
 Password = Annotated[str, Form(max_length=1024)]
 
 
-class _Failures:
+class Failures:
     """Wrong passwords of the last minutes, by name and address; in memory, for each server."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: int = _TOLD) -> None:
         self._lock = threading.Lock()
         self._times: dict[tuple[str, str], deque[float]] = defaultdict(deque)
+        self._room, self._told = told, deque[float]()
 
     def too_many(self, key: tuple[str, str]) -> bool:
+        """Return whether no more are looked at for a name and an address."""
         with self._lock:
             times = self._times[key]
             while times and times[0] < time.monotonic() - _WITHIN:
@@ -46,13 +51,25 @@ class _Failures:
             return len(times) >= _TRIES
 
     def add(self, key: tuple[str, str]) -> None:
+        """Take note of one."""
         with self._lock:
             if len(self._times) > 10_000:
                 self._times.clear()
             self._times[key].append(time.monotonic())
 
+    def tell(self) -> int:
+        """Return how many more may be told after this one; below 0 this one may not."""
+        with self._lock:
+            now = time.monotonic()
+            while self._told and self._told[0] < now - _WITHIN:
+                self._told.popleft()
+            left = self._room - 1 - len(self._told)
+            if left >= 0:
+                self._told.append(now)
+            return left
 
-_failures = _Failures()
+
+_failures = Failures()
 
 
 @router.get("/login")
@@ -79,7 +96,11 @@ def login_with(
     account = known.verify(name, password)
     if account is None:
         _failures.add(key)
-        here.documents.note(name, "login.failed", "", {"from": key[1]})
+        if (left := _failures.tell()) >= 0:
+            more = (
+                {} if left else {"then": f"no more are told until {_WITHIN:.0f} s after the first of these"}
+            )
+            here.documents.note(name, "login.failed", "", {"from": key[1]} | more)
         problem = "The name or the password is wrong."
         return _door(request, here, next, name, problem, 401)
     begin_session(request, account)
