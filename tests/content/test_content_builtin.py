@@ -1,4 +1,4 @@
-"""The tests that built-in detections bring: one in four, and all with ``--all``."""
+"""The tests that built-in detections bring: those that learn and one in four others, all with ``--all``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from serve.product import run
 CONTENT = load_content([built_in()])
 OURS = sorted(CONTENT.detections)
 RULES = [name for name in OURS if CONTENT.detections[name].type == "Correlation"]
-CHOSEN = {*OURS[::4], *RULES[:1]}
+LEARN = [name for name in OURS if "| stray" in CONTENT.detections[name].search]
+CHOSEN = {*OURS[::4], *RULES[:1], *LEARN}
 
 
 @pytest.mark.parametrize("name", [name if name in CHOSEN else more(name) for name in OURS])

@@ -36,9 +36,9 @@ OWN_WIDTH, OWN_BINS = 0.1, 160
 
 EDGES = LOWEST + WIDTH * np.arange(BINS + 1)
 
-_USUAL_MEDIAN, _USUAL_UPPER, _USUAL_HOURS = 0.05, 1.1, 16.0
+_USUAL_MEDIAN, _USUAL_UPPER, _USUAL_HOURS, _USUAL_FADE = 0.05, 1.1, 16.0, 48.0
 """What the hours of fleets are like: their median, and the distance from it to what a tenth of them exceed.
-Some usual hours stand in as long as a fleet has none.
+Some usual hours stand in as long as a fleet has none, half as many in two days.
 """
 _USUAL = np.diff(1.0 / (1.0 + np.exp((_USUAL_MEDIAN - EDGES) * np.log(9.0) / _USUAL_UPPER)))
 
@@ -79,7 +79,7 @@ def _body(histogram: Floats, age: float) -> tuple[float, float]:
     """Return the median of a fleet's usual hours, and the fall of their scores: in which distance rare ones
     get rarer by a factor of e.
     """
-    below = np.cumsum(histogram + _USUAL_HOURS * _USUAL)
+    below = np.cumsum(histogram + _USUAL_HOURS * np.exp2(-age / _USUAL_FADE) * _USUAL)
     most = _MOST_INCIDENTS * np.exp2(-age / _FEWER_HOURS)
     incidents = np.append(np.arange(0.02, most, 0.02)[::-1], 0.0)
     shares = np.array([[0.5], [0.75], [0.9]]) * (1.0 - incidents)
