@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -16,6 +17,8 @@ from kubestray.pipeline import upkeep
 from kubestray.pipeline.accelerating import Accelerator
 from kubestray.pipeline.upkeep import Leaps, Upkeep, waiting
 from kubestray.store.coverage import expired_days
+from kubestray.store.measuring import Names
+from kubestray.store.store import Store
 from kubestray.store.summarise import Summariser
 
 CONFIG = load_config({}, {}, None)
@@ -47,14 +50,9 @@ def test_a_pass_that_fails_is_told_and_tried_again(
     with fleet.store("embedded") as store:
         store.clock = lambda: NOW
         store.append(batch([(series("cpu", host="a"), NOW - 5 * HOUR, 0, 1.0)]))
-        summariser = Summariser(store, churning)
-        keeping = Upkeep(store, summariser, Accelerator(store, CONFIG, Content()), CONFIG)
-        keeping.start()
-        try:
+        with _kept_up(store, churning) as keeping:
             _until(lambda: keeping.health().passed > keeping.health().failed)
             _until(lambda: waiting(store, CONFIG, Content()).hours == 0)
-        finally:
-            keeping.stop()
         assert keeping.health().error == told
         assert caplog.text.count("upkeep of the store failed and is tried again") == 2
 
@@ -69,17 +67,12 @@ def test_points_stay_for_counters_that_are_increases_over_them(
     with fleet.store("embedded") as store:
         store.clock = lambda: edge + 7 * DAY + HOUR - 1
         store.append(batch([(series("cpu", host="a"), edge - HOUR, 0, 1.0)]))
-        keeping = Upkeep(store, Summariser(store, ()), Accelerator(store, CONFIG, Content()), CONFIG)
-        keeping.start()
-        try:
+        with _kept_up(store) as keeping:
             _until(lambda: waiting(store, CONFIG, Content()).hours == 0)
-            since = time.time_ns()
-            _until(lambda: keeping.health().passed > since)
+            _passes_once_more(keeping)
             assert not expired_days(store.query)
             store.clock = lambda: edge + 7 * DAY + HOUR
             _until(lambda: expired_days(store.query) == {edge // DAY - 1})
-        finally:
-            keeping.stop()
 
 
 def test_a_clock_that_was_set_forward_drops_nothing_for_a_day(caplog: pytest.LogCaptureFixture) -> None:
@@ -114,21 +107,31 @@ def test_points_stay_when_the_clock_was_set_forward(
     with fleet.store("embedded") as store:
         store.clock = lambda: NOW
         store.append(batch([(series("cpu", host="a"), NOW - 5 * HOUR, 0, 1.0)]))
-        keeping = Upkeep(store, Summariser(store, ()), Accelerator(store, CONFIG, Content()), CONFIG)
-        keeping.start()
-        try:
+        with _kept_up(store) as keeping:
             _until(lambda: waiting(store, CONFIG, Content()).hours == 0)
-            since = time.time_ns()
-            _until(lambda: keeping.health().passed > since)
+            _passes_once_more(keeping)
             store.clock = lambda: NOW + 30 * DAY
             _until(lambda: "nothing is dropped for a day" in caplog.text)
             _until(lambda: waiting(store, CONFIG, Content()).hours == 0)
             for _ in range(5):
-                since = time.time_ns()
-                _until(lambda since=since: keeping.health().passed > since)
+                _passes_once_more(keeping)
             assert not expired_days(store.query)
-        finally:
-            keeping.stop()
+
+
+@contextmanager
+def _kept_up(store: Store, churning: Names = ()) -> Iterator[Upkeep]:
+    """Upkeep of a store, under way."""
+    keeping = Upkeep(store, Summariser(store, churning), Accelerator(store, CONFIG, Content()), CONFIG)
+    keeping.start()
+    try:
+        yield keeping
+    finally:
+        keeping.stop()
+
+
+def _passes_once_more(keeping: Upkeep) -> None:
+    since = time.time_ns()
+    _until(lambda: keeping.health().passed > since)
 
 
 def _until(holds: Callable[[], bool]) -> None:

@@ -43,9 +43,7 @@ class Failures:
     def too_many(self, key: tuple[str, str]) -> bool:
         """Return whether no more are looked at for a name and an address."""
         with self._lock:
-            times = self._times[key]
-            while times and times[0] < time.monotonic() - _WITHIN:
-                times.popleft()
+            times = _lately(self._times[key])
             if not times:
                 del self._times[key]
             return len(times) >= _TRIES
@@ -60,13 +58,17 @@ class Failures:
     def tell(self) -> int:
         """Return how many more may be told after this one; below 0 this one may not."""
         with self._lock:
-            now = time.monotonic()
-            while self._told and self._told[0] < now - _WITHIN:
-                self._told.popleft()
-            left = self._room - 1 - len(self._told)
+            left = self._room - 1 - len(_lately(self._told))
             if left >= 0:
-                self._told.append(now)
+                self._told.append(time.monotonic())
             return left
+
+
+def _lately(times: deque[float]) -> deque[float]:
+    """Take out the times that are too long ago to count, and return the others."""
+    while times and times[0] < time.monotonic() - _WITHIN:
+        times.popleft()
+    return times
 
 
 _failures = Failures()
