@@ -40,7 +40,7 @@ class Oracle:
         z = []
         usual = self.mg
 
-        s = max(sqrt(self.vg), f)
+        s = wide = max(sqrt(self.vg), f)
         d = v - self.mg
         z.append(d / s)
         d = _clip(d, s, c)
@@ -72,7 +72,10 @@ class Oracle:
             z = [0.0] * 4
         z.append(self._seasonal(t, v, f))
         mean, n = self._expected(t)
-        return [*z, self._sustained(v - (mean if n >= 2 else usual), f)]
+        if n >= 2:
+            usual, wide = mean, sqrt(self.vs + f * f)
+        off = v - usual
+        return [*z, self._sustained(max(-15 * wide, min(15 * wide, off)) if c > 20 else off, f)]
 
     def _sustained(self, off: float, f: float) -> float:
         self.mean5 += max(self.a5, 1 / self.c) * (off - self.mean5)

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from kubestray.baseline.arrays import Flags, Floats, Ints
+from kubestray.baseline.residuals import STEADY
 from kubestray.baseline.stray import Stray
 
-_STEADY = (0, 1, 4)
-"""The numbers of the views that limits are made from."""
 _LEAST_RARITY = 0.3
 _ROUNDS = 40
 _OCTAVES = (-10.0, 40.0)
@@ -64,7 +63,7 @@ def limits(fleet: Stray, rows: Ints, views: Steady) -> Bands:
     location, scale, known = views.location, views.scale, views.known
     expected = views.expected()
     rarity = _rarity_of_alarm(fleet)[fleet.entity[rows]]
-    streams = (np.array(_STEADY)[:, None] * len(fleet.entity) + rows).ravel()
+    streams = (np.array(STEADY)[:, None] * len(fleet.entity) + rows).ravel()
     unit = np.where(known, scale, np.inf).min(axis=0)
 
     def limit(side: float) -> Floats:

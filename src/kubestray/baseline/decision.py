@@ -44,11 +44,11 @@ _USUAL = np.diff(1.0 / (1.0 + np.exp((_USUAL_MEDIAN - EDGES) * np.log(9.0) / _US
 
 _QUARTER_TO_TENTH, _MOST_TENTH = 2.17, 1.35
 _LEAST_UPPER, _MOST_UPPER = 0.15, 1.6
-_FALL, _START = 0.362, 0.6
+_FALL, _START = 0.362, 0.5
 """How the rare hours of a fleet follow from its usual ones. Its upper half is told by what a tenth of its
 hours exceed, and as much by what a quarter does (2.17 times as far), which incidents hardly touch. In this
 distance fleets are alike: hours beyond the upper tenth get rarer by a factor of e in 0.362 of it, as if they
-began 0.6 times that above the median.
+began 0.5 times that above the median.
 """
 _YOUNG = 0.9
 """In a fleet that is not known yet they may get rarer slower by this share."""

@@ -20,6 +20,7 @@ import zstandard
 from kubestray.baseline import profile, snapshot
 from kubestray.baseline.arrays import Floats
 from kubestray.baseline.judging import Judge, Judged, Question
+from kubestray.baseline.lasting import lasting
 from kubestray.baseline.profile import Bin, Profile
 from kubestray.baseline.residuals import VIEWS
 from kubestray.baseline.tails import BLOCK, TAIL_SHARE
@@ -52,7 +53,8 @@ class Metric:
     fired.
 
     ``quiet`` is the nearest value with which, all else the same, there would have been no alarm: None if
-    there is none, or was no alarm. ``score`` is the mean of the scores of its ``views``, as they weigh.
+    there is none, or was no alarm. ``score`` is the mean of the scores of its ``views``, as they weigh,
+    ``lasting`` that of the last minutes.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Metric:
     upper: float | None
     quiet: float | None
     score: float
+    lasting: float
     views: tuple[View, ...]
 
 
@@ -82,9 +85,10 @@ class Evidence:
 class Explanation:
     """Why an entity was, or was not, an alarm at a time; times in seconds since 1970.
 
-    ``level`` is what the scores of the metrics come to together; ``usual_level`` is exceeded by one block
-    of ten minutes in ten of this entity, and ``tail_index`` tells how heavy its tail is: from them comes
-    the ``score``, which is an alarm above ``threshold``. ``expected_per_day`` is how often the entity is
+    ``level`` is what the scores of the metrics come to together, in this moment or, if ``lasting``, over
+    the last minutes; ``usual_level`` is exceeded by one block of ten minutes in ten of this entity, and
+    ``tail_index`` tells how heavy its tail is: from them comes the ``score``, which is an alarm above
+    ``threshold``. ``expected_per_day`` is how often the entity is
     expected to score as high. ``asked_per_day`` is the budget. ``configuration`` tells the search from
     others, ``version`` what the numbers of the profile mean.
     """
@@ -97,6 +101,7 @@ class Explanation:
     state: str
     score: float
     threshold: float
+    lasting: bool
     level: float
     usual_level: float
     tail_index: float
@@ -112,6 +117,9 @@ class Explanation:
     def as_json(self) -> dict[str, Any]:
         """Return the explanation as JSON has it: what `recompute` takes."""
         found: dict[str, Any] = dataclasses.asdict(self)
+        if self.version <= snapshot.WITHOUT_MINUTES:
+            for part in (found, *found["metrics"]):
+                del part["lasting"]
         return found
 
 
@@ -140,8 +148,9 @@ def explain(
     evidence = Evidence(
         state, tuple(map(float, times)), tuple(told), float(judged.threshold[0]), dataclasses.asdict(question)
     )
-    fleet, alert = after.fleet, bool(judged.alert[0])
-    ln_u, xi, level = float(fleet.whole.ln_u[0]), float(fleet.whole.xi[0]), float(found.scores.level[0])
+    fleet, alert, lasts = after.fleet, bool(judged.alert[0]), bool(found.scores.lasts[0])
+    tails = fleet.minutes if fleet.minutes and lasts else fleet.whole
+    ln_u, xi, level = float(tails.ln_u[0]), float(tails.xi[0]), float(found.scores.level[0])
     blocks = DAY / max(BLOCK, before.form.step)
     metrics = tuple(
         _metric(
@@ -158,9 +167,10 @@ def explain(
     return Explanation(
         dict(zip(before.form.keys, before.names[0], strict=True)), float(times[-1]), before.form.step, alert,
         judged.reason[0], judged.state[0], float(judged.score[0]), float(judged.threshold[0]),
-        level, ln_u, xi, TAIL_SHARE * blocks * math.exp(-(level - ln_u) / xi), before.form.per_day, metrics,
+        lasts, level, ln_u, xi, TAIL_SHARE * blocks * math.exp(-(level - ln_u) / xi), before.form.per_day,
+        metrics,
         float(found.first[0]) if math.isfinite(found.first[0]) else float(times[-1]), until,
-        snapshot.VERSION, configuration, evidence,
+        snapshot.version_of(fleet), configuration, evidence,
     )  # fmt: skip
 
 
@@ -176,9 +186,10 @@ def recompute(document: Mapping[str, Any]) -> Explanation:
         )
         question = Question(**evidence["question"])
         times, threshold = evidence["times"], float(evidence["threshold"])
-        return explain(
-            profile.load(state), times, values, threshold, question, str(document.get("configuration", ""))
-        )
+        before = profile.load(state)
+        if int(document["version"]) <= snapshot.WITHOUT_MINUTES:
+            before.fleet.minutes = None
+        return explain(before, times, values, threshold, question, str(document.get("configuration", "")))
     except (LookupError, TypeError, ValueError, ArithmeticError, zstandard.ZstdError) as error:
         raise KubestrayError(f"the explanation cannot be read: {error}") from error
 
@@ -252,10 +263,11 @@ def _metric(
         for view, name in enumerate(VIEWS)
     )
     limits = [_known(part[0, place]) for part in (judged.expected, judged.lower, judged.upper)]
-    score = float(found.scores.metrics[row])
+    score, minutes = float(found.scores.metrics[row]), float(lasting(found.scores.parts)[row])
     return Metric(
-        judged.metrics[place], float(values[place]), limits[0], limits[1], limits[2], quiet, score, views
-    )
+        judged.metrics[place], float(values[place]), limits[0], limits[1], limits[2], quiet, score, minutes,
+        views,
+    )  # fmt: skip
 
 
 def _known(value: float) -> float | None:

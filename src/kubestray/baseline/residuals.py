@@ -17,9 +17,11 @@ from kubestray.baseline.arrays import Arrays, Flags, Floats, Ints, Rows
 
 VIEWS = ("global", "ewma", "short_mean", "difference", "seasonal")
 """The views that decide, in their order."""
+STEADY = (0, 1, 4)
+"""The places of those that an attack cannot move fast: global, ewma, seasonal."""
 SUSTAINED = len(VIEWS)
-"""The place of one view more: the mean of the last minutes. It comes late to a single point, so it does not
-decide, but it stays up for as long as an incident lasts: `kubestray.baseline.stray.Lingering`.
+"""The place of one view more: the mean of the last minutes. It comes late to a single point, but it stays up
+for as long as an incident lasts: `kubestray.baseline.lasting`.
 """
 DISTANCES = len(VIEWS) + 1
 BINS = 96
@@ -43,6 +45,8 @@ _SEEN = 2
 _FIRST_WEEKDAY, _WEEKEND = 3, 5
 """1970 began on a Thursday; Saturday is the sixth day of a week."""
 _SUSTAINED_SECONDS = 300.0
+_SUSTAINED_CLIP = 15.0
+"""A point counts for at most so many deviations in a mean of the last minutes: one alone lasts no minutes."""
 _SUSTAINED_FLOOR = 0.25
 """Of the floor of a variance, for a mean of several points."""
 
@@ -146,7 +150,11 @@ class Residuals(Arrays):
         z[4], width[4], season, seen = self._seasonal(rows, times, values, floor)
         width[4] = np.where(width[4] > 0, width[4], width[_GLOBAL])
         height = np.where(seen, (season - usual) / width[_GLOBAL], np.nan)
-        z[SUSTAINED] = self._sustain(rows, values - np.where(seen, season, usual), floor, count)
+        off = values - np.where(seen, season, usual)
+        seasonal = np.sqrt(self.seasonal_variance[rows] + floor * floor)
+        most = _SUSTAINED_CLIP * np.where(seen, seasonal, width[_GLOBAL])
+        off = np.where(known, np.clip(off, -most, most), off)
+        z[SUSTAINED] = self._sustain(rows, off, floor, count)
         return Missed(z, width, height)
 
     def moving(self, rows: Rows) -> Floats:

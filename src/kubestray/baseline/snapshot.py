@@ -10,6 +10,7 @@ import io
 import tokenize
 import zipfile
 import zlib
+from copy import deepcopy
 from typing import Any, cast
 
 import numpy as np
@@ -24,11 +25,13 @@ from kubestray.baseline.stray import Direction, Stray
 from kubestray.baseline.tails import HALF_LIFE, Tails
 from kubestray.model.errors import KubestrayError
 
-VERSION = 3
+VERSION = 4
 """1 had no phases, no direction and no head, 2 neither a view of what lasts nor weekends. What else was added
-since then (the usual moves of a metric, how restless it is at each height, the hours of each entity) is
-blank where a state lacks it, as for a metric and an entity that are new.
+until 3 (the usual moves of a metric, how restless it is at each height, the hours of each entity) is blank
+where a state lacks it, as for a metric and an entity that are new.
 """
+WITHOUT_MINUTES = 3
+"""The last one without tails of the last minutes: a fleet that goes on learns them from then on."""
 
 
 _RUBBISH = (
@@ -47,7 +50,7 @@ def dump(fleet: Stray, head: bytes = b"", entities: int | None = None) -> bytes:
     written = io.BytesIO()
     np.savez(
         written,
-        version=np.int64(VERSION),
+        version=np.int64(version_of(fleet)),
         entity=fleet.entity[own],
         step=fleet.step[own],
         per_day=np.float64(fleet.budget.per_day),
@@ -71,13 +74,19 @@ def load_with_head(state: bytes) -> tuple[Stray, bytes]:
         packed = np.load(io.BytesIO(state), allow_pickle=False)
         arrays = {name: packed[name] for name in packed}
         version = int(arrays["version"])
-        if version == VERSION:
+        if version in (WITHOUT_MINUTES, VERSION):
             return _fleet(arrays), arrays["head"].tobytes()
     except _RUBBISH as error:
         raise KubestrayError(f"the state of a baseline cannot be read: {error}; let it learn anew") from error
     raise KubestrayError(
-        f"the state of a baseline has version {version}, this program reads {VERSION}; let it learn anew"
+        f"the state of a baseline has version {version}, this program reads {WITHOUT_MINUTES} and {VERSION}; "
+        "let it learn anew"
     )
+
+
+def version_of(fleet: Stray) -> int:
+    """Return the version that says what the numbers of a fleet mean."""
+    return VERSION if fleet.minutes else WITHOUT_MINUTES
 
 
 def _fleet(arrays: dict[str, NDArray[Any]]) -> Stray:
@@ -106,8 +115,10 @@ def merge(one: Stray, other: Stray) -> Stray:
     newer = (other.seen.last > one.seen.last)[one.entity]
     _merge_residuals(merged.residuals, other.residuals, newer)
     _merge_heights(merged.heights, other.heights)
-    _merge_tails(merged.views, load(dump(other)).views)
-    _merge_tails(merged.whole, load(dump(other)).whole)
+    _merge_tails(merged.views, deepcopy(other.views))
+    _merge_tails(merged.whole, deepcopy(other.whole))
+    if merged.minutes and other.minutes:
+        _merge_tails(merged.minutes, deepcopy(other.minutes))
     merged.budget.merge(other.budget)
     _take_ramps(merged.ramps, other.ramps, newer | (one.residuals.count == 0))
     if merged.familiar and other.familiar:

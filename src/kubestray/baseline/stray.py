@@ -11,9 +11,10 @@ from kubestray.baseline.arrays import ALL, Arrays, Flags, Floats, Ints, Rows
 from kubestray.baseline.decision import FleetBudget
 from kubestray.baseline.familiar import Familiar
 from kubestray.baseline.heights import Heights
+from kubestray.baseline.lasting import LATER, lasting
 from kubestray.baseline.ramps import Ramps
-from kubestray.baseline.residuals import DISTANCES, SUSTAINED, VIEWS, Residuals, rate
-from kubestray.baseline.tails import Prior, Tails
+from kubestray.baseline.residuals import DAY, DISTANCES, VIEWS, Residuals, rate
+from kubestray.baseline.tails import BLOCK, Prior, Tails
 from kubestray.baseline.trust import trust
 
 VIEW_PRIOR = Prior(ln_u=float(np.log(4.0)), ln_u_blocks=100, xi=0.5, xi_blocks=20, decades=1.7)
@@ -28,8 +29,6 @@ LEARNING_SECONDS = 3600.0
 """An entity raises no alarm on its own account before it was seen for this long."""
 STALE_SECONDS = 86400.0
 _LINGER_SECONDS = 900.0
-_LASTING = 2.0 / (len(VIEWS) + 2.0)
-"""What the means of minutes weigh where scores are to last: twice as much as a view does on average."""
 _HIGHEST = 100.0
 FARTHEST = 1e150
 """Values beyond it count as it, on either side: squares of what is learned from must be numbers."""
@@ -40,19 +39,22 @@ _NEAR = 2.0**-5
 @dataclass(frozen=True, slots=True)
 class Scores:
     """What one step gave: ``entities`` by number, in ascending order, and for each its score and if it is
-    an alarm. ``score`` lingers (`Lingering`), ``moment`` is that of the step alone, which decides.
+    an alarm. ``score`` lingers (`Lingering`), ``moment`` is the one that decides: that of the step alone, or
+    where ``lasts`` that of the last minutes (`kubestray.baseline.lasting`).
 
     ``metrics`` (rows of the step) is the rarity of each metric, the mean of those of its ``parts`` that are
     of `VIEWS`, weighed by ``trust`` (`VIEWS`, rows). Parts (`DISTANCES`, rows) are -log10 of a probability
     each; ``z`` of the same shape is how many deviations off each view was, signed, where the deviation is
     that of the height at which the metric was expected.
-    ``level`` is what an entity's metrics come to together, of which the score is a distance in its own
-    tail. ``rising`` are the entities found to be on a slow ramp, which is an alarm whatever the score.
+    ``level`` is what an entity's metrics come to together, in this moment or the last minutes, of which the
+    score is a distance in its own tail. ``rising`` are the entities found to be on a slow ramp, which is an
+    alarm whatever the score.
     """
 
     entities: Ints
     score: Floats
     moment: Floats
+    lasts: Flags
     alert: Flags
     metrics: Floats
     parts: Floats
@@ -92,6 +94,7 @@ class Stray:
             self.step, VIEW_PRIOR, copies=DISTANCES, phase=phase[self.entity], whose=self.entity
         )
         self.whole = Tails(entity_step, ENTITY_PRIOR, phase=phase)
+        self.minutes: Tails | None = Tails(entity_step, ENTITY_PRIOR, phase=phase)
         self.budget = FleetBudget(self.entities, per_day)
         self.seen = Seen(self.entities)
         self.lingering = Lingering(entity_step)
@@ -101,10 +104,11 @@ class Stray:
     def parts(self) -> dict[str, Arrays]:
         """Return the parts of the state by name."""
         daily = {"familiar": self.familiar} if self.familiar else {}
+        minutes = {"minutes": self.minutes} if self.minutes else {}
         return {
             "residuals": self.residuals, "heights": self.heights, "views": self.views, "whole": self.whole,
             "budget": self.budget, "seen": self.seen, "ramps": self.ramps, "lingering": self.lingering,
-            **daily,
+            **daily, **minutes,
         }  # fmt: skip
 
     def advance(self, rows: Rows, times: Floats, values: Floats) -> Scores:
@@ -150,21 +154,24 @@ class Stray:
         count = np.bincount(whose, minlength=self.entities)
         present = np.flatnonzero(count)
         at: Rows = ALL if len(present) == self.entities else present
-        level = _level(together(whose, metrics, count)[present])
-        minutes = metrics + _LASTING * (views[0][SUSTAINED] - metrics)
-        lasting = _level(together(whose, minutes, count)[present])
         moment = np.zeros(self.entities)
         np.maximum.at(moment, whose, times)
         moment = moment[present]
-        self.whole.close(at, moment)
-        usual, spread = self.whole.ln_u[at], np.sqrt(self.whole.xi[at])
-        score = (level - usual) / spread
-        self.whole.observe(at, level)
+        level = _level(together(whose, metrics, count)[present])
+        score = _in_tail(self.whole, at, moment, level)
+        lasts = np.zeros(len(present), dtype=bool)
+        if self.minutes:
+            held = _level(together(whose, lasting(views[0]), count)[present])
+            long = _in_tail(self.minutes, at, moment, held) - LATER
+            # In a fleet that was known before its last minutes were: when a day of them was seen.
+            known = self.minutes.blocks[at] >= np.minimum(self.whole.blocks[at], DAY / BLOCK)
+            lasts = known & (long > score)
+            score, level = np.where(lasts, long, score), np.where(lasts, held, level)
         old = self.seen.advance(at, moment) >= LEARNING_SECONDS
         alert = self.budget.advance(at, moment, score, old)
         alert |= np.isin(present, rising)
-        lingering = np.maximum(self.lingering.advance(at, score), (lasting - usual) / spread)
-        return Scores(present, lingering, score, alert, metrics, *views, level, rising)
+        lingering = self.lingering.advance(at, score)
+        return Scores(present, lingering, score, lasts, alert, metrics, *views, level, rising)
 
     def state(self, now: float) -> list[str]:
         """Tell for each entity if it is learning, ready or stale at a time in seconds since 1970."""
@@ -172,6 +179,14 @@ class Stray:
             STALE if now - last > STALE_SECONDS else READY if last - first >= LEARNING_SECONDS else LEARNING
             for first, last in zip(self.seen.first, self.seen.last, strict=True)
         ]
+
+
+def _in_tail(tails: Tails, at: Rows, times: Floats, level: Floats) -> Floats:
+    """Return how far levels are in the tails of their entities, which learn from them."""
+    tails.close(at, times)
+    score = (level - tails.ln_u[at]) / np.sqrt(tails.xi[at])
+    tails.observe(at, level)
+    return np.asarray(score)
 
 
 def _level(rarity: Floats) -> Floats:
@@ -195,9 +210,8 @@ def together(whose: Ints, metrics: Floats, count: Ints) -> Floats:
 class Lingering(Arrays):
     """Scores that do not fall at once: an incident that begins with a spike is still one in its next minutes.
 
-    A score is at least the mean of the last quarter of an hour (of e^(score/2), so that the highest count),
-    and what comes of the means of the last minutes beside the points (`residuals.SUSTAINED`). It is for
-    ranking; what is an alarm is decided by the score of the moment.
+    A score is at least the mean of the last quarter of an hour (of e^(score/2), so that the highest count).
+    It is for ranking; what is an alarm is decided before.
     """
 
     fields = ("size",)

@@ -1,0 +1,178 @@
+"""The last minutes decide where a moment cannot: what lasts is found beside what is far off every day."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pytest
+
+from baseline.fleets import feed, fleet_of, rhythm
+from kubestray.baseline.arrays import ALL
+from kubestray.baseline.explain import explain, recompute
+from kubestray.baseline.lasting import LATER, lasting
+from kubestray.baseline.profile import Form, Profile
+from kubestray.baseline.profile import load as load_profile
+from kubestray.baseline.residuals import DISTANCES, SUSTAINED
+from kubestray.baseline.snapshot import WITHOUT_MINUTES, dump, load, merge
+
+STEP, ENTITIES, METRICS = 30.0, 15, 4
+EARLY, END = 8 * 120, 20 * 120
+FAULT = 20
+"""Steps of a fault: ten minutes."""
+
+
+def neighbours(seed: int):
+    """Times (steps), values (steps, entities, metrics): noise beside a metric of which three points in a
+    hundred are far off, any distance; and when each entity has its fault, of 60 deviations in another metric.
+    """
+    dice = np.random.default_rng(seed)
+    times = 1_700_000_000.0 + STEP * np.arange(END)
+    values = 50 + 5 * dice.normal(size=(END, ENTITIES, METRICS))
+    wild = 1 + (dice.random((END, ENTITIES)) < 0.03) * 0.7 * dice.pareto(2.5, (END, ENTITIES))
+    values[:, :, 0] = 30 * np.exp(0.12 * dice.normal(size=(END, ENTITIES))) * wild
+    begins = dice.integers(EARLY, END - 2 * FAULT, ENTITIES)
+    for entity, begin in enumerate(begins):
+        values[begin : begin + FAULT, entity, 1] += 300.0
+    return times, values, begins
+
+
+def advanced(fleet, times, values):
+    return [
+        fleet.advance(ALL, np.full(values[0].size, t), row.ravel())
+        for t, row in zip(times, values, strict=True)
+    ]
+
+
+def found(seed: int, minutes: bool) -> int:
+    """How many faults are above all hours but one in which nothing happened."""
+    times, values, begins = neighbours(seed)
+    fleet = fleet_of(ENTITIES * METRICS, ENTITIES, STEP)
+    if not minutes:
+        fleet.minutes = None
+    score = np.array([one.moment for one in advanced(fleet, times, values)])
+    highest = np.empty(ENTITIES)
+    for entity, begin in enumerate(begins):
+        highest[entity] = score[begin : begin + FAULT, entity].max()
+        score[begin - 2 : begin + FAULT + 30, entity] = -np.inf
+    hours = np.sort(score[EARLY:].reshape(-1, 120, ENTITIES).max(axis=1), axis=None)
+    return int((highest > hours[-2]).sum())
+
+
+def test_faults_that_last_are_found_beside_the_single_points_of_a_wild_metric():
+    assert found(3, minutes=False) <= ENTITIES // 2
+    assert found(3, minutes=True) >= ENTITIES - 3
+
+
+def test_what_is_over_does_not_last():
+    """The mean of the last minutes is still far off when values are back, and decides nothing then."""
+    times, values, begins = neighbours(4)
+    told = advanced(fleet_of(ENTITIES * METRICS, ENTITIES, STEP), times, values)
+    for entity, begin in enumerate(begins):
+        row = entity * METRICS + 1
+        back = range(begin + FAULT + 1, begin + FAULT + 9)
+        still = [told[step].parts[SUSTAINED, row] for step in back]
+        assert min(still) > 1.0
+        assert np.median([lasting(told[step].parts)[row] for step in back]) < 1.0
+
+
+@pytest.mark.parametrize("height", [1e3, 1e12])
+def test_one_point_lasts_no_minutes_however_high_it_is(height):
+    times, values = rhythm(2000, 1, step=30.0)
+    fleet = fleet_of(1, step=30.0)
+    feed(fleet, times, values)
+    values = values[:40, 0].copy()
+    values[0] = height
+    told = [
+        fleet.advance(ALL, np.array([times[-1] + 30.0 * (n + 1)]), np.array([value]))
+        for n, value in enumerate(values)
+    ]
+    assert told[0].moment[0] > 3
+    assert not told[0].lasts[0]
+    assert all(one.moment[0] < 1 for one in told[1:] if one.lasts[0])
+
+
+def test_the_rarity_of_minutes_is_at_most_what_a_steady_view_sees_now():
+    dice = np.random.default_rng(0)
+    parts = dice.exponential(1.0, (DISTANCES, 50))
+    wanted = [min(minutes, max(usual, hour, day)) for usual, hour, _, _, day, minutes in parts.T]
+    assert lasting(parts).tolist() == wanted
+
+
+def told_of():
+    """A profile of a single entity before its fault, and the bins up to the middle of the fault."""
+    times, values, begins = neighbours(3)
+    form = Form(("pod",), tuple("abcd"), STEP, 0.2)
+    entity = int(np.argmin(begins))
+    profile, begin = Profile(form), int(begins[entity])
+    steps = np.arange(begin)
+    list(profile.advance(times[steps], [("p",)], np.zeros(begin, dtype=np.int64), values[steps, entity]))
+    later = slice(begin, begin + FAULT // 2)
+    return profile, times[later], values[later, entity]
+
+
+def test_an_explanation_says_that_the_last_minutes_decided_and_adds_up():
+    profile, times, values = told_of()
+    told = explain(load_profile(profile.dump()), times.tolist(), values, threshold=-1.0)
+    assert told.lasting
+    assert told.alert
+    minutes = np.array([metric.lasting for metric in told.metrics])
+    together = (minutes.mean() + np.sqrt((minutes**2).mean())) / 2
+    assert told.level == pytest.approx(3 * np.log(together + 0.5))
+    expected = (told.level - told.usual_level) / np.sqrt(told.tail_index) - LATER
+    assert told.score == pytest.approx(expected)
+    assert recompute(json.loads(json.dumps(told.as_json()))) == told
+
+
+def test_what_was_told_before_minutes_counted_is_worked_out_as_it_was():
+    profile, times, values = told_of()
+    profile.fleet.minutes = None
+    before = explain(load_profile(without_minutes(profile)), times.tolist(), values, threshold=-1.0)
+    old = load_profile(profile.dump())
+    old.fleet.minutes = None
+    told = explain(old, times.tolist(), values, threshold=-1.0)
+    assert (told.version, told.lasting) == (WITHOUT_MINUTES, False)
+    document = json.loads(json.dumps(told.as_json()))
+    assert "lasting" not in document
+    assert recompute(document) == told
+    assert not before.lasting  # a fleet that goes on learns how its minutes are first
+
+
+def without_minutes(profile: Profile) -> bytes:
+    state = profile.dump()
+    assert int(np.load(io.BytesIO(state))["version"]) == WITHOUT_MINUTES
+    return state
+
+
+def test_a_fleet_that_was_known_before_waits_a_day_for_its_minutes():
+    times, values = rhythm(3 * 144, 2, step=600.0)
+    old = fleet_of(2, 1, 600.0)
+    old.minutes = None
+    feed(old, times[:288], values[:288])
+    again = load(dump(old))
+    assert again.minutes is not None
+    values[300:312] += 400.0
+    values[-6:] += 400.0
+    told = advanced(again, times[288:], values[288:])
+    lasts = np.array([one.lasts[0] for one in told])
+    assert not lasts[:140].any()
+    fresh = fleet_of(2, 1, 600.0)
+    assert np.array([one.lasts[0] for one in advanced(fresh, times, values)])[300:312].any()
+
+
+def test_minutes_go_on_from_a_dump_and_merge():
+    times, values = rhythm(600, 4, step=60.0)
+    whole, left, right = (fleet_of(4, step=60.0) for _ in range(3))
+    feed(whole, times, values)
+    for t, row in zip(times, values, strict=True):
+        left.advance(np.array([0, 1]), np.full(2, t), row[:2])
+        right.advance(np.array([2, 3]), np.full(2, t), row[2:])
+    both = merge(left, right).minutes
+    assert both is not None
+    assert whole.minutes is not None
+    for name in ("ln_u", "xi", "blocks", "histogram"):
+        np.testing.assert_allclose(getattr(both, name), getattr(whole.minutes, name))
+    again = load(dump(whole)).minutes
+    assert again is not None
+    assert np.array_equal(again.histogram, whole.minutes.histogram)
