@@ -212,7 +212,8 @@ class Profile:
         width, total = len(self.form.metrics), self.fleet.entities
         for number in range(start, len(names)):
             own = phase_of(names[number])
-            self.fleet.whole.phase[number] = own
+            for tails in filter(None, (self.fleet.whole, self.fleet.minutes)):
+                tails.phase[number] = own
             rows = number * width + np.arange(width)
             for copy in range(self.fleet.views.copies):
                 self.fleet.views.phase[copy * total * width + rows] = own
