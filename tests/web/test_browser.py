@@ -166,6 +166,37 @@ def test_nothing_overlaps_or_is_cut_off(page):
     assert page.evaluate(CUT_OFF) == []
 
 
+TOO_WIDE = """() => [...document.querySelectorAll('main .panel > table')].filter(table =>
+  table.getBoundingClientRect().right > table.parentElement.getBoundingClientRect().right)
+  .map(table => table.className)"""
+
+
+@pytest.mark.parametrize("page", ["desk"], indirect=True, scope="module")
+def test_tables_stay_within_their_panels_on_small_screens(page):
+    before = page.viewport_size
+    for name in ("findings", "finding"):
+        content(page, name)
+        for width in (700, 1024, 1280):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate(TOO_WIDE) == [], (name, width)
+    page.set_viewport_size(before)
+
+
+@pytest.mark.parametrize("page", ["desk"], indirect=True, scope="module")
+def test_what_is_chosen_far_above_can_be_decided_at_once(page):
+    """The buttons are below all rows, of which there may be a hundred."""
+    before = page.viewport_size
+    page.set_viewport_size({"width": 1280, "height": 300})
+    page.goto("/findings?state=all")
+    button = page.locator("button[value=acknowledge]")
+    inside = "button => button.getBoundingClientRect().bottom <= innerHeight"
+    assert not button.evaluate(inside)
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    assert button.evaluate(inside)
+    page.set_viewport_size(before)
+
+
 def test_the_queue_by_keyboard(page):
     page.goto("/findings?state=all")
     page.locator("tbody tr").first.wait_for()

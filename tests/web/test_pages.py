@@ -139,6 +139,10 @@ def test_a_finding_and_its_incident(browser, finding, incident):
     assert order == sorted(order)
 
 
+def test_a_filter_that_nothing_fits_says_so_whether_detections_have_run_or_not(browser):
+    assert ">Nothing fits<" in browser.get("/findings?words=nobody-is-called-so").text
+
+
 def test_a_page_that_is_open_learns_of_what_is_new(people, browser, finding):
     live = re.search(r'data-live="([^"]+/changed[^"]+)"', browser.get(f"/findings/{finding}").text)
     assert live
