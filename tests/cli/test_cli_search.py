@@ -90,6 +90,16 @@ def test_table(filled):
     assert "2025-11-22 07:27:00" in told.out
 
 
+def test_numbers_of_a_column_are_written_alike(store, tmp_path):
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"sent": 61690634}\n{"sent": 27588970.4}\n')
+    told = run("search", "--store", store, "--rows", rows, "--format", "table", "| table sent")
+    assert [line.strip() for line in told.out.splitlines() if "6" in line or "2" in line] == [
+        "61690634",
+        "27588970",
+    ]
+
+
 def test_a_table_shows_markup_as_it_is(store):
     sent = line(request(gauge("m", point(1, HOUR_END, name="[red]x[/red]"))))
     run("ingest", "--store", store, "-", stdin=sent)

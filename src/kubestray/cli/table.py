@@ -163,7 +163,7 @@ def _is_numeric(name: str, rows: Sequence[Row]) -> bool:
 
 
 def cell(field: str, value: Any) -> str:
-    """Return a value as people read it: times as UTC, several values a line each."""
+    """Return a value as people read it: times as UTC, several values a line each, no digits after 1e6."""
     if value is None:
         return ""
     if field == "_time" and isinstance(value, int | float) and 0 <= value < 253_402_300_800:
@@ -171,5 +171,5 @@ def cell(field: str, value: Any) -> str:
     if isinstance(value, list):
         return "\n".join(map(str, value)).translate(_VISIBLE)
     if isinstance(value, float):
-        return f"{value:.6g}" if abs(value) < 1e6 else f"{value:,.0f}"
+        return f"{value:.6g}" if abs(value) < 1e6 else f"{value:.0f}"
     return str(value).translate(_VISIBLE)
