@@ -78,6 +78,9 @@ def test_from_a_replay_to_a_verified_file(setting, tmp_path):
     assert verified.out.startswith("score: ")
     file.write_text("{")
     assert run("verify", file).code == 2
+    file.write_text(json.dumps(incident))
+    verified = run("verify", file)
+    assert (verified.code, "verify each of its findings" in verified.err) == (2, True)
 
     listed = run("findings", "list", "--store", setting["store"], "--format", "json")
     assert json.loads(listed.out) == []  # nothing of a replay stays
@@ -99,6 +102,9 @@ def test_what_is_decided_without_a_reason_or_a_finding_is_refused(setting):
     (known,) = json.loads(run("findings", "suppressions", *where).out)
     assert known["id"] == json.loads(made.out)["id"]
     assert known["reason"] == "a test"
+    for action, column in (("suppressions", "reason"), ("audit", "action")):
+        table = run("findings", action, "--format", "table", *where).out
+        assert column in table.split("─")[0].split(), table
     shown = run("findings", "suppress", "--entity", "pod:*", "--preview", "-30d", "--format", "json", *where)
     assert shown.json == []
 

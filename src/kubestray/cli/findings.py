@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from typing import Any
 
 from kubestray.cli import options, output
@@ -112,8 +113,17 @@ def _suppress(cases: Any, parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _suppressions(cases: Any, _parsed: argparse.Namespace) -> int:
-    output.print_json([one.as_json() for one in cases.suppressions()])
+def _suppressions(cases: Any, parsed: argparse.Namespace) -> int:
+    return _rows([one.as_json() for one in cases.suppressions()], parsed)
+
+
+def _rows(rows: list[dict[str, Any]], parsed: argparse.Namespace) -> int:
+    """Print rows of the same fields; in a table an object is its JSON."""
+    if output.chosen_format(parsed.format) == "json":
+        output.print_json(rows)
+        return 0
+    flat = [{name: _in_one_line(value) for name, value in row.items()} for row in rows]
+    output.print_table(flat, list(rows[0]) if rows else [])
     return 0
 
 
@@ -122,13 +132,16 @@ def _withdraw(cases: Any, parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _audit(cases: Any, _parsed: argparse.Namespace) -> int:
+def _in_one_line(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
+
+
+def _audit(cases: Any, parsed: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from kubestray.model.finding import rfc3339
 
-    output.print_json([{**asdict(one), "time": rfc3339(one.time)} for one in cases.audit()])
-    return 0
+    return _rows([{**asdict(one), "time": rfc3339(one.time)} for one in cases.audit()], parsed)
 
 
 _DOES = {

@@ -48,5 +48,16 @@ def _read(path: str) -> dict[str, Any]:
     except RecursionError as error:
         raise UsageError(f"{path}: its lists and objects lie too deep in each other") from error
     if not isinstance(document, dict) or document.get("kind") != "finding":
-        raise UsageError(f"{path}: is no finding: expected an object whose kind is finding")
+        raise UsageError(
+            f"{path}: is no finding: expected an object whose kind is finding{_instead(document)}"
+        )
     return document
+
+
+def _instead(document: Any) -> str:
+    """Return what to do with an incident, which is made of findings; nothing for anything else."""
+    if not isinstance(document, dict) or document.get("kind") != "incident":
+        return ""
+    return (
+        "; of an incident verify each of its findings, which kubestray findings show ID --format json gives"
+    )
