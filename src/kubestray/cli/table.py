@@ -163,7 +163,7 @@ def _is_numeric(name: str, rows: Sequence[Row]) -> bool:
 
 
 def cell(field: str, value: Any) -> str:
-    """Return a value as people read it: times as UTC, several values a line each, no digits after 1e6."""
+    """Return a value as people read it: times as UTC, several values a line each, large ones whole."""
     if value is None:
         return ""
     if field == "_time" and isinstance(value, int | float) and 0 <= value < 253_402_300_800:
