@@ -7,7 +7,7 @@ import pytest
 from kubestray.search.counterfactual import would_not_be_there
 from kubestray.search.source import KnownMacros
 
-ROW = {"steps": 7, "sigmas": 4.5, "usual": 100, "most": 500, "name": "cart"}
+ROW = {"steps": 7, "sigmas": 4.5, "usual": 100, "most": 500, "name": "cart", "sent": 17975127404}
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,7 @@ ROW = {"steps": 7, "sigmas": 4.5, "usual": 100, "most": 500, "name": "cart"}
         ("| where other > 5", []),
         ('| where name = "cart"', []),
         ("| where load > 3 | stats count AS steps BY name | where steps > 5", ["steps at most 5 (7)"]),
+        ("| where sent >= 1000000", ["sent below 1,000,000 (17,975,127,404)"]),
         ("| eval steps = 1", []),
     ],
 )

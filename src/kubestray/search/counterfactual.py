@@ -92,7 +92,12 @@ def _compared(condition: Binary, row: Row) -> list[str] | None:
         field, limit, word, left = condition.right, left, _turned(word), right
     if not isinstance(field, Field) or not _OPPOSITES[word]:
         return None
-    return [f"{field.name} {_OPPOSITES[word]} {limit:.6g} ({left:.6g})"]
+    return [f"{field.name} {_OPPOSITES[word]} {_plain(limit)} ({_plain(left)})"]
+
+
+def _plain(value: float) -> str:
+    """Return a number as people write it: without an exponent up to a quadrillion, bytes among them."""
+    return f"{value:,.0f}" if 1e6 <= abs(value) < 1e15 else f"{value:.6g}"
 
 
 def _turned(word: str) -> str:
