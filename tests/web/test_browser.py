@@ -197,6 +197,17 @@ def test_what_is_chosen_far_above_can_be_decided_at_once(page):
     page.set_viewport_size(before)
 
 
+@pytest.mark.parametrize("page", ["desk"], indirect=True, scope="module")
+def test_a_chart_that_there_is_not_has_neither_a_key_nor_a_picture(page):
+    """What was measured may have expired; the address of the picture would answer 404 as well."""
+    gone = {"error": {"code": "not_found", "message": "no chart", "hint": "nothing is left"}}
+    page.route("**/chart", lambda route: route.fulfill(status=404, json=gone))
+    page.goto(page.places["finding"])
+    page.locator(".drawing", has_text="nothing is left").wait_for()
+    assert page.locator("[data-shows]:visible, a[href$='chart.png']:visible").count() == 0
+    page.unroute("**/chart")
+
+
 def test_the_queue_by_keyboard(page):
     page.goto("/findings?state=all")
     page.locator("tbody tr").first.wait_for()

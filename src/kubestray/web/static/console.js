@@ -38,6 +38,7 @@
       const told = await answer.json();
       if (!answer.ok) {
         figure.querySelector(".drawing").textContent = told.error?.hint ?? told.error?.message ?? "There is no chart.";
+        for (const part of figure.parentElement.querySelectorAll("[data-shows], [href$='chart.png']")) part.hidden = true;
         return;
       }
       figure.told = JSON.stringify(told);
