@@ -68,6 +68,11 @@ def test_from_a_replay_to_a_verified_file(setting, tmp_path):
     assert incident["steps"][0]["detection"] == "Busy"
     assert incident["findings"] == [finding["id"]]
 
+    manual = (Path(__file__).parents[2] / "docs/findings.md").read_text()
+    inner = [one for key in ("parts", "observed", "evidence", "steps") for one in finding[key]]
+    untold = {key for one in (finding, incident, *inner) for key in one if f"`{key}`" not in manual}
+    assert untold == set()
+
     file = tmp_path / "finding.json"
     file.write_text(json.dumps(finding))
     verified = run("verify", file)
