@@ -11,6 +11,7 @@ import pytest
 from baseline.fleets import feed, fleet_of, rhythm
 from kubestray.baseline.arrays import ALL
 from kubestray.baseline.explain import explain, recompute
+from kubestray.baseline.judging import Judge, Question
 from kubestray.baseline.lasting import LATER, lasting
 from kubestray.baseline.profile import Form, Profile
 from kubestray.baseline.profile import load as load_profile
@@ -123,6 +124,18 @@ def test_an_explanation_says_that_the_last_minutes_decided_and_adds_up():
     expected = (told.level - told.usual_level) / np.sqrt(told.tail_index) - LATER
     assert told.score == pytest.approx(expected)
     assert recompute(json.loads(json.dumps(told.as_json()))) == told
+
+
+def test_a_search_tells_by_which_metric_the_last_minutes_decided():
+    profile, times, values = told_of()
+    judge = Judge(load_profile(profile.dump()), Question(min_ratio=4.0, annotate=True), threshold=-1.0)
+    bins = judge.take(times, [("p",)], np.zeros(len(times), dtype=np.int64), values, -np.inf)
+    *_, last = bins
+    told = explain(load_profile(profile.dump()), times.tolist(), values, threshold=-1.0)
+    assert told.lasting
+    assert last.alert[0]
+    assert last.rarity[0].tolist() == [metric.lasting for metric in told.metrics]
+    assert last.rarity[0].argmax() == 1
 
 
 def test_what_was_told_before_minutes_counted_is_worked_out_as_it_was():

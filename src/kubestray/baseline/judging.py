@@ -129,7 +129,7 @@ class Judge:
         metric = found.rows % width
         shape = (len(found.keys), width)
         expected = _spread(found.views.expected(), place, metric, shape)
-        rarity = _spread(found.scores.metrics, place, metric, shape)
+        rarity = _spread(found.scores.deciding(place), place, metric, shape)
         score, alert = found.scores.moment.copy(), found.scores.alert.copy()
         rising = np.isin(found.entities, found.scores.rising)
         state = _states(found)

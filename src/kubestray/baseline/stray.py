@@ -63,6 +63,12 @@ class Scores:
     level: Floats
     rising: Ints
 
+    def deciding(self, place: Ints) -> Floats:
+        """Return the rarity of each metric that its entity's score is made of: of the moment, or of the last
+        minutes. ``place`` (rows of the step) is that of its entity in ``entities``.
+        """
+        return np.where(self.lasts[place], lasting(self.parts), self.metrics)
+
 
 class Stray:
     """What is known of a fleet: ``entity`` (rows) numbers the entity of each metric, ``step`` (rows) is in
