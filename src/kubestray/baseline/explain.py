@@ -187,7 +187,7 @@ def recompute(document: Mapping[str, Any]) -> Explanation:
         question = Question(**evidence["question"])
         times, threshold = evidence["times"], float(evidence["threshold"])
         before = profile.load(state)
-        if int(document["version"]) <= snapshot.WITHOUT_MINUTES:
+        if snapshot.version_in(state) <= snapshot.WITHOUT_MINUTES:
             before.fleet.minutes = None
         return explain(before, times, values, threshold, question, str(document.get("configuration", "")))
     except (LookupError, TypeError, ValueError, ArithmeticError, zstandard.ZstdError) as error:

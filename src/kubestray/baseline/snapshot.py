@@ -84,6 +84,11 @@ def load_with_head(state: bytes) -> tuple[Stray, bytes]:
     )
 
 
+def version_in(state: bytes) -> int:
+    """Return the version of a dump that can be loaded."""
+    return int(np.load(io.BytesIO(state), allow_pickle=False)["version"])
+
+
 def version_of(fleet: Stray) -> int:
     """Return the version that says what the numbers of a fleet mean."""
     return VERSION if fleet.minutes else WITHOUT_MINUTES
