@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from spl_oracle import assert_same_rows
 from test_outbound_process import hits, process, usual
 
 from helpers import NOW, SECOND, Point, series, shared
+from kubestray.cli.detect import _list_held, _list_runs
 from kubestray.model.metric import Kind
 
 
@@ -141,3 +143,20 @@ def test_what_a_budget_held_back_is_what_would_have_been_told_without_it(tmp_pat
 
     assert alarms(told["held"]) == alarms(unbudgeted)
     assert {row["stray_reason"] for row in told["held"]} == {"held"}
+
+
+@pytest.mark.parametrize("printed", [_list_held, _list_runs])
+def test_people_are_told_as_soon_as_each_detection_has_run(printed, capsys):
+    seen = []
+
+    def running():
+        for name in ("First", "Second"):
+            search = SimpleNamespace(name=name)
+            outcome = SimpleNamespace(search=search, rows=[], fields=[], error=None)
+            yield SimpleNamespace(
+                search=search, rows=[], fields=[], error=None, outcome=outcome, events=[], is_baseline=False
+            )
+            seen.append(capsys.readouterr().out)
+
+    assert printed(running(), "table") == 0
+    assert [text.partition(":")[0] for text in seen] == ["First", "Second"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from typing import Any
 
 from kubestray.cli import options, output
@@ -45,20 +46,37 @@ def run(parsed: argparse.Namespace) -> int:
         output.note(f"warning: {warning}")
     with opened_to_read(config) as store:
         detector = detecting.Detector(store, content, setting_up.searching(config, switches(parsed.set)))
+        form = output.chosen_format(parsed.format)
         if parsed.held:
-            listed = [found for search in searches if (found := detector.held(search, times))]
-            return _list_held(listed, output.chosen_format(parsed.format))
-        runs = [detector.run(search, times) for search in searches]
-    shown = [run for run in runs if not run.is_baseline or run.outcome.error]
-    if output.chosen_format(parsed.format) == "json":
-        output.print_json([run.as_json() for run in shown])
-    else:
-        _print(shown)
-    return _exit_code(runs)
+            return _list_held((found for search in searches if (found := detector.held(search, times))), form)
+        return _list_runs((detector.run(search, times) for search in searches), form)
 
 
-def _list_held(listed: list[Any], form: str) -> int:
-    """Print what was held back by each search that has a budget of alarms."""
+def _list_runs(running: Iterable[Any], form: str) -> int:
+    """Print what was found: for people as soon as a detection has run, as all of them may take minutes."""
+    runs = []
+    for run in running:
+        runs.append(run)
+        if form != "json" and _is_shown(run):
+            _print(run)
+    if form == "json":
+        output.print_json([run.as_json() for run in runs if _is_shown(run)])
+    return _failures([run.outcome for run in runs])
+
+
+def _is_shown(run: Any) -> bool:
+    return not run.is_baseline or bool(run.outcome.error)
+
+
+def _list_held(looking: Iterable[Any], form: str) -> int:
+    """Print what was held back by each search that has a budget of alarms, for people one by one."""
+    listed = []
+    for one in looking:
+        listed.append(one)
+        if form != "json":
+            print(f"{one.search.name}: {len(one.rows)} held back", flush=True)
+            if one.rows:
+                output.print_table(one.rows, one.fields)
     if form == "json":
         output.print_json([
             {
@@ -70,30 +88,20 @@ def _list_held(listed: list[Any], form: str) -> int:
             }
             for one in listed
         ])  # fmt: skip
-    else:
-        for one in listed:
-            print(f"{one.search.name}: {len(one.rows)} held back")
-            if one.rows:
-                output.print_table(one.rows, one.fields)
     return _failures(listed)
 
 
-def _exit_code(runs: list[Any]) -> int:
-    """Return 1 if a detection failed; the others have run all the same."""
-    return _failures([run.outcome for run in runs])
-
-
 def _failures(outcomes: list[Any]) -> int:
+    """Tell which failed and return 1 if any did; the others have run all the same."""
     failures = [outcome for outcome in outcomes if outcome.error]
     for outcome in failures:
         output.note(f"kubestray: {outcome.search.name}: {outcome.error}")
     return 1 if failures else 0
 
 
-def _print(runs: list[Any]) -> None:
-    for run in runs:
-        outcome = run.outcome
-        rows, events = counted(len(outcome.rows), "row"), counted(len(run.events), "risk event")
-        print(f"{outcome.search.name}: {rows}, {events}")
-        if outcome.rows:
-            output.print_table(outcome.rows, outcome.fields)
+def _print(run: Any) -> None:
+    outcome = run.outcome
+    rows, events = counted(len(outcome.rows), "row"), counted(len(run.events), "risk event")
+    print(f"{outcome.search.name}: {rows}, {events}", flush=True)
+    if outcome.rows:
+        output.print_table(outcome.rows, outcome.fields)
