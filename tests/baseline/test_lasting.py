@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from baseline.fleets import feed, fleet_of, rhythm
+from kubestray.baseline import snapshot
 from kubestray.baseline.arrays import ALL
 from kubestray.baseline.explain import explain, recompute
 from kubestray.baseline.judging import Judge, Question
@@ -141,21 +142,17 @@ def test_a_search_tells_by_which_metric_the_last_minutes_decided():
 def test_what_was_told_before_minutes_counted_is_worked_out_as_it_was():
     profile, times, values = told_of()
     profile.fleet.minutes = None
-    before = explain(load_profile(without_minutes(profile)), times.tolist(), values, threshold=-1.0)
-    old = load_profile(profile.dump())
-    old.fleet.minutes = None
-    told = explain(old, times.tolist(), values, threshold=-1.0)
+    state = profile.dump()
+    assert int(np.load(io.BytesIO(state))["version"]) == WITHOUT_MINUTES
+    told = explain(profile, times.tolist(), values, threshold=-1.0)
     assert (told.version, told.lasting) == (WITHOUT_MINUTES, False)
     document = json.loads(json.dumps(told.as_json()))
     assert "lasting" not in document
+    assert "lasting" not in document["metrics"][0]
     assert recompute(document) == told
-    assert not before.lasting  # a fleet that goes on learns how its minutes are first
-
-
-def without_minutes(profile: Profile) -> bytes:
-    state = profile.dump()
-    assert int(np.load(io.BytesIO(state))["version"]) == WITHOUT_MINUTES
-    return state
+    goes_on = load_profile(state)
+    assert goes_on.fleet.minutes is not None
+    assert snapshot.version_of(goes_on.fleet) == snapshot.VERSION
 
 
 def test_a_fleet_that_was_known_before_waits_a_day_for_its_minutes():

@@ -154,7 +154,14 @@ def test_a_page_that_is_open_learns_of_what_is_new(people, browser, finding):
     assert browser.get(again[1]).text.strip() == ""
 
 
-def test_what_a_search_has_learned_is_told(people, browser, finding, monkeypatch):
+@pytest.mark.parametrize(
+    ("lasting", "told"),
+    [
+        ({}, ("score 4.26, an alarm above 3.5", ">3.9<")),
+        ({"lasting": True}, ("score 4.26 over the last minutes, an alarm above 3.5", ">2.7<")),
+    ],
+)
+def test_what_a_search_has_learned_is_told(people, browser, finding, monkeypatch, lasting, told):
     document = findings.finding(people.running, finding)
     metric = {"name": HOSTILE[0], "value": 33.0, "expected": 12.5, "lower": None, "upper": 19.5}
     document["evidence"][0]["explanation"] = {
@@ -163,14 +170,15 @@ def test_what_a_search_has_learned_is_told(people, browser, finding, monkeypatch
         "expected_per_day": 0.001,
         "asked_per_day": 0.0027,
         "reason": None,
-        "metrics": [{**metric, "quiet": 21.0, "score": 3.9, "views": []}],
+        "metrics": [{**metric, "quiet": 21.0, "score": 3.9, "lasting": 2.7, "views": []}],
+        **lasting,
     }
     monkeypatch.setattr(findings, "finding", lambda *_: document)
     page = browser.get(f"/findings/{finding}")
     assert page.status_code == 200
     inert(page.text)
-    for told in ("score 4.26, an alarm above 3.5", "12.5", "– … 19.5", "21"):
-        assert told in page.text
+    for part in (*told, "12.5", "– … 19.5", "21"):
+        assert part in page.text
 
 
 def test_what_is_seen_again_and_again_is_told_once():

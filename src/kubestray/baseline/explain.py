@@ -20,7 +20,6 @@ import zstandard
 from kubestray.baseline import profile, snapshot
 from kubestray.baseline.arrays import Floats
 from kubestray.baseline.judging import Judge, Judged, Question
-from kubestray.baseline.lasting import lasting
 from kubestray.baseline.profile import Bin, Profile
 from kubestray.baseline.residuals import VIEWS
 from kubestray.baseline.tails import BLOCK, TAIL_SHARE
@@ -88,9 +87,9 @@ class Explanation:
     ``level`` is what the scores of the metrics come to together, in this moment or, if ``lasting``, over
     the last minutes; ``usual_level`` is exceeded by one block of ten minutes in ten of this entity, and
     ``tail_index`` tells how heavy its tail is: from them comes the ``score``, which is an alarm above
-    ``threshold``. ``expected_per_day`` is how often the entity is
-    expected to score as high. ``asked_per_day`` is the budget. ``configuration`` tells the search from
-    others, ``version`` what the numbers of the profile mean.
+    ``threshold``. ``expected_per_day`` is how often the entity is expected to score as high.
+    ``asked_per_day`` is the budget. ``configuration`` tells the search from others, ``version`` what the
+    numbers of the profile mean.
     """
 
     entity: dict[str, str]
@@ -263,7 +262,7 @@ def _metric(
         for view, name in enumerate(VIEWS)
     )
     limits = [_known(part[0, place]) for part in (judged.expected, judged.lower, judged.upper)]
-    score, minutes = float(found.scores.metrics[row]), float(lasting(found.scores.parts)[row])
+    score, minutes = float(found.scores.metrics[row]), float(found.scores.minutes[row])
     return Metric(
         judged.metrics[place], float(values[place]), limits[0], limits[1], limits[2], quiet, score, minutes,
         views,

@@ -151,10 +151,8 @@ class Residuals(Arrays):
         width[4] = np.where(width[4] > 0, width[4], width[_GLOBAL])
         height = np.where(seen, (season - usual) / width[_GLOBAL], np.nan)
         off = values - np.where(seen, season, usual)
-        seasonal = np.sqrt(self.seasonal_variance[rows] + floor * floor)
-        most = _SUSTAINED_CLIP * np.where(seen, seasonal, width[_GLOBAL])
-        off = np.where(known, np.clip(off, -most, most), off)
-        z[SUSTAINED] = self._sustain(rows, off, floor, count)
+        wide = np.where(seen, np.sqrt(self.seasonal_variance[rows] + floor * floor), width[_GLOBAL])
+        z[SUSTAINED] = self._sustain(rows, off, wide, floor, known)
         return Missed(z, width, height)
 
     def moving(self, rows: Rows) -> Floats:
@@ -232,9 +230,13 @@ class Residuals(Arrays):
         self.location[:, rows] = location
         return missed / scale, scale
 
-    def _sustain(self, rows: Rows, missed: Floats, floor: Floats, count: Floats) -> Floats:
-        """Learn how far off the last minutes were on average, and return it."""
-        known, warm = count > _CLIP_FROM, 1.0 / count
+    def _sustain(self, rows: Rows, missed: Floats, wide: Floats, floor: Floats, known: Flags) -> Floats:
+        """Learn how far off the last minutes were on average, and return it; ``wide`` is the deviation of a
+        point.
+        """
+        warm = 1.0 / self.count[rows]
+        most = _SUSTAINED_CLIP * wide
+        missed = np.where(known, np.clip(missed, -most, most), missed)
         mean = self.sustained[rows]
         mean = mean + np.maximum(self._sustained_rate[rows], warm) * (missed - mean)
         variance = self.sustained_variance[rows]

@@ -45,7 +45,8 @@ class Scores:
     ``metrics`` (rows of the step) is the rarity of each metric, the mean of those of its ``parts`` that are
     of `VIEWS`, weighed by ``trust`` (`VIEWS`, rows). Parts (`DISTANCES`, rows) are -log10 of a probability
     each; ``z`` of the same shape is how many deviations off each view was, signed, where the deviation is
-    that of the height at which the metric was expected.
+    that of the height at which the metric was expected. ``minutes`` (rows) is the rarity of each metric over
+    the last minutes.
     ``level`` is what an entity's metrics come to together, in this moment or the last minutes, of which the
     score is a distance in its own tail. ``rising`` are the entities found to be on a slow ramp, which is an
     alarm whatever the score.
@@ -60,6 +61,7 @@ class Scores:
     parts: Floats
     z: Floats
     trust: Floats
+    minutes: Floats
     level: Floats
     rising: Ints
 
@@ -67,7 +69,7 @@ class Scores:
         """Return the rarity of each metric that its entity's score is made of: of the moment, or of the last
         minutes. ``place`` (rows of the step) is that of its entity in ``entities``.
         """
-        return np.where(self.lasts[place], lasting(self.parts), self.metrics)
+        return np.where(self.lasts[place], self.minutes, self.metrics)
 
 
 class Stray:
@@ -165,9 +167,9 @@ class Stray:
         moment = moment[present]
         level = _level(together(whose, metrics, count)[present])
         score = _in_tail(self.whole, at, moment, level)
-        lasts = np.zeros(len(present), dtype=bool)
+        lasts, minutes = np.zeros(len(present), dtype=bool), lasting(views[0])
         if self.minutes:
-            held = _level(together(whose, lasting(views[0]), count)[present])
+            held = _level(together(whose, minutes, count)[present])
             long = _in_tail(self.minutes, at, moment, held) - LATER
             # In a fleet that was known before its last minutes were: when a day of them was seen.
             known = self.minutes.blocks[at] >= np.minimum(self.whole.blocks[at], DAY / BLOCK)
@@ -177,7 +179,7 @@ class Stray:
         alert = self.budget.advance(at, moment, score, old)
         alert |= np.isin(present, rising)
         lingering = self.lingering.advance(at, score)
-        return Scores(present, lingering, score, lasts, alert, metrics, *views, level, rising)
+        return Scores(present, lingering, score, lasts, alert, metrics, *views, minutes, level, rising)
 
     def state(self, now: float) -> list[str]:
         """Tell for each entity if it is learning, ready or stale at a time in seconds since 1970."""

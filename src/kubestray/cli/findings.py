@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 from kubestray.cli import options, output
@@ -118,22 +117,17 @@ def _suppressions(cases: Any, parsed: argparse.Namespace) -> int:
 
 
 def _rows(rows: list[dict[str, Any]], parsed: argparse.Namespace) -> int:
-    """Print rows of the same fields; in a table an object is its JSON."""
+    """Print rows of the same fields."""
     if output.chosen_format(parsed.format) == "json":
         output.print_json(rows)
-        return 0
-    flat = [{name: _in_one_line(value) for name, value in row.items()} for row in rows]
-    output.print_table(flat, list(rows[0]) if rows else [])
+    else:
+        output.print_table(rows, list(rows[0]) if rows else [])
     return 0
 
 
 def _withdraw(cases: Any, parsed: argparse.Namespace) -> int:
     cases.withdraw(parsed.id, parsed.actor)
     return 0
-
-
-def _in_one_line(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
 
 
 def _audit(cases: Any, parsed: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ a field without a column begins a new table.
 from __future__ import annotations
 
 import io
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -163,11 +164,16 @@ def _is_numeric(name: str, rows: Sequence[Row]) -> bool:
 
 
 def cell(field: str, value: Any) -> str:
-    """Return a value as people read it: times as UTC, several values a line each, large ones whole."""
+    """Return a value as people read it: times as UTC, several values a line each, large ones whole.
+
+    Objects are JSON.
+    """
     if value is None:
         return ""
     if field == "_time" and isinstance(value, int | float) and 0 <= value < 253_402_300_800:
         return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, dict):
+        value = json.dumps(value, ensure_ascii=False)
     if isinstance(value, list):
         return "\n".join(map(str, value)).translate(_VISIBLE)
     if isinstance(value, float):
