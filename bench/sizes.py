@@ -21,11 +21,23 @@ _SERIES, _POINTS, _STEP = 24, 86_400, 10
 
 Values = npt.NDArray[np.float64]
 
+
+def _now_and_then(dice: np.random.Generator, spread: float, share: float) -> Values:
+    """Return changes of which this share is not zero."""
+    changes: Values = dice.normal(0, spread, _POINTS) * (dice.random(_POINTS) < share)
+    return changes
+
+
 KINDS: dict[str, Callable[[np.random.Generator], Values]] = {
     # name: the values of a series
     "integer_valued": lambda dice: dice.poisson(200, _POINTS).astype(np.float64),
     "slowly_changing": lambda dice: np.floor(100 + np.cumsum(dice.random(_POINTS) < 0.01)),
     "noisy": lambda dice: dice.lognormal(0.0, 1.0, _POINTS),
+    "amounts_of_bytes": lambda dice: np.floor(dice.lognormal(10.0, 1.5, _POINTS)),
+    "memory": lambda dice: np.floor(3e8 + np.cumsum(dice.normal(0, 5e4, _POINTS))),
+    "pages_of_memory": lambda dice: 4096 * np.floor(20_000 + np.cumsum(_now_and_then(dice, 3, 0.3))),
+    "few": lambda dice: dice.poisson(2, _POINTS).astype(np.float64),
+    "percentages": lambda dice: np.round(dice.normal(50, 10, _POINTS), 1),
     "load_average": lambda dice: np.round(dice.normal(5, 1, _POINTS), 2),
     "cores_in_use": lambda dice: np.round(dice.lognormal(-4, 0.5, _POINTS), 9),
     "counter_of_bytes": lambda dice: np.cumsum(np.floor(dice.lognormal(8.0, 1.5, _POINTS))),
@@ -33,6 +45,11 @@ KINDS: dict[str, Callable[[np.random.Generator], Values]] = {
     "counter_of_seconds": lambda dice: np.cumsum(dice.poisson(30, _POINTS)) / 100,
 }
 _METRICS = {
+    "amounts_of_bytes": "tcp.bytes",
+    "memory": "k8s.pod.memory.rss",
+    "pages_of_memory": "process.memory.usage",
+    "few": "tcp.active",
+    "percentages": "system.disk.used_percent",
     "load_average": "system.cpu.load_average.1m",
     "cores_in_use": "k8s.pod.cpu.usage",
     "counter_of_bytes": "process.disk.io",

@@ -23,7 +23,7 @@ from kubestray.store.engine import Engine
 from kubestray.store.schema import _SHARD_BY, _UNIQUE, Layout
 from kubestray.store.socket import SocketEngine, StoreSocket
 from kubestray.store.store import Store
-from kubestray.store.values import BITS, COUNTED, NUMBER
+from kubestray.store.values import HOLDING
 
 ENGINES = ("embedded", "http", "distributed")
 
@@ -156,7 +156,7 @@ def _on_empty_tables(engine: Engine, layout: Layout, clock: Callable[[], int]) -
     """Return a store that knows what it would ask its tables before it takes points: half of a short test."""
     store = Store(engine, layout, clock)
     store._reached = 0
-    store._values = [NUMBER, COUNTED, BITS]
+    store._values = list(HOLDING)
     return store
 
 

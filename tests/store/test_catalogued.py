@@ -16,7 +16,7 @@ from kubestray.store.catalogued import Catalogued
 from kubestray.store.ordering import MOST_DAYS, in_order
 from kubestray.store.point_tables import BLOCK_NS
 from kubestray.store.store import Store
-from kubestray.store.values import BITS, COUNTED, WHOLE
+from kubestray.store.values import BITS, COUNTED, HOLDING, NUMBER, WHOLE
 
 # Ids that meet in one slot, and the one that a free slot has.
 IDS = [0, 1, 2, 4096, 4097, 2 * 4096, 3 * 4096, 2**64 - 1]
@@ -74,6 +74,8 @@ def test_of_too_many_series_those_seen_last_stay():
     assert (known.find(old[450:]) >= 0).sum() > (known.find(old[:450]) >= 0).sum()
 
 
+_LAYOUTS = [["value"], [BITS], [WHOLE, BITS], [WHOLE, COUNTED, BITS], [NUMBER, COUNTED, BITS], list(HOLDING)]
+
 some_points = st.lists(
     st.tuples(
         st.sampled_from([series("b", pod="1"), series("a", pod="1"), series("a", pod="2"), series("é")]),
@@ -87,7 +89,7 @@ some_points = st.lists(
 
 
 @settings(max_examples=25, deadline=None)
-@given(some_points, st.sampled_from([["value"], [BITS], [WHOLE, BITS], [WHOLE, COUNTED, BITS]]))
+@given(some_points, st.sampled_from(_LAYOUTS))
 def test_rows_are_in_the_order_of_the_table_and_each_once(drawn, columns):
     made = batch(drawn)
     names = sorted({one.metric for one in made.series.values()}, reverse=True)
@@ -97,8 +99,13 @@ def test_rows_are_in_the_order_of_the_table_and_each_once(drawn, columns):
         return int(np.float64(value).view(np.uint64))
 
     def kept(start: int, value: float) -> tuple[float, ...]:
-        if WHOLE not in columns:
+        if len(columns) == 1:
             return (bits(value + 0.0),) if columns == [BITS] else (value + 0.0,)
+        if WHOLE not in columns:
+            steps, ones = (int(value), 0) if value.is_integer() else (int(value * 1e3), bits(1e3))
+            counted, number = (steps, 0) if start else (0, steps)
+            apart = (number & 255, number >> 8 & 255, number >> 16 & 255, number >> 24)
+            return (*(apart if columns == list(HOLDING) else (number,)), counted, ones)
         if COUNTED in columns and start and value.is_integer():
             return (0, int(value), 0)
         whole = (int(value), 0) if value.is_integer() else (0, bits(value))

@@ -15,7 +15,7 @@ from sqlglot import parse_one
 from helpers import DAY, HOUR, NOW, SECOND, batch, examples, series
 from kubestray.model.metric import Batch, Kind
 from kubestray.store.store import Store
-from kubestray.store.values import BITS, COUNTED, F64, NUMBER, WHOLE, value_columns
+from kubestray.store.values import ABOVE, BITS, BYTES, COUNTED, F64, NUMBER, WHOLE, value_columns
 
 NAMES = ["process.cpu.time", "http_requests_total", "rpc_seconds_total", "tcp.bytes"]
 hundredths = st.integers(0, 10**10).map(lambda number: number / 100)
@@ -30,8 +30,10 @@ def bits(value: float) -> int:
     return int.from_bytes(struct.pack(">d", value), "big")
 
 
-def held(drawn: list[tuple[int, int, float]], first: str = NUMBER) -> list[tuple[int, int, int]]:
-    """The rows of points in the columns, in the order of ``first``, `COUNTED`, `BITS`."""
+def held(
+    drawn: list[tuple[int, int, float]], holding: tuple[str, ...] = (*BYTES, ABOVE)
+) -> list[tuple[int, int, int]]:
+    """The rows of points as the number that the columns of ``holding`` are of, `COUNTED` and `BITS`."""
     which, starts, values = zip(*drawn, strict=True)
     made = Batch(
         {},
@@ -40,8 +42,11 @@ def held(drawn: list[tuple[int, int, float]], first: str = NUMBER) -> list[tuple
         np.array(starts, np.uint64),
         np.array(values),
     )
-    columns = value_columns(made, np.array(which, np.int32), NAMES, [first, COUNTED, BITS])
-    return list(zip(*(columns[name].tolist() for name in (first, COUNTED, BITS)), strict=True))
+    columns = value_columns(made, np.array(which, np.int32), NAMES, [*holding, COUNTED, BITS])
+    assert set(columns) == {*holding, COUNTED, BITS}
+    parts = zip(*(columns[name].tolist() for name in holding), strict=True)
+    numbers = [sum(part << 8 * place for place, part in enumerate(row)) for row in parts]
+    return list(zip(numbers, columns[COUNTED].tolist(), columns[BITS].tolist(), strict=True))
 
 
 def value_of(number: int, counted: int, pattern: int) -> float:
@@ -62,7 +67,8 @@ def test_a_value_is_what_its_columns_say(drawn: list[tuple[int, int, float]]) ->
     rows = held(drawn)
     for (_, _, value), row in zip(drawn, rows, strict=True):
         assert bits(value_of(*row)) == bits(value + 0.0)
-    for (_, _, value), row in zip(drawn, held(drawn, WHOLE), strict=True):
+    assert rows == held(drawn, (NUMBER,))
+    for (_, _, value), row in zip(drawn, held(drawn, (WHOLE,)), strict=True):
         assert bits(value_of(*row)) == bits(value + 0.0)
         assert row[0] == 0 or row[2] == 0  # as tables made before say it
 
@@ -159,13 +165,19 @@ def test_counters_come_back_from_every_engine(store: Store, name: str) -> None:
     [
         ("process.cpu.time", Kind.CUMULATIVE, 1.0, lambda dice: np.cumsum(dice.poisson(30, 40_000)) / 100),
         ("system.cpu.load_average.1m", Kind.GAUGE, 2.5, lambda dice: np.round(dice.normal(5, 1, 40_000), 2)),
-        ("k8s.pod.cpu.usage", Kind.GAUGE, 4.5, lambda dice: np.round(dice.lognormal(-4, 0.5, 40_000), 9)),
+        ("k8s.pod.cpu.usage", Kind.GAUGE, 3.7, lambda dice: np.round(dice.lognormal(-4, 0.5, 40_000), 9)),
+        (
+            "k8s.pod.memory.rss",
+            Kind.GAUGE,
+            2.6,
+            lambda dice: 3e8 + np.rint(np.cumsum(dice.normal(0, 5e4, 40_000))),
+        ),
     ],
 )
-def test_rounded_values_take_little_of_a_disk(
+def test_numbers_take_little_of_a_disk(
     embedded: Store, name: str, kind: Kind, most: float, values: Callable[[np.random.Generator], F64]
 ) -> None:
-    """As doubles these take 3.6, 3.9 and 7 bytes."""
+    """As doubles these take 3.6, 3.9 and 7 bytes, bytes of memory as whole numbers 3.2."""
     steps, start = 40_000, NOW - 2 * DAY
     one = series(name, kind)
     embedded.append(

@@ -27,7 +27,7 @@ from kubestray.store.pending import Pending
 from kubestray.store.schema import Layout
 from kubestray.store.stream import Stream
 from kubestray.store.trees import all_of, call, column, named, one_of, select, text
-from kubestray.store.values import BITS, COUNTED, NUMBER, WHOLE
+from kubestray.store.values import HOLDING, ONCE_HOLDING
 
 _METRICS = 100_000  # names that are numbered; with more the catalog is learned anew
 
@@ -141,7 +141,7 @@ class Store:
         if not self._values:
             here = call("equals", column("database"), call("currentDatabase"))
             chosen = [here, call("equals", column("table"), text("samples_local"))]
-            chosen.append(one_of(column("name"), map(text, (NUMBER, WHOLE, COUNTED, BITS))))
+            chosen.append(one_of(column("name"), map(text, (*HOLDING, *ONCE_HOLDING))))
             asked = select(column("name")).from_(exp.table_("columns", db="system"))
             self._values = self.query(asked.where(all_of(chosen))).column("name").to_pylist() or ["value"]
         return self._values

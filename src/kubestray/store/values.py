@@ -3,18 +3,25 @@
 ==============  ====================================================================================
 column          what
 ==============  ====================================================================================
-``number``      how many steps the value is; 0 where ``counted`` says so, or no number of steps is the value
-``counted``     the same where what matters is how it differs from the one before, else 0
+``byte_0``      how many steps the value is: of that number the lowest eight bits; 0 where ``counted`` says
+                so, or no number of steps is the value
+``byte_1``      the eight bits above these
+``byte_2``      the eight bits above these
+``above``       the 40 bits above these, with the sign
+``counted``     the whole number where what matters is how it differs from the one before, else 0
 ``bits``        the 64 bits of a double: of how many steps make one, 0 where they are ones; where neither
-                ``number`` nor ``counted`` holds the value, of the value itself
+                the bytes nor ``counted`` hold the value, of the value itself
 ==============  ====================================================================================
 
-What a counter has grown by is a small number, where the counter is not. Seconds of a processor come in
-hundredths or in nanoseconds, what exporters round in tenths to thousandths, and as doubles of these none is
-like the one before; as a number of steps, divided by how many make one, they come back to the last bit, or
-are not held so. All of it follows from the point itself: one that is sent again is the same row.
+The bytes of a number have little to do with each other: the lowest is noise or moves a little, the highest
+stay. Apart, each is compressed by what it is. What a counter has grown by is a small number, where the
+counter is not. Seconds of a processor come in hundredths or in nanoseconds, what exporters round in tenths to
+thousandths, and as doubles of these none is like the one before; as a number of steps, divided by how many
+make one, they come back to the last bit, or are not held so. All of it follows from the point itself: one
+that is sent again is the same row.
 
-Tables that were made before have ``whole`` for ``number``, always in ones, or fewer columns still.
+Tables that were made before have ``number`` in one column, or ``whole`` for it, always in ones, or fewer
+columns still.
 """
 
 from __future__ import annotations
@@ -28,19 +35,30 @@ import numpy.typing as npt
 
 from kubestray.model.metric import CLIMBING, Batch
 
-NUMBER, COUNTED, BITS = "number", "counted", "bits"
-WHOLE = "whole"
+BYTES = ("byte_0", "byte_1", "byte_2")
+ABOVE, COUNTED, BITS = "above", "counted", "bits"
+NUMBER, WHOLE = "number", "whole"
+HOLDING = (*BYTES, ABOVE, COUNTED, BITS)
+"""The columns that hold values in a new table."""
 
-COLUMNS = f"""{NUMBER} Int64 CODEC(ZSTD(3)),
+ONCE_HOLDING = (NUMBER, WHOLE)
+"""Those that tables of before have in place of some."""
+
+_BYTE = "UInt8 CODEC(Delta(1), ZSTD(1))"
+_NUMBER = f"({BYTES[0]} + 256 * {BYTES[1]} + 65536 * {BYTES[2]} + 16777216 * {ABOVE} + {COUNTED})"
+
+COLUMNS = f"""{", ".join(f"{name} {_BYTE}" for name in BYTES)},
+    {ABOVE} Int64 CODEC(ZSTD(3)),
     {COUNTED} Int64 CODEC(Delta(8), T64, ZSTD(1)),
     {BITS} UInt64 CODEC(Delta(8), T64('bit'), ZSTD(1)),
-    value Float64 ALIAS if({BITS} = 0, toFloat64({NUMBER} + {COUNTED}),
-        if({NUMBER} = 0 AND {COUNTED} = 0, reinterpretAsFloat64({BITS}),
-            ({NUMBER} + {COUNTED}) / reinterpretAsFloat64({BITS})))"""
+    value Float64 ALIAS if({BITS} = 0, toFloat64({_NUMBER}), if({_NUMBER} = 0, reinterpretAsFloat64({BITS}),
+        {_NUMBER} / reinterpretAsFloat64({BITS})))"""
 """The columns in the statement that makes a table, and the value that they hold.
 
-As numbers, whole ones compress better than as doubles. Of other values the engine can put the first bits of
-many together, then their second ones, and so on; half of these are alike.
+Bytes are compressed after a difference to the one before, which is small for what moves slowly and costs a
+twelfth of noise (`docs/decisions/0043-bytes-of-numbers.md` has the figures). Of values that are no number of
+steps the engine can put the first bits of many together, then their second ones, and so on; half of these
+are alike.
 """
 
 _SECONDS_STEPS = (100.0, 1e9)
@@ -61,11 +79,13 @@ _LARGEST = 2.0**63
 _EXACT = 2.0**53
 """Numbers of steps below it are doubles, each of them."""
 
-KEY = f"{NUMBER}, {COUNTED}, {BITS}"
+KEY = ", ".join(HOLDING)
 """What is the same where the value is: rows are collapsed by it."""
 
 F64 = npt.NDArray[np.float64]
 I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+U64 = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 Columns = dict[str, npt.NDArray[Any]]
 
@@ -80,16 +100,19 @@ def value_columns(batch: Batch, metric: I32, names: Sequence[str], columns: Sequ
         return {"value": batch.value}
     values = batch.value + 0.0
     bits = values.view(np.uint64)
-    if WHOLE not in columns and NUMBER not in columns:
+    if not {ABOVE, NUMBER, WHOLE} & set(columns):
         return {BITS: bits}
     are_whole = (np.abs(values) < _LARGEST) & (np.trunc(values) == values)
     if COUNTED not in columns:
         return {WHOLE: _number(values, are_whole), BITS: np.where(are_whole, np.uint64(0), bits)}
     likely = _likely(batch, metric, names)
-    if NUMBER in columns:
-        return _in_steps(values, are_whole, *likely, _DECIMAL_STEPS)
-    held = _in_steps(values, are_whole, *likely, ())
-    return {WHOLE: held[NUMBER], COUNTED: held[COUNTED], BITS: held[BITS]}
+    decimals = () if WHOLE in columns else _DECIMAL_STEPS
+    number, counted, bits = _in_steps(values, are_whole, *likely, decimals)
+    rest = {COUNTED: counted, BITS: bits}
+    if ABOVE not in columns:
+        return {WHOLE if WHOLE in columns else NUMBER: number, **rest}
+    apart = number.astype("<i8").view(np.uint8).reshape(-1, 8)
+    return {**{name: apart[:, place].copy() for place, name in enumerate(BYTES)}, ABOVE: number >> 24, **rest}
 
 
 def _likely(batch: Batch, metric: I32, names: Sequence[str]) -> tuple[Flags, Flags]:
@@ -103,8 +126,8 @@ def _likely(batch: Batch, metric: I32, names: Sequence[str]) -> tuple[Flags, Fla
 
 def _in_steps(
     values: F64, are_whole: Flags, counters: Flags, seconds: Flags, decimals: Sequence[float]
-) -> Columns:
-    """Return values f64[n] in the columns of a new table, in steps where these are exact.
+) -> tuple[I64, I64, U64]:
+    """Return values f64[n] as a number, as counted and as bits, each [n], in steps where these are exact.
 
     Seconds of counters are always tried; ``decimals`` are the steps of other values that are not whole.
     """
@@ -123,8 +146,8 @@ def _in_steps(
             number[held] = np.where(grown, 0, steps[exact])
             counted[held] = np.where(grown, steps[exact], 0)
             bits[held] = np.float64(size).view(np.uint64)
-    return {NUMBER: number, COUNTED: counted, BITS: bits}
+    return number, counted, bits
 
 
-def _number(values: F64, chosen: Flags) -> npt.NDArray[np.int64]:
+def _number(values: F64, chosen: Flags) -> I64:
     return np.where(chosen, values, 0.0).astype(np.int64)
