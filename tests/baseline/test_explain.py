@@ -69,7 +69,9 @@ def test_the_parts_add_up(told):
     mean = np.mean([metric.score for metric in found.metrics])
     root = np.sqrt(np.mean([metric.score**2 for metric in found.metrics]))
     assert found.level == pytest.approx(3 * np.log((mean + root) / 2 + 0.5))
-    assert found.score == pytest.approx((found.level - found.usual_level) / np.sqrt(found.tail_index))
+    assert found.once > 0
+    expected = (found.level - found.usual_level) / np.sqrt(found.tail_index) - found.once
+    assert found.score == pytest.approx(expected)
     assert found.expected_per_day < 1
 
 

@@ -128,7 +128,9 @@ def test_what_is_far_for_the_night_is_told_at_night():
     times, values = _relative_noise(8)
     night = len(times) - int(DAY / STEP) + int(0.75 * DAY / STEP)
     values[night : night + 3] -= 12.0
-    scores = feed(Stray(np.arange(2), np.full(2, STEP)), times[: night + 3], values[: night + 3])
+    fleet = Stray(np.arange(2), np.full(2, STEP))
+    fleet.once = None  # how far off it is, not how long
+    scores = feed(fleet, times[: night + 3], values[: night + 3])
     found, quiet = scores[night:].max(axis=0), scores[night // 2 : night].max(axis=0)
     assert found[0] > quiet[0]
     assert found[1] < quiet[1]

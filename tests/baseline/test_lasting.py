@@ -48,9 +48,10 @@ def advanced(fleet, times, values):
 
 
 def found(seed: int, minutes: bool) -> int:
-    """How many faults are above all hours but one in which nothing happened."""
+    """How many faults are above all quiet hours but one, if what was seen once counted as much."""
     times, values, begins = neighbours(seed)
     fleet = fleet_of(ENTITIES * METRICS, ENTITIES, STEP)
+    fleet.once = None
     if not minutes:
         fleet.minutes = None
     score = np.array([one.moment for one in advanced(fleet, times, values)])
@@ -122,7 +123,7 @@ def test_an_explanation_says_that_the_last_minutes_decided_and_adds_up():
     minutes = np.array([metric.lasting for metric in told.metrics])
     together = (minutes.mean() + np.sqrt((minutes**2).mean())) / 2
     assert told.level == pytest.approx(3 * np.log(together + 0.5))
-    expected = (told.level - told.usual_level) / np.sqrt(told.tail_index) - LATER
+    expected = (told.level - told.usual_level) / np.sqrt(told.tail_index) - LATER - told.once
     assert told.score == pytest.approx(expected)
     assert recompute(json.loads(json.dumps(told.as_json()))) == told
 
@@ -141,7 +142,7 @@ def test_a_search_tells_by_which_metric_the_last_minutes_decided():
 
 def test_what_was_told_before_minutes_counted_is_worked_out_as_it_was():
     profile, times, values = told_of()
-    profile.fleet.minutes = None
+    snapshot.as_of(profile.fleet, WITHOUT_MINUTES)
     state = profile.dump()
     assert int(np.load(io.BytesIO(state))["version"]) == WITHOUT_MINUTES
     told = explain(profile, times.tolist(), values, threshold=-1.0)

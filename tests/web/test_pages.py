@@ -158,6 +158,11 @@ def test_a_page_that_is_open_learns_of_what_is_new(people, browser, finding):
     ("lasting", "told"),
     [
         ({}, ("score 4.26, an alarm above 3.5", ">3.9<")),
+        ({"once": 0.0}, ("score 4.26, an alarm above 3.5",)),
+        (
+            {"once": 0.834},
+            ("score 4.26 (0.83 taken off, as the step before was not as high), an alarm above 3.5",),
+        ),
         ({"lasting": True}, ("score 4.26 over the last minutes, an alarm above 3.5", ">2.7<")),
     ],
 )

@@ -1,9 +1,9 @@
 """What is expected of a metric, and between which limits it raises no alarm: for people, not for the score.
 
 The limits are where the views that an attack cannot move fast (global, ewma, seasonal) would by themselves
-make the alarm of an entity with this metric alone. The short mean and the difference follow the last
-values, so they say nothing about what is normal. Here views count alike, however they are trusted: the one
-that knows a metric best follows it soonest, and one spike is to move no limit.
+make the alarm of an entity with this metric alone that stays there. The short mean and the difference follow
+the last values, so they say nothing about what is normal. Here views count alike, however they are trusted:
+the one that knows a metric best follows it soonest, and one spike is to move no limit.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ budget: they score far above the threshold, where scores of normal hours fall of
 band above the threshold are charged to the budget. The band is narrower the rarer the rate, as normal
 scores fall off faster there. Where a fleet has seen few of its rare hours, they are told by its usual ones.
 In its first days much of what it did may be incidents: where these stand apart from its
-other hours, they tell nothing of what is usual. Measured in docs/decisions/0011-stray.md, 0035-rare-hours.md
-and 0041-first-days.md.
+other hours, they tell nothing of what is usual. Measured in docs/decisions/0011-stray.md, 0035-rare-hours.md,
+0041-first-days.md and 0044-seen-once.md.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ OWN_WIDTH, OWN_BINS = 0.1, 160
 
 EDGES = LOWEST + WIDTH * np.arange(BINS + 1)
 
-_USUAL_MEDIAN, _USUAL_UPPER, _USUAL_HOURS, _USUAL_FADE = 0.05, 1.1, 16.0, 48.0
+_USUAL_MEDIAN, _USUAL_UPPER, _USUAL_HOURS, _USUAL_FADE = -0.5, 0.8, 16.0, 48.0
 """What the hours of fleets are like: their median, and the distance from it to what a tenth of them exceed.
 Some usual hours stand in as long as a fleet has none, half as many in two days.
 """
@@ -55,7 +55,7 @@ _YOUNG = 0.9
 
 _BAND, _BAND_RATE, _BAND_POWER = 1.62, 0.2, 0.25
 """How wide the band is, in distances that hours get rarer by a factor of e in, at a rate of 0.2 a day."""
-_CHARGE, _CHARGE_POWER = 0.65, 0.2
+_CHARGE, _CHARGE_POWER = 0.68, 0.2
 """Share of the hours in the band that are charged: the rest stands for incidents that barely show. It is
 more at higher rates, where the band lies among normal hours, and at lower ones, where a narrow band already
 leaves out most of what is above it.
@@ -73,6 +73,10 @@ _BEYOND, _GAP, _FOUND, _APART = 1.9, 1.2, 0.85, 0.8
 much of their share has to be there, and so much of that beyond a gap of 1.2 times this distance: what is
 usual gets rarer without one.
 """
+_IDLE = -1.2
+"""Hours whose median is below it are idle, as of metrics that are mostly zero: from these all that happens
+stands apart.
+"""
 
 
 def _body(histogram: Floats, age: float) -> tuple[float, float]:
@@ -89,6 +93,7 @@ def _body(histogram: Floats, age: float) -> tuple[float, float]:
     apart = median + _BEYOND * upper
     above = 1.0 - np.interp(np.stack([apart, apart + _GAP * upper]), EDGES[1:], below) / below[-1]
     found = (above[0] >= _FOUND * incidents) & (above[1] >= _APART * above[0])
+    found &= median > _IDLE
     found[-1] = True  # none stand apart
     at = int(np.argmax(found))
     return float(median[at]), float(_FALL * upper[at])

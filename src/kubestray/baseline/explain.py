@@ -86,8 +86,9 @@ class Explanation:
 
     ``level`` is what the scores of the metrics come to together, in this moment or, if ``lasting``, over
     the last minutes; ``usual_level`` is exceeded by one block of ten minutes in ten of this entity, and
-    ``tail_index`` tells how heavy its tail is: from them comes the ``score``, which is an alarm above
-    ``threshold``. ``expected_per_day`` is how often the entity is expected to score as high.
+    ``tail_index`` tells how heavy its tail is: from them comes the ``score``, of which ``once`` does not
+    count, as the bin before did not score as high. It is an alarm above ``threshold``.
+    ``expected_per_day`` is how often the entity is expected to come to such a level.
     ``asked_per_day`` is the budget. ``configuration`` tells the search from others, ``version`` what the
     numbers of the profile mean.
     """
@@ -105,6 +106,7 @@ class Explanation:
     usual_level: float
     tail_index: float
     expected_per_day: float
+    once: float
     asked_per_day: float
     metrics: tuple[Metric, ...]
     known_since: float
@@ -116,6 +118,8 @@ class Explanation:
     def as_json(self) -> dict[str, Any]:
         """Return the explanation as JSON has it: what `recompute` takes."""
         found: dict[str, Any] = dataclasses.asdict(self)
+        if self.version <= snapshot.WITHOUT_ONCE:
+            del found["once"]
         if self.version <= snapshot.WITHOUT_MINUTES:
             for part in (found, *found["metrics"]):
                 del part["lasting"]
@@ -166,8 +170,8 @@ def explain(
     return Explanation(
         dict(zip(before.form.keys, before.names[0], strict=True)), float(times[-1]), before.form.step, alert,
         judged.reason[0], judged.state[0], float(judged.score[0]), float(judged.threshold[0]),
-        lasts, level, ln_u, xi, TAIL_SHARE * blocks * math.exp(-(level - ln_u) / xi), before.form.per_day,
-        metrics,
+        lasts, level, ln_u, xi, TAIL_SHARE * blocks * math.exp(-(level - ln_u) / xi),
+        float(found.scores.once[0]), before.form.per_day, metrics,
         float(found.first[0]) if math.isfinite(found.first[0]) else float(times[-1]), until,
         snapshot.version_of(fleet), configuration, evidence,
     )  # fmt: skip
@@ -186,8 +190,7 @@ def recompute(document: Mapping[str, Any]) -> Explanation:
         question = Question(**evidence["question"])
         times, threshold = evidence["times"], float(evidence["threshold"])
         before = profile.load(state)
-        if snapshot.version_in(state) <= snapshot.WITHOUT_MINUTES:
-            before.fleet.minutes = None
+        snapshot.as_of(before.fleet, snapshot.version_in(state))
         return explain(before, times, values, threshold, question, str(document.get("configuration", "")))
     except (LookupError, TypeError, ValueError, ArithmeticError, zstandard.ZstdError) as error:
         raise KubestrayError(f"the explanation cannot be read: {error}") from error
@@ -196,7 +199,7 @@ def recompute(document: Mapping[str, Any]) -> Explanation:
 def _take(into: Profile, times: Sequence[float], values: Floats) -> None:
     own = np.asarray(times, dtype=np.float64)
     codes = np.zeros(len(own), dtype=np.int64)
-    for _ in into.advance(own, into.names, codes, values.reshape(len(own), -1)):
+    for _ in into.advance(own, into.names, codes, values.reshape(len(own), values.shape[-1])):
         pass
 
 

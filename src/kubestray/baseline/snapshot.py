@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from kubestray.baseline.arrays import Flags
+from kubestray.baseline.arrays import Arrays, Flags
 from kubestray.baseline.heights import Heights
 from kubestray.baseline.ramps import Ramps
 from kubestray.baseline.residuals import Residuals
@@ -25,13 +25,16 @@ from kubestray.baseline.stray import Direction, Stray
 from kubestray.baseline.tails import HALF_LIFE, Tails
 from kubestray.model.errors import KubestrayError
 
-VERSION = 4
+VERSION = 5
 """1 had no phases, no direction and no head, 2 neither a view of what lasts nor weekends. What else was added
 until 3 (the usual moves of a metric, how restless it is at each height, the hours of each entity) is blank
 where a state lacks it, as for a metric and an entity that are new.
 """
 WITHOUT_MINUTES = 3
 """The last one without tails of the last minutes: a fleet that goes on learns them from then on."""
+WITHOUT_ONCE = 4
+"""The last one that does not know the score before: to a fleet that goes on its next step is the first."""
+_READ = (WITHOUT_MINUTES, WITHOUT_ONCE, VERSION)
 
 
 _RUBBISH = (
@@ -74,12 +77,12 @@ def load_with_head(state: bytes) -> tuple[Stray, bytes]:
         packed = np.load(io.BytesIO(state), allow_pickle=False)
         arrays = {name: packed[name] for name in packed}
         version = int(arrays["version"])
-        if version in (WITHOUT_MINUTES, VERSION):
+        if version in _READ:
             return _fleet(arrays), arrays["head"].tobytes()
     except _RUBBISH as error:
         raise KubestrayError(f"the state of a baseline cannot be read: {error}; let it learn anew") from error
     raise KubestrayError(
-        f"the state of a baseline has version {version}, this program reads {WITHOUT_MINUTES} and {VERSION}; "
+        f"the state of a baseline has version {version}, this program reads {_READ[0]} to {_READ[-1]}; "
         "let it learn anew"
     )
 
@@ -91,7 +94,17 @@ def version_in(state: bytes) -> int:
 
 def version_of(fleet: Stray) -> int:
     """Return the version that says what the numbers of a fleet mean."""
-    return VERSION if fleet.minutes else WITHOUT_MINUTES
+    if fleet.minutes is None:
+        return WITHOUT_MINUTES
+    return VERSION if fleet.once else WITHOUT_ONCE
+
+
+def as_of(fleet: Stray, version: int) -> None:
+    """Have a fleet score as those of a version did, so that what was told then comes out again."""
+    if version <= WITHOUT_ONCE:
+        fleet.once = None
+    if version <= WITHOUT_MINUTES:
+        fleet.minutes = None
 
 
 def _fleet(arrays: dict[str, NDArray[Any]]) -> Stray:
@@ -129,7 +142,9 @@ def merge(one: Stray, other: Stray) -> Stray:
     if merged.familiar and other.familiar:
         merged.familiar.merge(other.familiar)
     later = other.seen.last > one.seen.last
-    merged.lingering.size = np.where(later, other.lingering.size, one.lingering.size)
+    _take(merged.lingering, other.lingering, later)
+    if merged.once and other.once:
+        _take(merged.once, other.once, later)
     merged.seen.first = np.minimum(one.seen.first, other.seen.first)
     merged.seen.last = np.maximum(one.seen.last, other.seen.last)
     return merged
@@ -176,6 +191,12 @@ def _merge_heights(into: Heights, other: Heights) -> None:
     into.height += share * higher
     into.usual += share * more
     into.points = points
+
+
+def _take(into: Arrays, other: Arrays, take: Flags) -> None:
+    """Take what means "just now" where the other side saw an entity last."""
+    for name in into.fields:
+        setattr(into, name, np.where(take, getattr(other, name), getattr(into, name)))
 
 
 def _take_ramps(into: Ramps, other: Ramps, take: Flags) -> None:

@@ -12,6 +12,7 @@ from kubestray.baseline.decision import FleetBudget
 from kubestray.baseline.familiar import Familiar
 from kubestray.baseline.heights import Heights
 from kubestray.baseline.lasting import LATER, lasting
+from kubestray.baseline.once import Once, off_together
 from kubestray.baseline.ramps import Ramps
 from kubestray.baseline.residuals import DAY, DISTANCES, VIEWS, Residuals, rate
 from kubestray.baseline.tails import BLOCK, Prior, Tails
@@ -48,7 +49,8 @@ class Scores:
     that of the height at which the metric was expected. ``minutes`` (rows) is the rarity of each metric over
     the last minutes.
     ``level`` is what an entity's metrics come to together, in this moment or the last minutes, of which the
-    score is a distance in its own tail. ``rising`` are the entities found to be on a slow ramp, which is an
+    score is a distance in its own tail, less ``once``, what does not count yet (`kubestray.baseline.once`).
+    ``rising`` are the entities found to be on a slow ramp, which is an
     alarm whatever the score.
     """
 
@@ -63,6 +65,7 @@ class Scores:
     trust: Floats
     minutes: Floats
     level: Floats
+    once: Floats
     rising: Ints
 
     def deciding(self, place: Ints) -> Floats:
@@ -103,6 +106,7 @@ class Stray:
         )
         self.whole = Tails(entity_step, ENTITY_PRIOR, phase=phase)
         self.minutes: Tails | None = Tails(entity_step, ENTITY_PRIOR, phase=phase)
+        self.once: Once | None = Once(entity_step)
         self.budget = FleetBudget(self.entities, per_day)
         self.seen = Seen(self.entities)
         self.lingering = Lingering(entity_step)
@@ -113,10 +117,11 @@ class Stray:
         """Return the parts of the state by name."""
         daily = {"familiar": self.familiar} if self.familiar else {}
         minutes = {"minutes": self.minutes} if self.minutes else {}
+        once = {"once": self.once} if self.once else {}
         return {
             "residuals": self.residuals, "heights": self.heights, "views": self.views, "whole": self.whole,
             "budget": self.budget, "seen": self.seen, "ramps": self.ramps, "lingering": self.lingering,
-            **daily, **minutes,
+            **daily, **minutes, **once,
         }  # fmt: skip
 
     def advance(self, rows: Rows, times: Floats, values: Floats) -> Scores:
@@ -175,11 +180,16 @@ class Stray:
             known = self.minutes.blocks[at] >= np.minimum(self.whole.blocks[at], DAY / BLOCK)
             lasts = known & (long > score)
             score, level = np.where(lasts, long, score), np.where(lasts, held, level)
+        once = np.zeros(len(present))
+        if self.once:
+            off = off_together(whose, metrics, self.entities)[present]
+            once = self.once.advance(at, moment, score, off)
+            score = score - once
         old = self.seen.advance(at, moment) >= LEARNING_SECONDS
         alert = self.budget.advance(at, moment, score, old)
         alert |= np.isin(present, rising)
         lingering = self.lingering.advance(at, score)
-        return Scores(present, lingering, score, lasts, alert, metrics, *views, minutes, level, rising)
+        return Scores(present, lingering, score, lasts, alert, metrics, *views, minutes, level, once, rising)
 
     def state(self, now: float) -> list[str]:
         """Tell for each entity if it is learning, ready or stale at a time in seconds since 1970."""

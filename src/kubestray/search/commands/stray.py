@@ -16,12 +16,14 @@ those that come in are all that it learns from. A detection that runs on a sched
 learned, and learns each bin once: what comes in later than the schedule waits for is not learned.
 
 ``score`` is how rare a row is for its entity, or the minutes up to it if these are rarer and it is still off;
-``threshold`` is what it must exceed, ``alert`` 1 for an alarm and 0 for none, ``stray_reason`` why it is one:
-``score``, ``rise`` (it has grown day after day, for a week) or ``peers``. ``stray_state`` is ``learning`` in
-the first hour of an entity, in which it raises no alarm, ``ready``, ``stale`` for the first row after a day
-without any, and ``peers`` for one that is learning and is judged by others: at least three with the same
-values of the ``peers`` fields. For each FIELD there are ``expected_FIELD``, ``lower_FIELD`` and
-``upper_FIELD`` (limits beyond which the field alone would make an alarm) and ``score_FIELD``.
+up to 1.2 of it do not count as long as the row before was not as rare, as what is off once and back is mostly
+nobody's doing. ``threshold`` is what it must exceed, ``alert`` 1 for an alarm and 0 for none,
+``stray_reason`` why it is one: ``score``, ``rise`` (it has grown day after day, for a week) or ``peers``.
+``stray_state`` is ``learning`` in the first hour of an entity, in which it raises no alarm, ``ready``,
+``stale`` for the first row after a day without any, and ``peers`` for one that is learning and is judged by
+others: at least three with the same values of the ``peers`` fields. For each FIELD there are
+``expected_FIELD``, ``lower_FIELD`` and ``upper_FIELD`` (limits beyond which the field alone would make an
+alarm, if it stays there) and ``score_FIELD``.
 
 ``direction`` says which way counts. ``min_change`` is how far a rare FIELD must be from what is expected,
 in its own unit, ``min_ratio`` how many times as much (or as little). ``action=annotate`` keeps all rows,
