@@ -22,7 +22,8 @@ class Oracle:
         self.each_hour = min(1.0, step / 3600)
         self.moves, self.move, self.hours = 0, 0.0, set()
         self.c = self.cs = 0
-        self.a5, self.mean5, self.v5 = min(0.5, a(300)), 0.0, 0.0
+        self.along = [min(0.5, a(300)), min(0.5, a(7200))]
+        self.long, self.vlong = [0.0, 0.0], [0.0, 0.0]
         self.vg = self.vh = self.vq = self.vd = self.vs = self.ve = self.lev = 0.0
         self.bins: dict[tuple[bool, int], tuple[float, int]] = {}
         self.bin, self.inside = None, []
@@ -75,14 +76,15 @@ class Oracle:
         if n >= 2:
             usual, wide = mean, sqrt(self.vs + f * f)
         off = v - usual
-        return [*z, self._sustained(max(-15 * wide, min(15 * wide, off)) if c > 20 else off, f)]
+        off = max(-15 * wide, min(15 * wide, off)) if c > 20 else off
+        return [*z, *(self._sustained(place, off, f) for place in (0, 1))]
 
-    def _sustained(self, off: float, f: float) -> float:
-        self.mean5 += max(self.a5, 1 / self.c) * (off - self.mean5)
-        s = sqrt(self.v5 + f * f / 4)
+    def _sustained(self, place: int, off: float, f: float) -> float:
+        self.long[place] += max(self.along[place], 1 / self.c) * (off - self.long[place])
+        s = sqrt(self.vlong[place] + f * f / 4)
         a = max(self.aw, 1 / self.c)
-        self.v5 = (1 - a) * self.v5 + a * _clip(self.mean5, s, self.c) ** 2
-        return self.mean5 / s if self.c > 20 else 0.0
+        self.vlong[place] = (1 - a) * self.vlong[place] + a * _clip(self.long[place], s, self.c) ** 2
+        return self.long[place] / s if self.c > 20 else 0.0
 
     def _usual_move(self) -> float:
         """Half of the geometric mean move, where more than one hour in ten has one, and four at the least."""

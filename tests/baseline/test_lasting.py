@@ -16,8 +16,9 @@ from kubestray.baseline.judging import Judge, Question
 from kubestray.baseline.lasting import LATER, lasting
 from kubestray.baseline.profile import Form, Profile
 from kubestray.baseline.profile import load as load_profile
-from kubestray.baseline.residuals import DISTANCES, SUSTAINED
-from kubestray.baseline.snapshot import WITHOUT_MINUTES, dump, load, merge
+from kubestray.baseline.residuals import DISTANCES, LASTING, SUSTAINED
+from kubestray.baseline.snapshot import WITHOUT_MINUTES, WITHOUT_ONCE, dump, load, merge
+from kubestray.model.errors import KubestrayError
 
 STEP, ENTITIES, METRICS = 30.0, 15, 4
 EARLY, END = 8 * 120, 20 * 120
@@ -51,7 +52,7 @@ def found(seed: int, minutes: bool) -> int:
     """How many faults are above all quiet hours but one, if what was seen once counted as much."""
     times, values, begins = neighbours(seed)
     fleet = fleet_of(ENTITIES * METRICS, ENTITIES, STEP)
-    fleet.once = None
+    fleet.once = fleet.hours = None
     if not minutes:
         fleet.minutes = None
     score = np.array([one.moment for one in advanced(fleet, times, values)])
@@ -75,9 +76,9 @@ def test_what_is_over_does_not_last():
     for entity, begin in enumerate(begins):
         row = entity * METRICS + 1
         back = range(begin + FAULT + 1, begin + FAULT + 9)
-        still = [told[step].parts[SUSTAINED, row] for step in back]
+        still = [told[step].parts[SUSTAINED][0, row] for step in back]
         assert min(still) > 1.0
-        assert np.median([lasting(told[step].parts)[row] for step in back]) < 1.0
+        assert np.median([lasting(told[step].parts)[0, row] for step in back]) < 1.0
 
 
 @pytest.mark.parametrize("height", [1e3, 1e12])
@@ -99,8 +100,11 @@ def test_one_point_lasts_no_minutes_however_high_it_is(height):
 def test_the_rarity_of_minutes_is_at_most_what_a_steady_view_sees_now():
     dice = np.random.default_rng(0)
     parts = dice.exponential(1.0, (DISTANCES, 50))
-    wanted = [min(minutes, max(usual, hour, day)) for usual, hour, _, _, day, minutes in parts.T]
-    assert lasting(parts).tolist() == wanted
+    wanted = [
+        (min(minutes, max(usual, hour, day)), min(hours, max(usual, hour, day)))
+        for usual, hour, _, _, day, minutes, hours in parts.T
+    ]
+    assert [tuple(both) for both in lasting(parts).T.tolist()] == wanted
 
 
 def told_of():
@@ -119,11 +123,12 @@ def test_an_explanation_says_that_the_last_minutes_decided_and_adds_up():
     profile, times, values = told_of()
     told = explain(load_profile(profile.dump()), times.tolist(), values, threshold=-1.0)
     assert told.lasting
+    assert told.over == LASTING[0]
     assert told.alert
     minutes = np.array([metric.lasting for metric in told.metrics])
     together = (minutes.mean() + np.sqrt((minutes**2).mean())) / 2
     assert told.level == pytest.approx(3 * np.log(together + 0.5))
-    expected = (told.level - told.usual_level) / np.sqrt(told.tail_index) - LATER - told.once
+    expected = (told.level - told.usual_level) / np.sqrt(told.tail_index) - LATER[0] - told.once
     assert told.score == pytest.approx(expected)
     assert recompute(json.loads(json.dumps(told.as_json()))) == told
 
@@ -148,7 +153,7 @@ def test_what_was_told_before_minutes_counted_is_worked_out_as_it_was():
     told = explain(profile, times.tolist(), values, threshold=-1.0)
     assert (told.version, told.lasting) == (WITHOUT_MINUTES, False)
     document = json.loads(json.dumps(told.as_json()))
-    assert "lasting" not in document
+    assert not {"lasting", "over", "once"} & set(document)
     assert "lasting" not in document["metrics"][0]
     assert recompute(document) == told
     goes_on = load_profile(state)
@@ -156,10 +161,89 @@ def test_what_was_told_before_minutes_counted_is_worked_out_as_it_was():
     assert snapshot.version_of(goes_on.fleet) == snapshot.VERSION
 
 
+def of_long_faults(hours: bool) -> tuple[int, float, set[int]]:
+    """How many of ten faults of eight hours are above all quiet hours of three days but four, what their
+    scores are on average, and what decided. Each metric has bursts of one to four points, of any size.
+    """
+    dice, entities, begin, end = np.random.default_rng(0), 10, 7 * 288, 7 * 288 + 96
+    values = 100 * np.exp(0.2 * dice.normal(size=(8 * 288, entities)))
+    for entity in range(entities):
+        for at in np.flatnonzero(dice.random(len(values)) < 0.01):
+            values[at : at + int(dice.integers(1, 5)), entity] += 100 * dice.pareto(1.5)
+    values[begin:end] += 400
+    fleet = fleet_of(entities)
+    if not hours:
+        fleet.hours = None
+    told = advanced(fleet, 1_699_920_000.0 + 300 * np.arange(end), values[:end])
+    score = np.array([one.moment for one in told])
+    quiet = np.sort(score[4 * 288 : begin].reshape(-1, 12, entities).max(axis=1), axis=None)[-5]
+    highest = score[begin:].max(axis=0)
+    decided = {int(number) for one in told[begin:] for number in one.lasts}
+    return int((highest > quiet).sum()), float(highest.mean()), decided
+
+
+def test_what_stays_off_for_hours_is_found_beside_bursts_as_high():
+    found, score, decided = of_long_faults(hours=True)
+    without, lower, some = of_long_faults(hours=False)
+    assert found >= 7
+    assert without <= 5
+    assert score > lower + 0.2
+    assert 2 in decided
+    assert 2 not in some
+
+
+def test_hours_are_known_after_a_quarter_of_a_day():
+    times, values = rhythm(288, 1)
+    values[20:] += 100.0
+    told = advanced(fleet_of(1), times, values)
+    assert 2 not in {int(one.lasts[0]) for one in told[:72]}
+
+
+def as_before(fleet):
+    """The dump of a fleet by code that knew neither the last hours nor the score before."""
+    snapshot.as_of(fleet, WITHOUT_ONCE)
+    arrays = dict(np.load(io.BytesIO(dump(fleet))))
+    rows = len(fleet.entity)
+    for name in fleet.views.fields + fleet.views.rows_first:
+        arrays[f"views.{name}"] = arrays[f"views.{name}"][: (DISTANCES - 1) * rows]
+    for name in ("sustained", "sustained_variance"):
+        arrays[f"residuals.{name}"] = arrays[f"residuals.{name}"][0]
+    written = io.BytesIO()
+    np.savez(written, **arrays)
+    return written.getvalue()
+
+
+def test_a_state_of_before_hours_goes_on_and_learns_them():
+    times, values = rhythm(3 * 288, 2)
+    old, same = fleet_of(2), fleet_of(2)
+    feed(old, times[:576], values[:576])
+    feed(same, times[:576], values[:576])
+    again = load(as_before(old))
+    for name in old.views.fields:
+        known = getattr(old.views, name)[: (DISTANCES - 1) * 2]
+        assert np.array_equal(getattr(again.views, name)[: len(known)], known)
+    told, expected = (advanced(fleet, times[576:], values[576:]) for fleet in (again, same))
+    moments = [[one.metrics.tolist() for one in some] for some in (told, expected)]
+    assert moments[0] == moments[1]
+    assert {int(one.lasts.max()) for one in told[:140]} <= {0, 1}
+    assert again.hours is not None
+    assert again.hours.blocks.min() > 140
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_state_of_other_rows_is_refused(rows):
+    state = dict(np.load(io.BytesIO(dump(fleet_of(2)))))
+    state["views.xi"] = np.ones(rows * DISTANCES)
+    written = io.BytesIO()
+    np.savez(written, **state)
+    with pytest.raises(KubestrayError, match="cannot be read"):
+        load(written.getvalue())
+
+
 def test_a_fleet_that_was_known_before_waits_a_day_for_its_minutes():
     times, values = rhythm(3 * 144, 2, step=600.0)
     old = fleet_of(2, 1, 600.0)
-    old.minutes = None
+    snapshot.as_of(old, WITHOUT_MINUTES)
     feed(old, times[:288], values[:288])
     again = load(dump(old))
     assert again.minutes is not None
@@ -172,18 +256,17 @@ def test_a_fleet_that_was_known_before_waits_a_day_for_its_minutes():
     assert np.array([one.lasts[0] for one in advanced(fresh, times, values)])[300:312].any()
 
 
-def test_minutes_go_on_from_a_dump_and_merge():
+def test_minutes_and_hours_go_on_from_a_dump_and_merge():
     times, values = rhythm(600, 4, step=60.0)
     whole, left, right = (fleet_of(4, step=60.0) for _ in range(3))
     feed(whole, times, values)
     for t, row in zip(times, values, strict=True):
         left.advance(np.array([0, 1]), np.full(2, t), row[:2])
         right.advance(np.array([2, 3]), np.full(2, t), row[2:])
-    both = merge(left, right).minutes
-    assert both is not None
-    assert whole.minutes is not None
-    for name in ("ln_u", "xi", "blocks", "histogram"):
-        np.testing.assert_allclose(getattr(both, name), getattr(whole.minutes, name))
-    again = load(dump(whole)).minutes
-    assert again is not None
-    assert np.array_equal(again.histogram, whole.minutes.histogram)
+    both, again = merge(left, right), load(dump(whole))
+    for part in ("minutes", "hours"):
+        own = getattr(whole, part)
+        for name in ("ln_u", "xi", "blocks", "histogram"):
+            np.testing.assert_allclose(getattr(getattr(both, part), name), getattr(own, name))
+        assert own.blocks.min() > 50
+        assert np.array_equal(getattr(again, part).histogram, own.histogram)

@@ -164,6 +164,8 @@ def test_a_page_that_is_open_learns_of_what_is_new(people, browser, finding):
             ("score 4.26 (0.83 taken off, as the step before was not as high), an alarm above 3.5",),
         ),
         ({"lasting": True}, ("score 4.26 over the last minutes, an alarm above 3.5", ">2.7<")),
+        ({"lasting": True, "over": 300.0}, ("score 4.26 over the last minutes, an alarm above 3.5", ">2.7<")),
+        ({"lasting": True, "over": 7200.0}, ("score 4.26 over the last hours, an alarm above 3.5", ">2.7<")),
     ],
 )
 def test_what_a_search_has_learned_is_told(people, browser, finding, monkeypatch, lasting, told):

@@ -21,7 +21,7 @@ from kubestray.baseline import profile, snapshot
 from kubestray.baseline.arrays import Floats
 from kubestray.baseline.judging import Judge, Judged, Question
 from kubestray.baseline.profile import Bin, Profile
-from kubestray.baseline.residuals import VIEWS
+from kubestray.baseline.residuals import LASTING, VIEWS
 from kubestray.baseline.tails import BLOCK, TAIL_SHARE
 from kubestray.model.errors import KubestrayError
 
@@ -53,7 +53,7 @@ class Metric:
 
     ``quiet`` is the nearest value with which, all else the same, there would have been no alarm: None if
     there is none, or was no alarm. ``score`` is the mean of the scores of its ``views``, as they weigh,
-    ``lasting`` that of the last minutes.
+    ``lasting`` that of the last minutes, or hours where these decide.
     """
 
     name: str
@@ -85,9 +85,10 @@ class Explanation:
     """Why an entity was, or was not, an alarm at a time; times in seconds since 1970.
 
     ``level`` is what the scores of the metrics come to together, in this moment or, if ``lasting``, over
-    the last minutes; ``usual_level`` is exceeded by one block of ten minutes in ten of this entity, and
-    ``tail_index`` tells how heavy its tail is: from them comes the ``score``, of which ``once`` does not
-    count, as the bin before did not score as high. It is an alarm above ``threshold``.
+    the last minutes or hours (``over`` is the half-life of the mean in seconds); ``usual_level`` is exceeded
+    by one block of ten minutes in ten of this entity, and ``tail_index`` tells how heavy its tail is: from
+    them comes the ``score``, of which ``once`` does not count, as the bin before did not score as high. It is
+    an alarm above ``threshold``.
     ``expected_per_day`` is how often the entity is expected to come to such a level.
     ``asked_per_day`` is the budget. ``configuration`` tells the search from others, ``version`` what the
     numbers of the profile mean.
@@ -102,6 +103,7 @@ class Explanation:
     score: float
     threshold: float
     lasting: bool
+    over: float
     level: float
     usual_level: float
     tail_index: float
@@ -119,7 +121,7 @@ class Explanation:
         """Return the explanation as JSON has it: what `recompute` takes."""
         found: dict[str, Any] = dataclasses.asdict(self)
         if self.version <= snapshot.WITHOUT_ONCE:
-            del found["once"]
+            del found["once"], found["over"]
         if self.version <= snapshot.WITHOUT_MINUTES:
             for part in (found, *found["metrics"]):
                 del part["lasting"]
@@ -151,8 +153,8 @@ def explain(
     evidence = Evidence(
         state, tuple(map(float, times)), tuple(told), float(judged.threshold[0]), dataclasses.asdict(question)
     )
-    fleet, alert, lasts = after.fleet, bool(judged.alert[0]), bool(found.scores.lasts[0])
-    tails = fleet.minutes if fleet.minutes and lasts else fleet.whole
+    fleet, alert, lasts = after.fleet, bool(judged.alert[0]), int(found.scores.lasts[0])
+    tails = (fleet.whole, fleet.minutes, fleet.hours)[lasts] or fleet.whole
     ln_u, xi, level = float(tails.ln_u[0]), float(tails.xi[0]), float(found.scores.level[0])
     blocks = DAY / max(BLOCK, before.form.step)
     metrics = tuple(
@@ -170,8 +172,9 @@ def explain(
     return Explanation(
         dict(zip(before.form.keys, before.names[0], strict=True)), float(times[-1]), before.form.step, alert,
         judged.reason[0], judged.state[0], float(judged.score[0]), float(judged.threshold[0]),
-        lasts, level, ln_u, xi, TAIL_SHARE * blocks * math.exp(-(level - ln_u) / xi),
-        float(found.scores.once[0]), before.form.per_day, metrics,
+        lasts > 0, LASTING[lasts - 1] if lasts else 0.0, level, ln_u, xi,
+        TAIL_SHARE * blocks * math.exp(-(level - ln_u) / xi), float(found.scores.once[0]),
+        before.form.per_day, metrics,
         float(found.first[0]) if math.isfinite(found.first[0]) else float(times[-1]), until,
         snapshot.version_of(fleet), configuration, evidence,
     )  # fmt: skip
@@ -265,9 +268,10 @@ def _metric(
         for view, name in enumerate(VIEWS)
     )
     limits = [_known(part[0, place]) for part in (judged.expected, judged.lower, judged.upper)]
-    score, minutes = float(found.scores.metrics[row]), float(found.scores.minutes[row])
+    long = max(int(found.scores.lasts[0]), 1) - 1
+    score, lasting = float(found.scores.metrics[row]), float(found.scores.lasting[long, row])
     return Metric(
-        judged.metrics[place], float(values[place]), limits[0], limits[1], limits[2], quiet, score, minutes,
+        judged.metrics[place], float(values[place]), limits[0], limits[1], limits[2], quiet, score, lasting,
         views,
     )  # fmt: skip
 

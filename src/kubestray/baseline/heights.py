@@ -13,11 +13,11 @@ from __future__ import annotations
 import numpy as np
 
 from kubestray.baseline.arrays import Arrays, Flags, Floats, Rows
-from kubestray.baseline.residuals import DAY, SUSTAINED, rate
+from kubestray.baseline.residuals import DAY, VIEWS, rate
 
 REACH = 2.0
 """Heights are told apart up to this many deviations from the mean of all hours."""
-_LOCAL = slice(1, SUSTAINED)
+_LOCAL = slice(1, len(VIEWS))
 """The views but the global one, whose distances are what height is."""
 _LEAST, _MOST = -3.0, 2.5
 """Logarithms of distances outside of these are learned as these: neither a rest nor an attack bends the

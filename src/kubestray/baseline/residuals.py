@@ -19,11 +19,13 @@ VIEWS = ("global", "ewma", "short_mean", "difference", "seasonal")
 """The views that decide, in their order."""
 STEADY = (0, 1, 4)
 """The places of those that an attack cannot move fast: global, ewma, seasonal."""
-SUSTAINED = len(VIEWS)
-"""The place of one view more: the mean of the last minutes. It comes late to a single point, but it stays up
-for as long as an incident lasts: `kubestray.baseline.lasting`.
+LASTING = (300.0, 7200.0)
+"""Half-lives, in seconds, of what is looked at beside the views: means of the last minutes and hours. They
+come late to a single point, but stay up for as long as an incident lasts: `kubestray.baseline.lasting`.
 """
-DISTANCES = len(VIEWS) + 1
+SUSTAINED = slice(len(VIEWS), len(VIEWS) + len(LASTING))
+"""Their places, after those of the views."""
+DISTANCES = SUSTAINED.stop
 BINS = 96
 """Bins of a day of the seasonal view: a quarter of an hour each."""
 KINDS = 2
@@ -44,9 +46,8 @@ _SCORE_FROM = 5
 _SEEN = 2
 _FIRST_WEEKDAY, _WEEKEND = 3, 5
 """1970 began on a Thursday; Saturday is the sixth day of a week."""
-_SUSTAINED_SECONDS = 300.0
 _SUSTAINED_CLIP = 15.0
-"""A point counts for at most so many deviations in a mean of the last minutes: one alone lasts no minutes."""
+"""A point counts for at most so many deviations in a mean of what lasts: one alone lasts no minutes."""
 _SUSTAINED_FLOOR = 0.25
 """Of the floor of a variance, for a mean of several points."""
 
@@ -111,8 +112,8 @@ class Residuals(Arrays):
         self.profile_count = np.zeros((n, KINDS * BINS), dtype=np.float32)
         self.moves, self.move = np.zeros(n), np.zeros(n)
         self.move_hour, self.move_hours = np.full(n, -1, dtype=np.int64), np.zeros(n)
-        self.sustained, self.sustained_variance = np.zeros(n), np.zeros(n)
-        self._sustained_rate = np.minimum(0.5, rate(_SUSTAINED_SECONDS, step))
+        self.sustained, self.sustained_variance = np.zeros((2, len(LASTING), n))
+        self._sustained_rate = np.stack([np.minimum(0.5, rate(seconds, step)) for seconds in LASTING])
         self._location_rate = np.stack([
             rate(7 * DAY, step),
             np.minimum(0.5, rate(3600.0, step)),
@@ -231,21 +232,21 @@ class Residuals(Arrays):
         return missed / scale, scale
 
     def _sustain(self, rows: Rows, missed: Floats, wide: Floats, floor: Floats, known: Flags) -> Floats:
-        """Learn how far off the last minutes were on average, and return it; ``wide`` is the deviation of a
-        point.
+        """Learn how far off the last minutes and hours were on average, and return it; ``wide`` is the
+        deviation of a point.
         """
         warm = 1.0 / self.count[rows]
         most = _SUSTAINED_CLIP * wide
         missed = np.where(known, np.clip(missed, -most, most), missed)
-        mean = self.sustained[rows]
-        mean = mean + np.maximum(self._sustained_rate[rows], warm) * (missed - mean)
-        variance = self.sustained_variance[rows]
+        mean = self.sustained[:, rows]
+        mean = mean + np.maximum(self._sustained_rate[:, rows], warm) * (missed - mean)
+        variance = self.sustained_variance[:, rows]
         scale = np.sqrt(variance + _SUSTAINED_FLOOR * floor * floor)
         back, far = known & (np.abs(missed) <= CLIP * scale), self._far(rows, scale)
-        self.sustained[rows] = np.where(back, np.clip(mean, -far, far), mean)
+        self.sustained[:, rows] = np.where(back, np.clip(mean, -far, far), mean)
         reach = np.where(known, CLIP * scale, np.inf)
         share = np.maximum(self._rate_week[rows], warm)
-        self.sustained_variance[rows] = variance + share * (np.clip(mean, -reach, reach) ** 2 - variance)
+        self.sustained_variance[:, rows] = variance + share * (np.clip(mean, -reach, reach) ** 2 - variance)
         return np.where(known, mean / scale, 0.0)
 
     def _seasonal(

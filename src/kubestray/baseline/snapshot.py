@@ -33,7 +33,9 @@ where a state lacks it, as for a metric and an entity that are new.
 WITHOUT_MINUTES = 3
 """The last one without tails of the last minutes: a fleet that goes on learns them from then on."""
 WITHOUT_ONCE = 4
-"""The last one that does not know the score before: to a fleet that goes on its next step is the first."""
+"""The last one that knows neither the score before nor the last hours: to a fleet that goes on its next step
+is the first, and it learns its hours from then on.
+"""
 _READ = (WITHOUT_MINUTES, WITHOUT_ONCE, VERSION)
 
 
@@ -102,7 +104,7 @@ def version_of(fleet: Stray) -> int:
 def as_of(fleet: Stray, version: int) -> None:
     """Have a fleet score as those of a version did, so that what was told then comes out again."""
     if version <= WITHOUT_ONCE:
-        fleet.once = None
+        fleet.once = fleet.hours = None
     if version <= WITHOUT_MINUTES:
         fleet.minutes = None
 
@@ -135,8 +137,9 @@ def merge(one: Stray, other: Stray) -> Stray:
     _merge_heights(merged.heights, other.heights)
     _merge_tails(merged.views, deepcopy(other.views))
     _merge_tails(merged.whole, deepcopy(other.whole))
-    if merged.minutes and other.minutes:
-        _merge_tails(merged.minutes, deepcopy(other.minutes))
+    for mine, theirs in ((merged.minutes, other.minutes), (merged.hours, other.hours)):
+        if mine and theirs:
+            _merge_tails(mine, deepcopy(theirs))
     merged.budget.merge(other.budget)
     _take_ramps(merged.ramps, other.ramps, newer | (one.residuals.count == 0))
     if merged.familiar and other.familiar:

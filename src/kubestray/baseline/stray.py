@@ -11,7 +11,7 @@ from kubestray.baseline.arrays import ALL, Arrays, Flags, Floats, Ints, Rows
 from kubestray.baseline.decision import FleetBudget
 from kubestray.baseline.familiar import Familiar
 from kubestray.baseline.heights import Heights
-from kubestray.baseline.lasting import LATER, lasting
+from kubestray.baseline.lasting import KNOWN_BLOCKS, LATER, lasting
 from kubestray.baseline.once import Once, off_together
 from kubestray.baseline.ramps import Ramps
 from kubestray.baseline.residuals import DAY, DISTANCES, VIEWS, Residuals, rate
@@ -40,39 +40,39 @@ _NEAR = 2.0**-5
 @dataclass(frozen=True, slots=True)
 class Scores:
     """What one step gave: ``entities`` by number, in ascending order, and for each its score and if it is
-    an alarm. ``score`` lingers (`Lingering`), ``moment`` is the one that decides: that of the step alone, or
-    where ``lasts`` that of the last minutes (`kubestray.baseline.lasting`).
+    an alarm. ``score`` lingers (`Lingering`), ``moment`` is the one that decides: that of the step alone
+    where ``lasts`` is 0, of the last minutes where it is 1, of the last hours where it is 2
+    (`kubestray.baseline.lasting`).
 
     ``metrics`` (rows of the step) is the rarity of each metric, the mean of those of its ``parts`` that are
     of `VIEWS`, weighed by ``trust`` (`VIEWS`, rows). Parts (`DISTANCES`, rows) are -log10 of a probability
     each; ``z`` of the same shape is how many deviations off each view was, signed, where the deviation is
-    that of the height at which the metric was expected. ``minutes`` (rows) is the rarity of each metric over
-    the last minutes.
-    ``level`` is what an entity's metrics come to together, in this moment or the last minutes, of which the
-    score is a distance in its own tail, less ``once``, what does not count yet (`kubestray.baseline.once`).
-    ``rising`` are the entities found to be on a slow ramp, which is an
-    alarm whatever the score.
+    that of the height at which the metric was expected. ``lasting`` (`residuals.LASTING`, rows) is the rarity
+    of each metric over the last minutes and hours.
+    ``level`` is what an entity's metrics come to together, in what decides, of which the score is a distance
+    in a tail of its own, less ``once``, what does not count yet (`kubestray.baseline.once`). ``rising`` are
+    the entities found to be on a slow ramp, which is an alarm whatever the score.
     """
 
     entities: Ints
     score: Floats
     moment: Floats
-    lasts: Flags
+    lasts: Ints
     alert: Flags
     metrics: Floats
     parts: Floats
     z: Floats
     trust: Floats
-    minutes: Floats
+    lasting: Floats
     level: Floats
     once: Floats
     rising: Ints
 
     def deciding(self, place: Ints) -> Floats:
-        """Return the rarity of each metric that its entity's score is made of: of the moment, or of the last
-        minutes. ``place`` (rows of the step) is that of its entity in ``entities``.
+        """Return the rarity of each metric that its entity's score is made of: of the moment, or of what
+        lasts. ``place`` (rows of the step) is that of its entity in ``entities``.
         """
-        return np.where(self.lasts[place], self.minutes, self.metrics)
+        return np.asarray(np.choose(self.lasts[place], [self.metrics, *self.lasting]))
 
 
 class Stray:
@@ -106,6 +106,7 @@ class Stray:
         )
         self.whole = Tails(entity_step, ENTITY_PRIOR, phase=phase)
         self.minutes: Tails | None = Tails(entity_step, ENTITY_PRIOR, phase=phase)
+        self.hours: Tails | None = Tails(entity_step, ENTITY_PRIOR, phase=phase)
         self.once: Once | None = Once(entity_step)
         self.budget = FleetBudget(self.entities, per_day)
         self.seen = Seen(self.entities)
@@ -115,13 +116,11 @@ class Stray:
 
     def parts(self) -> dict[str, Arrays]:
         """Return the parts of the state by name."""
-        daily = {"familiar": self.familiar} if self.familiar else {}
-        minutes = {"minutes": self.minutes} if self.minutes else {}
-        once = {"once": self.once} if self.once else {}
+        some = {"familiar": self.familiar, "minutes": self.minutes, "hours": self.hours, "once": self.once}
         return {
             "residuals": self.residuals, "heights": self.heights, "views": self.views, "whole": self.whole,
             "budget": self.budget, "seen": self.seen, "ramps": self.ramps, "lingering": self.lingering,
-            **daily, **minutes, **once,
+            **{name: part for name, part in some.items() if part},
         }  # fmt: skip
 
     def advance(self, rows: Rows, times: Floats, values: Floats) -> Scores:
@@ -172,14 +171,17 @@ class Stray:
         moment = moment[present]
         level = _level(together(whose, metrics, count)[present])
         score = _in_tail(self.whole, at, moment, level)
-        lasts, minutes = np.zeros(len(present), dtype=bool), lasting(views[0])
-        if self.minutes:
-            held = _level(together(whose, minutes, count)[present])
-            long = _in_tail(self.minutes, at, moment, held) - LATER
-            # In a fleet that was known before its last minutes were: when a day of them was seen.
-            known = self.minutes.blocks[at] >= np.minimum(self.whole.blocks[at], DAY / BLOCK)
-            lasts = known & (long > score)
-            score, level = np.where(lasts, long, score), np.where(lasts, held, level)
+        lasts, long = np.zeros(len(present), dtype=np.int64), lasting(views[0])
+        for number, tails in enumerate((self.minutes, self.hours)):
+            if tails is None:
+                continue
+            held = _level(together(whose, long[number], count)[present])
+            instead = _in_tail(tails, at, moment, held) - LATER[number]
+            # In a fleet that was known before such means were: when a day of them was seen.
+            needed = np.minimum(np.maximum(self.whole.blocks[at], KNOWN_BLOCKS[number]), DAY / BLOCK)
+            decides = (tails.blocks[at] >= needed) & (instead > score)
+            lasts[decides] = number + 1
+            score, level = np.where(decides, instead, score), np.where(decides, held, level)
         once = np.zeros(len(present))
         if self.once:
             off = off_together(whose, metrics, self.entities)[present]
@@ -189,7 +191,7 @@ class Stray:
         alert = self.budget.advance(at, moment, score, old)
         alert |= np.isin(present, rising)
         lingering = self.lingering.advance(at, score)
-        return Scores(present, lingering, score, lasts, alert, metrics, *views, minutes, level, once, rising)
+        return Scores(present, lingering, score, lasts, alert, metrics, *views, long, level, once, rising)
 
     def state(self, now: float) -> list[str]:
         """Tell for each entity if it is learning, ready or stale at a time in seconds since 1970."""

@@ -13,8 +13,10 @@ docs/decisions/0035-rare-hours.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kubestray.baseline.arrays import Arrays, Floats, Ints, Rows
 
@@ -92,6 +94,16 @@ class Tails(Arrays):
         # Rows refresh at different blocks of an hour: the work of an hour is spread over them.
         phase = np.arange(len(step)) if phase is None else phase
         self.phase = np.tile(phase % PHASES, copies)
+
+    def load(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take the arrays of a dump; where it is of fewer copies the last ones stay as they are. Raise
+        `ValueError` if it is of other rows.
+        """
+        for name, array in arrays.items():
+            own = getattr(self, name)
+            if len(array) % max(self._rows, 1) or len(array) > len(own):
+                raise ValueError(f"{name} is not of {self._rows} rows")
+            own[: len(array)] = array.astype(own.dtype, casting="same_kind")
 
     def streams(self, rows: Rows) -> Rows:
         """Return the streams of rows, copy by copy."""
