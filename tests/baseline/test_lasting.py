@@ -161,9 +161,9 @@ def test_what_was_told_before_minutes_counted_is_worked_out_as_it_was():
     assert snapshot.version_of(goes_on.fleet) == snapshot.VERSION
 
 
-def of_long_faults(hours: bool) -> tuple[int, float, set[int]]:
-    """How many of ten faults of eight hours are above all quiet hours of three days but four, what their
-    scores are on average, and what decided. Each metric has bursts of one to four points, of any size.
+def long_faults():
+    """Times (steps), values (steps, entities) and the step at which all have a fault of eight hours. Each has
+    bursts of one to four points before, of any size.
     """
     dice, entities, begin, end = np.random.default_rng(0), 10, 7 * 288, 7 * 288 + 96
     values = 100 * np.exp(0.2 * dice.normal(size=(8 * 288, entities)))
@@ -171,10 +171,19 @@ def of_long_faults(hours: bool) -> tuple[int, float, set[int]]:
         for at in np.flatnonzero(dice.random(len(values)) < 0.01):
             values[at : at + int(dice.integers(1, 5)), entity] += 100 * dice.pareto(1.5)
     values[begin:end] += 400
+    return 1_699_920_000.0 + 300 * np.arange(end), values[:end], begin
+
+
+def of_long_faults(hours: bool) -> tuple[int, float, set[int]]:
+    """How many of ten long faults are above all quiet hours of three days but four, what their scores are on
+    average, and what decided.
+    """
+    times, values, begin = long_faults()
+    entities = values.shape[1]
     fleet = fleet_of(entities)
     if not hours:
         fleet.hours = None
-    told = advanced(fleet, 1_699_920_000.0 + 300 * np.arange(end), values[:end])
+    told = advanced(fleet, times, values)
     score = np.array([one.moment for one in told])
     quiet = np.sort(score[4 * 288 : begin].reshape(-1, 12, entities).max(axis=1), axis=None)[-5]
     highest = score[begin:].max(axis=0)
@@ -190,6 +199,25 @@ def test_what_stays_off_for_hours_is_found_beside_bursts_as_high():
     assert score > lower + 0.2
     assert 2 in decided
     assert 2 not in some
+
+
+def test_an_explanation_says_that_the_last_hours_decided_and_adds_up():
+    times, values, begin = long_faults()
+    profile = Profile(Form(("pod",), ("a",), 300.0, 0.2))
+    list(profile.advance(times[:begin], [("p",)], np.zeros(begin, dtype=np.int64), values[:begin, :1]))
+    state, later = profile.dump(), slice(begin, begin + 96)
+    for bins in range(20, 97, 4):
+        own, bare = times[later][:bins].tolist(), values[later, :1][:bins]
+        told = explain(load_profile(state), own, bare, threshold=-1.0)
+        if told.over == LASTING[1]:
+            break
+    assert told.over == LASTING[1]
+    assert told.lasting
+    (metric,) = told.metrics
+    assert told.level == pytest.approx(3 * np.log(metric.lasting + 0.5))
+    expected = (told.level - told.usual_level) / np.sqrt(told.tail_index) - LATER[1] - told.once
+    assert told.score == pytest.approx(expected)
+    assert recompute(json.loads(json.dumps(told.as_json()))) == told
 
 
 def test_hours_are_known_after_a_quarter_of_a_day():

@@ -55,7 +55,7 @@ _YOUNG = 0.9
 
 _BAND, _BAND_RATE, _BAND_POWER = 1.62, 0.2, 0.25
 """How wide the band is, in distances that hours get rarer by a factor of e in, at a rate of 0.2 a day."""
-_CHARGE, _CHARGE_POWER = 0.66, 0.2
+_CHARGE, _CHARGE_POWER = 0.68, 0.2
 """Share of the hours in the band that are charged: the rest stands for incidents that barely show. It is
 more at higher rates, where the band lies among normal hours, and at lower ones, where a narrow band already
 leaves out most of what is above it.

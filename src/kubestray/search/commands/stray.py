@@ -15,9 +15,9 @@ treat each bin by itself: ``eval``, ``where``, ``rename``, ``lookup``, ``stats â
 those that come in are all that it learns from. A detection that runs on a schedule goes on from what it has
 learned, and learns each bin once: what comes in later than the schedule waits for is not learned.
 
-``score`` is how rare a row is for its entity, or the minutes up to it if these are rarer and it is still off;
-up to 1.2 of it do not count as long as the row before was not as rare, as what is off once and back is mostly
-nobody's doing. ``threshold`` is what it must exceed, ``alert`` 1 for an alarm and 0 for none,
+``score`` is how rare a row is for its entity, or the minutes or hours up to it if these are rarer and it is
+still off; up to 1.2 of it do not count as long as the row before was not as rare, as what is off once and
+back is mostly nobody's doing. ``threshold`` is what it must exceed, ``alert`` 1 for an alarm and 0 for none,
 ``stray_reason`` why it is one: ``score``, ``rise`` (it has grown day after day, for a week) or ``peers``.
 ``stray_state`` is ``learning`` in the first hour of an entity, in which it raises no alarm, ``ready``,
 ``stale`` for the first row after a day without any, and ``peers`` for one that is learning and is judged by
