@@ -65,6 +65,9 @@ def test_what_a_lock_holds_is_what_was_known_when_it_was_given():
     assert mine.location[0, 0] == theirs.location[0, 0]
     assert (mine.profile[0] == theirs.profile[0]).all()
     assert held.fleet.views.xi[0] == then.fleet.views.xi[0]
+    for mine_of, theirs_of in zip(held.fleet.tails(), then.fleet.tails(), strict=True):
+        assert (mine_of.histogram[0] == theirs_of.histogram[0]).all()
+        assert (mine_of.histogram[1] != theirs_of.histogram[1]).any()
     assert held.fleet.heights.points[0] == then.fleet.heights.points[0] < held.fleet.heights.points[1]
     assert held.fleet.heights.together[0] == then.fleet.heights.together[0]
     # What follows the last hour goes on.

@@ -75,7 +75,7 @@ def locked(fleet: Stray, entities: Ints) -> Iterator[None]:
         *((fleet.residuals, name, view, rows) for name, view in _RESIDUALS),
         *((fleet.heights, name, None, rows) for name in Heights.fields),
         *((fleet.views, name, None, streams) for name in _TAILS),
-        *((fleet.whole, name, None, entities) for name in _TAILS),
+        *((tails, name, None, entities) for tails in fleet.tails() for name in _TAILS),
         *((fleet.budget, name, None, entities) for name in _OWN),
         *([(fleet.familiar, "farthest", None, rows)] if fleet.familiar else []),
     ]

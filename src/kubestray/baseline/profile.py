@@ -212,7 +212,7 @@ class Profile:
         width, total = len(self.form.metrics), self.fleet.entities
         for number in range(start, len(names)):
             own = phase_of(names[number])
-            for tails in filter(None, (self.fleet.whole, self.fleet.minutes)):
+            for tails in self.fleet.tails():
                 tails.phase[number] = own
             rows = number * width + np.arange(width)
             for copy in range(self.fleet.views.copies):

@@ -123,6 +123,10 @@ class Stray:
             **{name: part for name, part in some.items() if part},
         }  # fmt: skip
 
+    def tails(self) -> list[Tails]:
+        """Return the tails of entities: of the moment, the last minutes and the last hours."""
+        return [self.whole, *filter(None, (self.minutes, self.hours))]
+
     def advance(self, rows: Rows, times: Floats, values: Floats) -> Scores:
         """Take the next point of each row and score its entity.
 
