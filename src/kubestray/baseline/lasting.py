@@ -20,7 +20,7 @@ LATER = (0.4, 0.8)
 count as much: it comes later, and there are more chances to be wrong.
 """
 KNOWN_BLOCKS = (0.0, 36.0)
-"""How many blocks of ten minutes a fleet has to have seen of them: hours are known after some of them."""
+"""How many blocks of ten minutes an entity has to have seen of them: of hours a quarter of a day."""
 
 
 def lasting(parts: Floats) -> Floats:
