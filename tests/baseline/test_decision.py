@@ -91,6 +91,17 @@ def test_hours_that_get_rarer_without_a_gap_are_no_incidents(seed):
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
+def test_from_idle_hours_nothing_stands_apart(seed):
+    """Nothing at all happens in half of the hours of two days; in the others what usually does."""
+    chance = np.random.default_rng(seed)
+    idle, busy = chance.normal(-1.85, 0.07, (48, 40)), chance.normal(0.0, 0.9, (48, 40))
+    scores = np.where(chance.random((48, 40)) < 0.5, idle, busy)
+    assert _run(FleetBudget(40, 0.2), scores) < 0.2 * 1.5
+    # Beside hours of metrics that are alive, what is as far above them may be incidents.
+    assert _run(FleetBudget(40, 0.2), scores + 1.2) > 0.2 * 3
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_fleet_that_is_known_takes_no_second_kind_of_hours_for_incidents(seed):
     """Half of all hours of a month are busy: that is usual."""
     chance = np.random.default_rng(seed)

@@ -258,10 +258,10 @@ def test_a_state_of_before_hours_goes_on_and_learns_them():
     assert again.hours.blocks.min() > 140
 
 
-@pytest.mark.parametrize("rows", [1, 3])
-def test_a_state_of_other_rows_is_refused(rows):
+@pytest.mark.parametrize("streams", [DISTANCES, 3 * DISTANCES, 2 * (DISTANCES - 1)])
+def test_a_state_of_other_rows_is_refused(streams):
     state = dict(np.load(io.BytesIO(dump(fleet_of(2)))))
-    state["views.xi"] = np.ones(rows * DISTANCES)
+    state["views.xi"] = np.ones(streams)
     written = io.BytesIO()
     np.savez(written, **state)
     with pytest.raises(KubestrayError, match="cannot be read"):

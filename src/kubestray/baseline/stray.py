@@ -181,9 +181,7 @@ class Stray:
                 continue
             held = _level(together(whose, long[number], count)[present])
             instead = _in_tail(tails, at, moment, held) - LATER[number]
-            # In a fleet that was known before such means were: when a day of them was seen.
-            needed = np.minimum(np.maximum(self.whole.blocks[at], KNOWN_BLOCKS[number]), DAY / BLOCK)
-            decides = (tails.blocks[at] >= needed) & (instead > score)
+            decides = self._known(tails, at, KNOWN_BLOCKS[number]) & (instead > score)
             lasts[decides] = number + 1
             score, level = np.where(decides, instead, score), np.where(decides, held, level)
         once = np.zeros(len(present))
@@ -196,6 +194,13 @@ class Stray:
         alert |= np.isin(present, rising)
         lingering = self.lingering.advance(at, score)
         return Scores(present, lingering, score, lasts, alert, metrics, *views, long, level, once, rising)
+
+    def _known(self, tails: Tails, at: Rows, blocks: float) -> Flags:
+        """Return which entities have seen enough of what lasts: all their lives, and at least ``blocks``; a
+        day where they were known before it was looked at.
+        """
+        needed = np.minimum(np.maximum(self.whole.blocks[at], blocks), DAY / BLOCK)
+        return np.asarray(tails.blocks[at] >= needed)
 
     def state(self, now: float) -> list[str]:
         """Tell for each entity if it is learning, ready or stale at a time in seconds since 1970."""

@@ -99,10 +99,13 @@ class Tails(Arrays):
         """Take the arrays of a dump; where it is of fewer copies the last ones stay as they are. Raise
         `ValueError` if it is of other rows.
         """
+        lengths = {len(array) for array in arrays.values()}
+        if len(lengths) > 1 or any(length % max(self._rows, 1) for length in lengths):
+            raise ValueError(f"its tails are not of {self._rows} rows")
         for name, array in arrays.items():
             own = getattr(self, name)
-            if len(array) % max(self._rows, 1) or len(array) > len(own):
-                raise ValueError(f"{name} is not of {self._rows} rows")
+            if len(array) > len(own):
+                raise ValueError(f"{name} has more than {self.copies} copies of {self._rows} rows")
             own[: len(array)] = array.astype(own.dtype, casting="same_kind")
 
     def streams(self, rows: Rows) -> Rows:
