@@ -339,6 +339,16 @@ def test_the_map_shows_the_edges_of_what_is_pointed_at(page):
     page.locator('[data-zoom="0"]').click()
 
 
+@pytest.mark.parametrize("page", ["phone"], indirect=True, scope="module")
+def test_a_long_label_of_a_value_makes_room_for_itself(page):
+    page.goto(page.places["finding"])
+    heights = page.locator("table.stack td[data-label]:not(:first-child)").first.evaluate(
+        """cell => [cell, (cell.dataset.label = "Alone quiet between two values", cell)].map(
+            one => [one.offsetHeight, parseFloat(getComputedStyle(one, "::before").height)])"""
+    )
+    assert all(cell >= label > 20 for cell, label in heights)
+
+
 @on_phone
 def test_a_question_is_asked_before_a_token_ends(page):
     page.goto("/account")
