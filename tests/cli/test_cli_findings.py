@@ -112,6 +112,10 @@ def test_what_is_decided_without_a_reason_or_a_finding_is_refused(setting):
         assert column in table.split("─")[0].split(), table
     shown = run("findings", "suppress", "--entity", "pod:*", "--preview", "-30d", "--format", "json", *where)
     assert shown.json == []
+    ended = run("findings", "withdraw", known["id"], *where)
+    assert (ended.code, ended.json) == (0, {"id": known["id"]}), ended.err
+    (after,) = json.loads(run("findings", "suppressions", *where).out)
+    assert after["expires"] < known["expires"]
 
 
 def test_a_user_without_a_name_decides_by_number(monkeypatch):

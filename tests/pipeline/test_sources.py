@@ -115,6 +115,8 @@ def test_kafka_is_read_as_the_settings_say(tmp_path: Path) -> None:
 
 def test_pulling_needs_a_token(tmp_path: Path) -> None:
     assert signalflow_of(load_config({}, {}, None)) is None
+    with pytest.raises(UsageError, match="observability_inputs: 'sim_pods' is none of"):
+        signalflow_of(load_config({"observability_inputs": "sim_pods"}, {}, None))
     with pytest.raises(UsageError, match="needs a token"):
         signalflow_of(load_config({"observability_realm": "us1"}, {}, None))
     token = tmp_path / "token"

@@ -127,6 +127,7 @@ def _rows(rows: list[dict[str, Any]], parsed: argparse.Namespace) -> int:
 
 def _withdraw(cases: Any, parsed: argparse.Namespace) -> int:
     cases.withdraw(parsed.id, parsed.actor)
+    output.print_json({"id": parsed.id})
     return 0
 
 

@@ -56,6 +56,7 @@ def kafka_of(config: Config) -> tuple[KafkaSettings, Source] | None:
 
 def signalflow_of(config: Config) -> SignalFlowSettings | None:
     """Return what to pull from Splunk Observability Cloud; None if nothing."""
+    inputs = chosen_inputs(config["observability_inputs"])  # told without a realm, too
     realm, url, file = (config[f"observability_{name}"] for name in ("realm", "url", "token_file"))
     if not (realm or url):
         return None
@@ -66,7 +67,7 @@ def signalflow_of(config: Config) -> SignalFlowSettings | None:
     return SignalFlowSettings(
         url or f"https://stream.{realm}.signalfx.com",
         lambda: _read(where, Path(file)),
-        chosen_inputs(config["observability_inputs"]),
+        inputs,
         config["observability_resolution"] / SECOND_NS,
         config["observability_backfill"] / SECOND_NS,
     )
