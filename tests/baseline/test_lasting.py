@@ -13,11 +13,18 @@ from kubestray.baseline import snapshot
 from kubestray.baseline.arrays import ALL
 from kubestray.baseline.explain import explain, recompute
 from kubestray.baseline.judging import Judge, Question
-from kubestray.baseline.lasting import LATER, lasting
+from kubestray.baseline.lasting import CHANCES, LATER, lasting, one_of_many
 from kubestray.baseline.profile import Form, Profile
 from kubestray.baseline.profile import load as load_profile
 from kubestray.baseline.residuals import DISTANCES, LASTING, SUSTAINED
-from kubestray.baseline.snapshot import WITHOUT_MINUTES, WITHOUT_ONCE, dump, load, merge
+from kubestray.baseline.snapshot import (
+    WITHOUT_MINUTES,
+    WITHOUT_ONCE,
+    WITHOUT_ONE_OF_MANY,
+    dump,
+    load,
+    merge,
+)
 from kubestray.model.errors import KubestrayError
 
 STEP, ENTITIES, METRICS = 30.0, 15, 4
@@ -126,9 +133,10 @@ def test_an_explanation_says_that_the_last_minutes_decided_and_adds_up():
     assert told.over == LASTING[0]
     assert told.alert
     minutes = np.array([metric.lasting for metric in told.metrics])
-    together = (minutes.mean() + np.sqrt((minutes**2).mean())) / 2
+    together = np.cbrt((minutes**3).mean())
     assert told.level == pytest.approx(3 * np.log(together + 0.5))
-    expected = (told.level - told.usual_level) / np.sqrt(told.tail_index) - LATER[0] - told.once
+    later = LATER[0] + CHANCES * np.log(len(minutes)) + told.once
+    expected = (told.level - told.usual_level) / np.sqrt(told.tail_index) - later
     assert told.score == pytest.approx(expected)
     assert recompute(json.loads(json.dumps(told.as_json()))) == told
 
@@ -159,6 +167,70 @@ def test_what_was_told_before_minutes_counted_is_worked_out_as_it_was():
     goes_on = load_profile(state)
     assert goes_on.fleet.minutes is not None
     assert snapshot.version_of(goes_on.fleet) == snapshot.VERSION
+
+
+def test_the_minutes_of_an_entity_are_the_cubic_mean_of_its_metrics():
+    whose, rarity = np.array([0, 0, 0, 2, 2, 3]), np.array([0.0, 1.0, 4.0, 2.0, 2.0, 0.5])
+    own = [rarity[whose == entity].tolist() for entity in range(4)]
+    wanted = [(sum(x * x * x for x in some) / len(some)) ** (1 / 3) if some else 0.0 for some in own]
+    assert one_of_many(whose, rarity, np.bincount(whose)) == pytest.approx(wanted)
+
+
+def of_one_metric(one: bool) -> int:
+    """How many of fifteen faults of a single metric, for twelve minutes, are above all quiet hours but five.
+
+    All six metrics of an entity are far off for two minutes together, several times a day.
+    """
+    dice, metrics = np.random.default_rng(1), 6
+    times = 1_700_000_000.0 + STEP * np.arange(END)
+    values = 50 + 5 * dice.normal(size=(END, ENTITIES, metrics))
+    begins = dice.integers(EARLY, END - 60, ENTITIES)
+    for entity, begin in enumerate(begins):
+        for at in np.flatnonzero(dice.random(END) < 0.003):
+            values[at : at + 4, entity] += 20 * dice.random()
+        values[begin : begin + 24, entity, 2] += 60.0
+    fleet = fleet_of(ENTITIES * metrics, ENTITIES, STEP)
+    fleet.one_of_many = one
+    score = np.array([told.moment for told in advanced(fleet, times, values)])
+    highest = np.array([score[b : b + 24, entity].max() for entity, b in enumerate(begins)])
+    for entity, begin in enumerate(begins):
+        score[begin - 2 : begin + 54, entity] = -np.inf
+    quiet = np.sort(score[EARLY:].reshape(-1, 120, ENTITIES).max(axis=1), axis=None)[-6]
+    return int((highest > quiet).sum())
+
+
+def test_one_metric_that_stays_off_is_found_beside_moments_when_all_are():
+    assert of_one_metric(one=True) >= 8
+    assert of_one_metric(one=False) <= 2
+
+
+def test_what_was_told_before_one_of_many_counted_is_worked_out_as_it_was():
+    profile, times, values = told_of()
+    snapshot.as_of(profile.fleet, WITHOUT_ONE_OF_MANY)
+    state = profile.dump()
+    assert snapshot.version_of(profile.fleet) == WITHOUT_ONE_OF_MANY
+    told = explain(profile, times.tolist(), values, threshold=-1.0)
+    minutes = np.array([metric.lasting for metric in told.metrics])
+    assert told.over == LASTING[0]
+    together = (minutes.mean() + np.sqrt((minutes**2).mean())) / 2
+    assert told.level == pytest.approx(3 * np.log(together + 0.5))
+    assert recompute(json.loads(json.dumps(told.as_json()))) == told
+    goes_on = load_profile(state).fleet
+    assert goes_on.minutes is not None
+    assert goes_on.minutes.blocks.max() == 0
+    assert snapshot.version_of(goes_on) == snapshot.VERSION
+
+
+def test_minutes_of_single_metrics_are_known_from_before():
+    times, values = rhythm(288, 2)
+    fleet = fleet_of(2)
+    snapshot.as_of(fleet, WITHOUT_ONE_OF_MANY)
+    feed(fleet, times, values)
+    again = load(dump(fleet))
+    assert again.minutes is not None
+    assert fleet.minutes is not None
+    assert np.array_equal(again.minutes.ln_u, fleet.minutes.ln_u)
+    assert again.minutes.blocks.min() > 100
 
 
 def long_faults():

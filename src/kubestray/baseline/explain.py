@@ -192,8 +192,7 @@ def recompute(document: Mapping[str, Any]) -> Explanation:
         )
         question = Question(**evidence["question"])
         times, threshold = evidence["times"], float(evidence["threshold"])
-        before = profile.load(state)
-        snapshot.as_of(before.fleet, snapshot.version_in(state))
+        before = profile.load(state, then=True)
         return explain(before, times, values, threshold, question, str(document.get("configuration", "")))
     except (LookupError, TypeError, ValueError, ArithmeticError, zstandard.ZstdError) as error:
         raise KubestrayError(f"the explanation cannot be read: {error}") from error

@@ -260,9 +260,11 @@ class Profile:
         return snapshot.dump(self.fleet, json.dumps(head).encode("utf-8"), len(self.names))
 
 
-def load(state: bytes) -> Profile:
-    """Return the profile of a dump; raise `KubestrayError` if it cannot be read."""
-    fleet, head = snapshot.load_with_head(state)
+def load(state: bytes, then: bool = False) -> Profile:
+    """Return the profile of a dump, with ``then`` as `snapshot.load_with_head` has it; raise `KubestrayError`
+    if it cannot be read.
+    """
+    fleet, head = snapshot.load_with_head(state, then)
     try:
         keys, metrics, step, per_day, direction, until, names, *orders = json.loads(head)
     except ValueError as error:

@@ -29,6 +29,7 @@ def resized(fleet: Stray, keep: Ints, more: Stray) -> Stray:
     entity = np.concatenate([number[fleet.entity[rows]], more.entity + len(keep)])
     step = np.concatenate([fleet.step[rows], more.step])
     made = Stray(entity, step, fleet.budget.per_day, fleet.direction, daily=fleet.familiar is not None)
+    made.one_of_many = fleet.one_of_many
     of_metrics, of_entities = (rows, len(fleet.step)), (keep, fleet.entities)
     into, new = made.parts(), more.parts()
     for name, part in fleet.parts().items():

@@ -25,7 +25,7 @@ from kubestray.baseline.stray import Direction, Stray
 from kubestray.baseline.tails import HALF_LIFE, Tails
 from kubestray.model.errors import KubestrayError
 
-VERSION = 5
+VERSION = 6
 """1 had no phases, no direction and no head, 2 neither a view of what lasts nor weekends. What else was added
 until 3 (the usual moves of a metric, how restless it is at each height, the hours of each entity) is blank
 where a state lacks it, as for a metric and an entity that are new.
@@ -36,7 +36,11 @@ WITHOUT_ONCE = 4
 """The last one that knows neither the score before nor the last hours: to a fleet that goes on its next step
 is the first, and it learns its hours from then on.
 """
-_READ = (WITHOUT_MINUTES, WITHOUT_ONCE, VERSION)
+WITHOUT_ONE_OF_MANY = 5
+"""The last one whose last minutes were put together as a moment is: a fleet that goes on learns them anew, as
+they come to more now.
+"""
+_READ = (WITHOUT_MINUTES, WITHOUT_ONCE, WITHOUT_ONE_OF_MANY, VERSION)
 
 
 _RUBBISH = (
@@ -73,14 +77,21 @@ def load(state: bytes) -> Stray:
     return load_with_head(state)[0]
 
 
-def load_with_head(state: bytes) -> tuple[Stray, bytes]:
-    """Return the fleet of a dump and the bytes that came with it, as `load` does."""
+def load_with_head(state: bytes, then: bool = False) -> tuple[Stray, bytes]:
+    """Return the fleet of a dump and the bytes that came with it, as `load` does; with ``then`` one that
+    scores as those of its version did, so that what was told then comes out again.
+    """
     try:
         packed = np.load(io.BytesIO(state), allow_pickle=False)
         arrays = {name: packed[name] for name in packed}
         version = int(arrays["version"])
         if version in _READ:
-            return _fleet(arrays), arrays["head"].tobytes()
+            if version <= WITHOUT_ONE_OF_MANY and not then:
+                arrays = _without_minutes(arrays)
+            fleet = _fleet(arrays)
+            if then:
+                as_of(fleet, version)
+            return fleet, arrays["head"].tobytes()
     except _RUBBISH as error:
         raise KubestrayError(f"the state of a baseline cannot be read: {error}; let it learn anew") from error
     raise KubestrayError(
@@ -89,20 +100,28 @@ def load_with_head(state: bytes) -> tuple[Stray, bytes]:
     )
 
 
-def version_in(state: bytes) -> int:
-    """Return the version of a dump that can be loaded."""
-    return int(np.load(io.BytesIO(state), allow_pickle=False)["version"])
+def _without_minutes(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a state without what is known of the last minutes, if any entity has several
+    metrics: of one alone they come to what they did.
+    """
+    if np.bincount(arrays["entity"]).max(initial=0) <= 1:
+        return arrays
+    kept = (name for name in arrays if not name.startswith("minutes.") or name == "minutes.phase")
+    return {name: arrays[name] for name in kept}
 
 
 def version_of(fleet: Stray) -> int:
     """Return the version that says what the numbers of a fleet mean."""
     if fleet.minutes is None:
         return WITHOUT_MINUTES
-    return VERSION if fleet.once else WITHOUT_ONCE
+    if fleet.once is None:
+        return WITHOUT_ONCE
+    return VERSION if fleet.one_of_many else WITHOUT_ONE_OF_MANY
 
 
 def as_of(fleet: Stray, version: int) -> None:
-    """Have a fleet score as those of a version did, so that what was told then comes out again."""
+    """Have a fleet score as those of a version did."""
+    fleet.one_of_many = version > WITHOUT_ONE_OF_MANY
     if version <= WITHOUT_ONCE:
         fleet.once = fleet.hours = None
     if version <= WITHOUT_MINUTES:

@@ -11,7 +11,7 @@ from kubestray.baseline.arrays import ALL, Arrays, Flags, Floats, Ints, Rows
 from kubestray.baseline.decision import FleetBudget
 from kubestray.baseline.familiar import Familiar
 from kubestray.baseline.heights import Heights
-from kubestray.baseline.lasting import KNOWN_BLOCKS, LATER, lasting
+from kubestray.baseline.lasting import CHANCES, KNOWN_BLOCKS, LATER, lasting, one_of_many
 from kubestray.baseline.once import Once, off_together
 from kubestray.baseline.ramps import Ramps
 from kubestray.baseline.residuals import DAY, DISTANCES, VIEWS, Residuals, rate
@@ -107,6 +107,8 @@ class Stray:
         self.whole = Tails(entity_step, ENTITY_PRIOR, phase=phase)
         self.minutes: Tails | None = Tails(entity_step, ENTITY_PRIOR, phase=phase)
         self.hours: Tails | None = Tails(entity_step, ENTITY_PRIOR, phase=phase)
+        self.one_of_many = True
+        """Whether one metric that lasts counts by itself; as of a time before it did not."""
         self.once: Once | None = Once(entity_step)
         self.budget = FleetBudget(self.entities, per_day)
         self.seen = Seen(self.entities)
@@ -179,8 +181,9 @@ class Stray:
         for number, tails in enumerate((self.minutes, self.hours)):
             if tails is None:
                 continue
-            held = _level(together(whose, long[number], count)[present])
-            instead = _in_tail(tails, at, moment, held) - LATER[number]
+            rarity, later = self._held(number, whose, long[number], count)
+            held = _level(rarity[present])
+            instead = _in_tail(tails, at, moment, held) - later[present]
             decides = self._known(tails, at, KNOWN_BLOCKS[number]) & (instead > score)
             lasts[decides] = number + 1
             score, level = np.where(decides, instead, score), np.where(decides, held, level)
@@ -194,6 +197,15 @@ class Stray:
         alert |= np.isin(present, rising)
         lingering = self.lingering.advance(at, score)
         return Scores(present, lingering, score, lasts, alert, metrics, *views, long, level, once, rising)
+
+    def _held(self, number: int, whose: Ints, rarity: Floats, count: Ints) -> tuple[Floats, Floats]:
+        """Return the rarity of entities over the last minutes (0) or hours (1), and how much higher its score
+        has to be than that of a moment.
+        """
+        later = np.full(len(count), LATER[number])
+        if number == 0 and self.one_of_many:
+            return one_of_many(whose, rarity, count), later + CHANCES * np.log(np.maximum(count, 1))
+        return together(whose, rarity, count), later
 
     def _known(self, tails: Tails, at: Rows, blocks: float) -> Flags:
         """Return which entities have seen enough of what lasts: all their lives, and at least ``blocks``; a
