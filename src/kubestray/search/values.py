@@ -98,6 +98,11 @@ def as_number(value: Value) -> Tree:
             return call("toFloat64", value.tree)
 
 
+def number_of(value: Value) -> Tree:
+    """Return the number that a DYNAMIC value is; null where it is a text or several values."""
+    return _part(value, 1)
+
+
 def parse_number(value: Tree) -> Tree:
     """Read a text as a number; infinities and NaN are not numbers here."""
     return finite(call("toFloat64OrNull", call("trimBoth", value)))
