@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from kubestray.search.cursor import Cursor
 from kubestray.search.options import read_options
 from kubestray.search.plan import Column, Filter, Grouped, Order
-from kubestray.search.reductions.plain import all_in_order
+from kubestray.search.reductions.plain import all_in_order, first
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command
 from kubestray.search.values import Shape, as_list
@@ -56,7 +56,7 @@ def plan(command: MvCombine, relation: Relation, context: Context) -> Relation:
             continue
         if own.shape is Shape.DYNAMIC:  # a number and the text that looks like it are the same
             groups.append((context.column(Shape.MULTI), as_list(own.value())))
-            made.append((fields[name], aggregate("argMin", own.value().tree, column(rank.name))))
+            made.append((fields[name], first(own.value(), column(rank.name))))
         else:
             groups.append((fields[name], own.value().tree))
     # Without another field the engine makes one group of no rows.

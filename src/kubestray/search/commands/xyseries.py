@@ -19,6 +19,7 @@ from kubestray.search.cursor import Cursor
 from kubestray.search.grouping import natural
 from kubestray.search.options import flag, read_options
 from kubestray.search.plan import Column, Grouped, Order
+from kubestray.search.reductions.plain import first
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command
 from kubestray.search.values import NULL, Shape, Value, as_list, as_text, present
@@ -67,7 +68,7 @@ def plan(command: XYSeries, relation: Relation, context: Context) -> Relation:
     group = (shown_key, key.tree)
     if key.shape is Shape.DYNAMIC:  # a number and the text that looks like it are one key
         group = (context.column(Shape.MULTI), as_list(key))
-        made.append((shown_key, aggregate("argMin", key.tree, column(rank.name))))
+        made.append((shown_key, first(key, column(rank.name))))
     fields = {command.rows: shown_key}
     for name in names:
         for data in command.data:

@@ -78,6 +78,12 @@ def all_in_order(value: Value, rank: Tree) -> Tree:
     return call("arrayFlatten", lists)
 
 
+def first(value: Value, rank: Tree) -> Tree:
+    """Return a DYNAMIC value as it is in the first of the rows that have one."""
+    # A place that may be null would make the result one that the shape does not know.
+    return aggregate("argMinIf", value.tree, call("assumeNotNull", rank), present(value))
+
+
 def mode(value: Value, _: Rows) -> Value:
     """Return the most frequent value; of several the first in the order of their bytes."""
     listed = as_list(value)
