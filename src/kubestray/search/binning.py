@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from kubestray.search.moments import with_a_year
 from kubestray.search.plan import Grouped
 from kubestray.search.relation import Context, Relation
 from kubestray.search.spans import (
@@ -51,7 +52,8 @@ def chosen_span(
     """
     if "span" in options:
         return aligned(written_span(name, options, context, at), options, context, at)
-    first, last = extent(as_number(value), relation, context)
+    ends = extent_of_times if name == TIME else extent
+    first, last = ends(as_number(value), relation, context)
     if first is None or last is None:
         return None
     bins = _whole("bins", options, bins, context, at)
@@ -129,6 +131,11 @@ def bounds(options: Mapping[str, str], context: Context, at: int) -> tuple[float
 def number_of_bins(options: Mapping[str, str], default: int, context: Context, at: int) -> int:
     """Return how many bins there may be."""
     return _whole("bins", options, default, context, at)
+
+
+def extent_of_times(time: Tree, relation: Relation, context: Context) -> tuple[float | None, float | None]:
+    """Ask for the first and the last time, in seconds, of the years 1 to 9999: others are in no bin."""
+    return extent(with_a_year(time), relation, context)
 
 
 def extent(value: Tree, relation: Relation, context: Context) -> tuple[float | None, float | None]:

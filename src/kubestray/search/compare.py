@@ -16,6 +16,7 @@ from kubestray.search.values import (
     is_literal_null,
     looks_numeric,
     missing,
+    number_of,
 )
 from kubestray.store.trees import Tree, all_of, any_of, call, column, either, null, number
 
@@ -37,7 +38,8 @@ def compare(operator: str, a: Value, b: Value, switches: Switches) -> Tree:
     if b.shape in _SEVERAL and a.shape not in _SEVERAL:
         return compare(_flipped(operator), b, a, switches)
     if a.shape in _SEVERAL:
-        return _compare_each(operator, a, b, switches)
+        each = _compare_each(operator, a, b, switches)
+        return _as_its_number(operator, a, b, each) if b.shape is Shape.TEXT and not b.field else each
     return _compare_single(operator, a, b)
 
 
@@ -69,7 +71,9 @@ def _compare_each(operator: str, a: Value, b: Value, switches: Switches) -> Tree
     """Compare a multivalue field: true if any value compares so; ``!=`` only if none equals."""
     if operator == "!=" and switches.mv_not_equal == "none":
         return call("not", _compare_each("==", a, b, switches))
-    by_kind = b.field or b.shape in (*_SEVERAL, Shape.NUMBER)
+    if b.shape in _SEVERAL:
+        return _compare_pairs(operator, a, b)
+    by_kind = b.field or b.shape is Shape.NUMBER
     one = Value(Shape.TEXT, call("toNullable", column("x")), field=by_kind)
     other = b if b.shape is Shape.NUMBER else Value(Shape.TEXT, as_text(b), static=b.static, field=by_kind)
     holds = call("ifNull", _compare_single(operator, one, other), exp.Literal.number(0))
@@ -77,6 +81,22 @@ def _compare_each(operator: str, a: Value, b: Value, switches: Switches) -> Tree
     if b.shape is Shape.NUMBER and not b.field:
         unknown = any_of([call("not", any_value(as_list(a), looks_numeric(one))), missing(b)])
     return either(unknown, null(), any_value(as_list(a), holds))
+
+
+def _compare_pairs(operator: str, a: Value, b: Value) -> Tree:
+    """Compare each of several values with each of several: true if any pair compares so."""
+    one, other = (Value(Shape.TEXT, call("toNullable", column(name)), field=True) for name in ("x", "y"))
+    holds = call("ifNull", _compare_single(operator, one, other), exp.Literal.number(0))
+    pairs = any_value(as_list(a), any_value(as_list(b), holds, "y"))
+    return either(any_of([missing(a), missing(b)]), null(), pairs)
+
+
+def _as_its_number(operator: str, a: Value, b: Value, otherwise: Tree) -> Tree:
+    """Compare a row's number as a field of numbers compares, whatever the field holds in other rows."""
+    if a.shape is not Shape.DYNAMIC or not a.field:
+        return otherwise
+    own = Value(Shape.NUMBER, number_of(a), field=True)
+    return either(missing(own), otherwise, _compare_single(operator, own, b))
 
 
 def _compare_condition(operator: str, a: Value, b: Value) -> Tree:

@@ -263,13 +263,14 @@ def _pieces(tree: Tree) -> list[Tree]:
 def _plus(a: Value, b: Value) -> Value:
     """Add or join: two numbers add, two texts join, two fields add only where both look numeric.
 
-    Beside what is surely a number a field adds, beside what is surely a text it joins.
+    Beside what is surely a number a field adds, beside what is surely a text it joins. A value that may be
+    either, such as one of several values or of two branches, is taken as a field is.
     """
     if a.shape is Shape.NUMBER and b.shape is Shape.NUMBER:
         return Value(Shape.NUMBER, call("plus", a.tree, b.tree))
     joined = _joined(a, b)
     added = Value(Shape.NUMBER, call("plus", as_number(a), as_number(b)))
-    if a.field and b.field:
+    if _may_be_either(a) and _may_be_either(b):
         both = exp.and_(looks_numeric(a), looks_numeric(b))
         return choose([(both, added)], joined)
     if unlike(a, b):
@@ -277,3 +278,8 @@ def _plus(a: Value, b: Value) -> Value:
     if any(value.shape is Shape.TEXT and not value.field for value in (a, b)):
         return joined
     return added
+
+
+def _may_be_either(value: Value) -> bool:
+    """Tell whether only the rows say if the value is a number or a text."""
+    return value.field or value.shape in (Shape.MULTI, Shape.DYNAMIC)

@@ -12,7 +12,7 @@ from kubestray.search.networks import in_network, network_of
 from kubestray.search.relation import Context, Relation
 from kubestray.search.subsearches import resolved
 from kubestray.search.syntax import Clause, Junction, Negation, Subsearch, Term, TermIn, Word
-from kubestray.search.values import NULL, Shape, Value, any_value, as_list, constant, looks_numeric, present
+from kubestray.search.values import NULL, Shape, Value, any_value, as_list, constant, present
 from kubestray.store.trees import Tree, all_of, any_of, call, column, number, one_of, text
 
 
@@ -64,9 +64,7 @@ def _term(term: Term, relation: Relation, context: Context) -> Tree:
     wanted = Value(Shape.TEXT, call("toNullable", text(term.value)), static=True)
     if reads_as_number(term.value):
         wanted = Value(Shape.NUMBER, constant(float(term.value)), static=True)
-        holds = all_of([looks_numeric(value), compare(term.operator, value, wanted, context.switches)])
-    else:
-        holds = compare(term.operator, value, wanted, context.switches)
+    holds = compare(term.operator, value, wanted, context.switches)
     return call("ifNull", holds, exp.Literal.number(0))
 
 

@@ -29,11 +29,19 @@ def moment_of(seconds: Tree) -> Tree:
     """Return the moment of a time in seconds; null outside the years 1 to 9999."""
 
     def moment(time: Tree) -> Tree:
-        fits = call("and", call("greaterOrEquals", time, number(_FIRST)), call("less", time, number(_END)))
         micros = call("toInt64", call("round", call("multiply", time, number(MICROS))))
-        return either(fits, micros, null())
+        return either(_has_a_year(time), micros, null())
 
     return once(seconds, moment)
+
+
+def with_a_year(seconds: Tree) -> Tree:
+    """Return a time in seconds that has a moment; null for any other."""
+    return either(_has_a_year(seconds.copy()), seconds, null())
+
+
+def _has_a_year(time: Tree) -> Tree:
+    return call("and", call("greaterOrEquals", time, number(_FIRST)), call("less", time.copy(), number(_END)))
 
 
 def seconds_of(moment: Tree) -> Tree:

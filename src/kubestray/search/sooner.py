@@ -61,8 +61,11 @@ def _early(condition: Tree) -> Tree | None:
 def _fallen(tree: Tree, choices: list[Tree]) -> Tree:
     """Return a tree in which choices are what is otherwise, and add their conditions to ``choices``.
 
-    A condition that is itself made of choices alone is decided by these.
+    A condition that is itself made of choices alone is decided by these. What is said of each value of an
+    array stays as it is: outside of it there is no such value.
     """
+    if isinstance(tree, exp.Lambda):
+        return tree
     if isinstance(tree, exp.Anonymous) and tree.this == "if":
         inner: list[Tree] = []
         decided = not read(_fallen(tree.expressions[0].copy(), inner))

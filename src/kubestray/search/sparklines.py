@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kubestray.search.binning import extent
+from kubestray.search.binning import extent_of_times
 from kubestray.search.relation import Context, Relation
 from kubestray.search.spans import TimeSpan, automatic_time, parse_span
 from kubestray.search.values import NULL, Shape, Value, as_text
@@ -40,7 +40,7 @@ def trend(span: str | None, time: Tree | None, relation: Relation, context: Cont
     """Return the bins from the oldest row to the newest; without a span at most 100 of them."""
     if time is None:
         raise context.error(at, "sparkline() needs _time")
-    first, last = extent(time, relation, context)
+    first, last = extent_of_times(time, relation, context)
     if first is None or last is None:
         return Trend((), NULL.tree)
     length = _length(span, first, last, context, at)

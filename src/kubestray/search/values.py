@@ -98,6 +98,19 @@ def as_number(value: Value) -> Tree:
             return call("toFloat64", value.tree)
 
 
+def number_of(value: Value) -> Tree:
+    """Return the number that a DYNAMIC value is; null where it is a text or several values."""
+    return _part(value, 1)
+
+
+def as_whole(value: Value) -> Tree:
+    """Return the number without its fraction as ``Nullable(Int64)``; null where there is none of that size.
+
+    A text such as ``inf`` is a number to the engine below the null, and ``toInt64`` fails on it.
+    """
+    return call("accurateCastOrNull", call("trunc", as_number(value)), text("Int64"))
+
+
 def parse_number(value: Tree) -> Tree:
     """Read a text as a number; infinities and NaN are not numbers here."""
     return finite(call("toFloat64OrNull", call("trimBoth", value)))

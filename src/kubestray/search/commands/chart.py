@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kubestray.search.binning import binned, bounds, chosen_span, extent
+from kubestray.search.binning import binned, bounds, chosen_span, extent, extent_of_times
 from kubestray.search.cursor import Cursor
 from kubestray.search.given import given_relation
 from kubestray.search.grouping import Wish, keyed, natural
@@ -142,7 +142,8 @@ def _continued(
     """Return a row for each bin of equal length between the first and the last, if all values are numbers."""
     rows, span = binned_rows
     assert command.rows
-    first, last = extent(as_number(value), rows, context)
+    ends = extent_of_times if isinstance(span, TimeSpan) else extent
+    first, last = ends(as_number(value), rows, context)
     if value.shape is not Shape.NUMBER or first is None or last is None:
         return result
     if not isinstance(span, NumberSpan | TimeSpan):

@@ -12,12 +12,13 @@ Example::
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from kubestray.search.binning import BIN_OPTIONS, TIME, bounds, chosen_span, extent
+from kubestray.search.binning import BIN_OPTIONS, TIME, bounds, chosen_span, extent, extent_of_times
 from kubestray.search.cursor import Cursor
 from kubestray.search.given import given_relation
 from kubestray.search.options import read_options
@@ -59,7 +60,8 @@ def plan(command: MakeContinuous, relation: Relation, context: Context) -> Relat
     low, high = bounds(options, context, command.at)
     relation = _inside(relation, value, low, high)
     span = chosen_span(command.field, value, options, relation, context, command.at, _BINS)
-    first, last = extent(as_number(value), relation, context)
+    ends = extent_of_times if isinstance(span, TimeSpan) else extent
+    first, last = ends(as_number(value), relation, context)
     if span is None or first is None or last is None:
         return relation
     if isinstance(span, LogSpan):
@@ -68,7 +70,7 @@ def plan(command: MakeContinuous, relation: Relation, context: Context) -> Relat
     binned = choose([(looks_numeric(value), start)], value)
     made = context.column(binned.shape)
     relation = relation.extended([(command.field, made, binned.tree)])
-    bins = list(_starts(span, first if low is None else low, last, high))
+    bins = list(itertools.islice(_starts(span, first if low is None else low, last, high), _MOST + 1))
     if len(bins) > _MOST:
         raise context.error(command.at, f"this makes more than {_MOST} rows", "take a longer span")
     known = _known(relation, made.value(), context)

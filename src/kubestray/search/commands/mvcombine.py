@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from kubestray.search.cursor import Cursor
 from kubestray.search.options import read_options
-from kubestray.search.plan import Column, Grouped, Order
+from kubestray.search.plan import Column, Filter, Grouped, Order
+from kubestray.search.reductions.plain import all_in_order, first
 from kubestray.search.relation import Context, Relation
-from kubestray.search.statistics import STATISTICS, Rows
 from kubestray.search.syntax import Command
-from kubestray.search.values import Shape
-from kubestray.store.trees import Tree, aggregate, column
+from kubestray.search.values import Shape, as_list
+from kubestray.store.trees import Tree, aggregate, call, column, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,23 @@ def plan(command: MvCombine, relation: Relation, context: Context) -> Relation:
     if value is None:
         return relation
     relation, rank = relation.ranked(context)
-    values = STATISTICS["list"].build(value, Rows(context.switches, rank.value().tree))
-    groups: dict[str, tuple[Column, Tree]] = {
-        name: (context.column(c.shape), c.value().tree)
-        for name, c in relation.fields.items()
-        if name != command.field
-    }
     combined, place = context.column(Shape.MULTI, command.delimiter), context.column(Shape.NUMBER)
-    first = (place, aggregate("min", column(rank.name)))
-    node = Grouped(relation.node, tuple(groups.values()), ((combined, values.tree), first))
-    fields = {name: combined if name == command.field else groups[name][0] for name in relation.fields}
+    rows = context.column(Shape.NUMBER)
+    values = all_in_order(value, column(rank.name))
+    made = [(combined, values), (place, aggregate("min", column(rank.name))), (rows, aggregate("count"))]
+    groups: list[tuple[Column, Tree]] = []
+    fields: dict[str, Column] = {}
+    for name, own in relation.fields.items():
+        fields[name] = combined if name == command.field else context.column(own.shape)
+        if name == command.field:
+            continue
+        if own.shape is Shape.DYNAMIC:  # a number and the text that looks like it are the same
+            groups.append((context.column(Shape.MULTI), as_list(own.value())))
+            made.append((fields[name], first(own.value(), column(rank.name))))
+        else:
+            groups.append((fields[name], own.value().tree))
+    # Without another field the engine makes one group of no rows.
+    node = Filter(
+        Grouped(relation.node, tuple(groups), tuple(made)), call("greater", column(rows.name), number(0))
+    )
     return Relation(node, fields, (Order(place),))

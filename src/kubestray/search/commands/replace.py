@@ -76,9 +76,12 @@ def plan(command: Replace, relation: Relation, context: Context) -> Relation:
 
 
 def _single(values: Tree, shape: Shape) -> Value:
-    """Return the only value as what it was: what stands in the place of a number may be a number too."""
+    """Return a single value as what it was: what stands in the place of a number may be a number too."""
     first = call("toNullable", call("arrayElement", values, number(1)))
-    return Value(Shape.TEXT, first) if shape is Shape.TEXT else from_text(first, Shape.DYNAMIC)
+    if shape is Shape.TEXT:
+        return Value(Shape.TEXT, first)
+    several = call("greater", call("length", values.copy()), number(1))
+    return choose([(several, Value(Shape.MULTI, values))], from_text(first, Shape.DYNAMIC))
 
 
 def _changed(pairs: tuple[Pair, ...]) -> Tree:

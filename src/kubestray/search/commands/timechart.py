@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from kubestray.search.binning import (
     TIME,
     aligned,
-    extent,
+    extent_of_times,
     least,
     number_of_bins,
     written_span,
@@ -117,7 +117,7 @@ def _grid(command: TimeChart, relation: Relation, context: Context) -> Grid | No
     """Return the bins; None without rows."""
     time = relation.value(TIME)
     assert time
-    first, last = extent(as_number(time), relation, context)
+    first, last = extent_of_times(as_number(time), relation, context)
     if first is None or last is None:
         return None
     searched = _searched(relation.node, context) if command.pivot.flag("fixedrange", True) else None

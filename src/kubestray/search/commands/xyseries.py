@@ -19,9 +19,10 @@ from kubestray.search.cursor import Cursor
 from kubestray.search.grouping import natural
 from kubestray.search.options import flag, read_options
 from kubestray.search.plan import Column, Grouped, Order
+from kubestray.search.reductions.plain import first
 from kubestray.search.relation import Context, Relation
 from kubestray.search.syntax import Command
-from kubestray.search.values import NULL, Shape, Value, as_text, present
+from kubestray.search.values import NULL, Shape, Value, as_list, as_text, present
 from kubestray.store.trees import Tree, aggregate, all_of, call, column, text
 
 _OPTIONS = ["sep", "format"]
@@ -62,17 +63,21 @@ def plan(command: XYSeries, relation: Relation, context: Context) -> Relation:
     shown = context.column(Shape.TEXT)
     relation = relation.computed([(shown, as_text(series))])
     names = _names(relation, shown, command, context)
-    group, place = context.column(key.shape), context.column(Shape.NUMBER)
+    shown_key, place = context.column(key.shape), context.column(Shape.NUMBER)
     made: list[tuple[Column, Tree]] = [(place, aggregate("min", column(rank.name)))]
-    fields = {command.rows: group}
+    group = (shown_key, key.tree)
+    if key.shape is Shape.DYNAMIC:  # a number and the text that looks like it are one key
+        group = (context.column(Shape.MULTI), as_list(key))
+        made.append((shown_key, first(key, column(rank.name))))
+    fields = {command.rows: shown_key}
     for name in names:
         for data in command.data:
             value = _last(relation.value(data) or NULL, shown, name, rank)
             field = command.format.replace("$AGG$", data).replace("$VAL$", name)
             fields[field] = context.column(value.shape)
             made.append((fields[field], value.tree))
-    table = Relation(Grouped(relation.node, ((group, key.tree),), tuple(made)), fields, (Order(place),))
-    return table if command.grouped else natural(table, [group], context)
+    table = Relation(Grouped(relation.node, (group,), tuple(made)), fields, (Order(place),))
+    return table if command.grouped else natural(table, [shown_key], context)
 
 
 def _names(relation: Relation, shown: Column, command: XYSeries, context: Context) -> list[str]:

@@ -12,6 +12,7 @@ from kubestray.search.values import (
     Value,
     as_number,
     as_text,
+    as_whole,
     is_literal_null,
     looks_numeric,
     missing,
@@ -178,7 +179,7 @@ def _written(conversion: _Conversion, arguments: Iterator[tuple[int, Value]]) ->
     if kind in "dou" or kind in "xX":
         # As in C, zeros do not fill up to the width where the number of digits is given.
         flags = flags if conversion.precision is None else flags.replace("0", "")
-        given = call("toInt64", given) if kind == "d" else call("toUInt64", call("toInt64", given))
+        given = as_whole(value) if kind == "d" else call("toUInt64", as_whole(value))
     if "'" not in conversion.flags:
         return call("printf", conversion.layout(kind, flags), given)
     grouped = _separated(call("printf", conversion.layout(kind, flags.replace("0", ""), width=False), given))

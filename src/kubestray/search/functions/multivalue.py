@@ -7,7 +7,7 @@ from sqlglot import exp
 from kubestray.search.functions.base import BadArgument, Environment
 from kubestray.search.functions.text import delimiter, pattern
 from kubestray.search.times import BadTime, steps
-from kubestray.search.values import NULL, Shape, Value, any_value, as_list, as_number, as_text
+from kubestray.search.values import NULL, Shape, Value, any_value, as_list, as_number, as_text, as_whole
 from kubestray.store.trees import Tree, all_of, call, column, either, is_null, lambda_, null, number, text
 
 # Stands for a delimiter that differs by row, where the engine takes constants only.
@@ -80,7 +80,7 @@ def mvindex(a: list[Value], env: Environment) -> Value:
         if value.number is not None:
             index = number(int(value.number))
             return index if value.number >= 0 else call("plus", index, size)
-        index = call("toInt64", as_number(value))
+        index = as_whole(value)
         return either(call("less", index, number(0)), call("plus", index, size), index)
 
     start = place(a[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 
 from sqlglot import exp
@@ -115,9 +116,9 @@ def tonumber(a: list[Value], env: Environment) -> Value:
 
 
 def read_as_number(value: Value) -> Value:
-    """Return a number as it is, and what a text reads as."""
+    """Return a number as it is, and what a text reads as; it is surely a number, whatever the field holds."""
     if value.shape is Shape.NUMBER:
-        return value
+        return dataclasses.replace(value, field=False)
     if value.shape is Shape.BOOLEAN:
         return Value(Shape.NUMBER, as_number(value))
     return Value(Shape.NUMBER, finite(call("toFloat64OrNull", as_text(value))))

@@ -136,7 +136,9 @@ def _day(part: Part, env: Environment) -> Tree:
     day, day_of_year = _number(part, "day"), _number(part, "day_of_year")
     cases: list[Tree] = []
     if day_of_year is not None:
-        date = call("makeDate32", year, day_of_year)
+        # The engine makes no date of the 366th day.
+        before = call("minus", day_of_year, number(1))
+        date = call("addDays", call("makeDate32", year, number(1), number(1)), before)
         cases += [call("isNotNull", day_of_year), _checked(date, {"toDayOfYear": day_of_year})]
     if day is not None:
         this_month = _first(month, number(today.month))

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from kubestray.search.functions.base import BadArgument, Build, Environment, literal_text
 from kubestray.search.regex import BadRegex, engine_regex, group_count
-from kubestray.search.values import Shape, Value, any_value, as_list, as_number, as_text, missing
+from kubestray.search.values import Shape, Value, any_value, as_list, as_text, as_whole, missing
 from kubestray.store.trees import Tree, call, column, either, lambda_, null, number, text
 
 _SEVERAL = (Shape.MULTI, Shape.DYNAMIC)
@@ -74,7 +74,7 @@ def substr(a: list[Value], env: Environment) -> Value:
     size = [_not_below_zero(a[2])] if len(a) > 2 else []
     if a[1].number is not None and a[1].number >= 0:
         return Value(Shape.TEXT, call("substringUTF8", shown, number(int(a[1].number) or 1), *size))
-    place = call("toInt64", as_number(a[1]))
+    place = as_whole(a[1])
     before = call("less", call("plus", call("lengthUTF8", shown), place), number(0))
     from_1 = call("plus", place, call("equals", place, number(0)))
     return Value(Shape.TEXT, either(before, null(), call("substringUTF8", shown, from_1, *size)))
@@ -83,7 +83,7 @@ def substr(a: list[Value], env: Environment) -> Value:
 def _not_below_zero(value: Value) -> Tree:
     if value.number is not None:
         return number(max(int(value.number), 0))
-    size = call("toInt64", as_number(value))
+    size = as_whole(value)
     return either(call("less", size, number(0)), number(0), size)
 
 

@@ -66,12 +66,22 @@ def values(value: Value, _: Rows) -> Value:
 def listed(value: Value, rows: Rows) -> Value:
     """Return the values in the order of the rows, the first hundred of them as Splunk does."""
     assert rows.rank is not None
-    pairs = aggregate("groupArray", call("tuple", rows.rank, as_list(value)))
+    every = all_in_order(value, rows.rank)
+    return Value(Shape.MULTI, call("arraySlice", every, number(1), number(_MOST_LISTED)))
+
+
+def all_in_order(value: Value, rank: Tree) -> Tree:
+    """Return all values, as ``Array(String)``, in the order of the rows' places."""
+    pairs = aggregate("groupArray", call("tuple", rank, as_list(value)))
     ordered = call("arraySort", lambda_("p", call("tupleElement", column("p"), number(1))), pairs)
     lists = call("arrayMap", lambda_("p", call("tupleElement", column("p"), number(2))), ordered)
-    return Value(
-        Shape.MULTI, call("arraySlice", call("arrayFlatten", lists), number(1), number(_MOST_LISTED))
-    )
+    return call("arrayFlatten", lists)
+
+
+def first(value: Value, rank: Tree) -> Tree:
+    """Return a DYNAMIC value as it is in the first of the rows that have one."""
+    # A place that may be null would make the result one that the shape does not know.
+    return aggregate("argMinIf", value.tree, call("assumeNotNull", rank), present(value))
 
 
 def mode(value: Value, _: Rows) -> Value:
