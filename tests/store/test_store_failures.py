@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pwd
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -11,7 +12,7 @@ from sqlglot import exp
 from helpers import NOW, batch, series
 from kubestray.model.errors import StoreError, UsageError
 from kubestray.store.engine import UNLIMITED, Limits
-from kubestray.store.open import embedded_directory
+from kubestray.store.open import embedded_directory, hold_store, is_there, open_store
 from kubestray.store.store import Store
 
 
@@ -80,3 +81,22 @@ def test_a_user_without_a_home_is_told_to_name_a_directory(monkeypatch: pytest.M
     monkeypatch.setattr(pwd, "getpwuid", unknown)
     with pytest.raises(UsageError, match="no home directory; give --store"):
         embedded_directory("chdb://~/.local/share/kubestray")
+
+
+def test_a_store_of_another_user_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks into a folder of mode 0700 that is not theirs; those who run tests may be root."""
+
+    def forbidden(path: Path, **_: bool) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "stat", forbidden)
+    for reach in (is_there, open_store, hold_store):
+        with pytest.raises(StoreError, match="cannot be used: Permission denied; run this as the user that"):
+            reach(str(tmp_path))
+
+
+def test_a_store_that_is_a_file_is_told_as_such(tmp_path: Path) -> None:
+    place = tmp_path / "file"
+    place.touch()
+    with pytest.raises(StoreError, match="it is no directory; give --store a directory"):
+        open_store(str(place))
