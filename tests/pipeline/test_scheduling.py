@@ -45,6 +45,31 @@ def test_a_search_that_a_stop_cancels_is_no_failure(
     running.start()
     assert searches.wait(10)
     running.stop()
-    assert [record.message for record in caplog.records] == ["the scheduled pass failed and is tried again"]
-    assert "the disk is full" in caplog.text
+    told = "the scheduled pass failed and is tried again: the disk is full"
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [told]
     assert "cancelled" not in caplog.text
+
+
+def test_a_store_that_fails_for_long_does_not_fill_the_log(
+    embedded: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log may be on the disk that is full: a line each now and then, and one when it is over."""
+    caplog.set_level("INFO")
+    monkeypatch.setattr(schedule, "_PASS_EVERY", 0.001)
+    passes: list[int] = []
+    is_over = threading.Event()
+
+    def refresh() -> None:
+        passes.append(1)
+        if len(passes) <= 9:
+            raise StoreError("the disk is full")
+        if len(passes) == 11:
+            is_over.set()
+
+    running = scheduler(embedded, refresh)
+    running.start()
+    assert is_over.wait(10)
+    running.stop()
+    told = [(record.message, record.exc_info) for record in caplog.records]
+    failed = ("the scheduled pass failed and is tried again: the disk is full", None)
+    assert told == [*[failed] * 4, ("the scheduled pass goes on after 9 failures", None)]

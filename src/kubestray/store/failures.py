@@ -12,6 +12,8 @@ _CODE = re.compile(r"Code: (\d+)")
 
 _TOO_SLOW, _TOO_MUCH_MEMORY, _TOO_MANY_ROWS, _CANCELLED = ("159", "160"), ("241",), ("396",), ("394",)
 
+_DISK_FULL = "243"
+
 CANCELLED = "the search was cancelled"
 
 # How releases of the engine say that one query went over its own limit, and not over the server's.
@@ -41,6 +43,11 @@ def failure(text: str, url: str, limits: Limits = UNLIMITED) -> KubestrayError:
         return LimitExceeded(
             f"the store at {url} met a limit of its own, not one of this search: {message}; "
             "ask for less, try again when less runs there, or raise it there"
+        )
+    if code == _DISK_FULL or "No space left on device" in text:
+        return StoreError(
+            f"the disk of the store at {url} is full: {message}; "
+            "free space there, or keep points for less time (--retention-raw)"
         )
     return StoreError(f"the store at {url} refused: {message}")
 
