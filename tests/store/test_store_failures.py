@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pwd
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -100,3 +101,20 @@ def test_a_store_that_is_a_file_is_told_as_such(tmp_path: Path) -> None:
     place.touch()
     with pytest.raises(StoreError, match="it is no directory; give --store a directory"):
         open_store(str(place))
+
+
+def test_parts_that_cannot_be_read_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The engine leaves them out and says nothing, so a search would only find less."""
+    with closing(open_store(str(tmp_path))) as store:
+        store.append(batch([(series("m"), NOW, 0, 1.0)]))
+    assert not caplog.records
+    damaged = 0
+    for data in tmp_path.glob("store/*/*/*_*_*_*/data.bin"):
+        data.write_bytes(b"")
+        damaged += 1
+    assert damaged
+    open_store(str(tmp_path)).close()
+    (told,) = [record.getMessage() for record in caplog.records if "samples_local" in record.getMessage()]
+    assert told.startswith("1 part of the table samples_local cannot be read")
+    assert str(tmp_path.resolve() / "store") in told
+    assert "restore the store from a backup" in told

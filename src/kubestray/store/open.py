@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kubestray.model.errors import KubestrayError, StoreBusy, UsageError
+from kubestray.store.broken import tell_broken
 from kubestray.store.directory import has, holder
 from kubestray.store.embedded import EmbeddedEngine
 from kubestray.store.journal import Journal
@@ -111,6 +112,7 @@ def _stored(engine: EmbeddedEngine, directory: Path, *, by_journal: bool = False
     store = Store(engine)
     try:
         store.create()
+        tell_broken(engine)
         pending = Pending(Journal(directory / JOURNAL_NAME), POINT_TABLES, store.write_all)
         pending.recover()
         if by_journal:
