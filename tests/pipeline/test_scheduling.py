@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from helpers import DAY, NOW
 from kubestray.config import load_config
 from kubestray.detect.scheduler import Patience
 from kubestray.model.content import Content
@@ -73,3 +74,24 @@ def test_a_store_that_fails_for_long_does_not_fill_the_log(
     told = [(record.message, record.exc_info) for record in caplog.records]
     failed = ("the scheduled pass failed and is tried again: the disk is full", None)
     assert told == [*[failed] * 4, ("the scheduled pass goes on after 9 failures", None)]
+
+
+def test_a_clock_that_is_set_back_takes_the_schedule_with_it(
+    embedded: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else a clock that was a month ahead for a moment would have nothing run for a month."""
+    running = scheduler(embedded, lambda: None)
+    running.resume(NOW)
+    running.pass_once(NOW + 30 * DAY)
+    assert not caplog.records
+    running.pass_once(NOW)
+    (told,) = caplog.messages
+    assert told.startswith("the clock went back by 2592000 seconds: detections go on from what had run by")
+    running.pass_once(NOW + 1)
+    assert len(caplog.messages) == 1
+
+
+def test_runs_by_a_clock_that_was_ahead_do_not_count(embedded: Store) -> None:
+    embedded.record("runs", schedule._run_rows([("a", when, 0, "", 0.0) for when in (NOW, NOW + DAY)]))
+    assert schedule.last_runs(embedded, NOW + 1) == {"a": NOW}
+    assert schedule.last_runs(embedded, NOW + DAY) == {"a": NOW + DAY}
