@@ -95,3 +95,17 @@ def test_runs_by_a_clock_that_was_ahead_do_not_count(embedded: Store) -> None:
     embedded.record("runs", schedule._run_rows([("a", when, 0, "", 0.0) for when in (NOW, NOW + DAY)]))
     assert schedule.last_runs(embedded, NOW + 1) == {"a": NOW}
     assert schedule.last_runs(embedded, NOW + DAY) == {"a": NOW + DAY}
+
+
+def test_a_clock_that_was_set_back_and_is_right_again_repeats_nothing(
+    embedded: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = scheduler(embedded, lambda: None)
+    running.resume(NOW)
+    resumed: list[int] = []
+    monkeypatch.setattr(running, "resume", resumed.append)
+    running._looked = NOW
+    running.pass_once(NOW - 3 * DAY)
+    running._looked = NOW - 3 * DAY
+    running.pass_once(NOW + 1)
+    assert resumed == [NOW - 3 * DAY, NOW + 1]
