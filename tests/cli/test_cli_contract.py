@@ -310,6 +310,17 @@ def test_a_disk_that_is_full(filled):
     assert "No space left" in told.stderr.decode()
 
 
+def test_a_file_of_the_store_that_cannot_be_read_is_named(tmp_path):
+    """It is not the output that is at fault."""
+    broken = tmp_path / "journal" / "000000000001.rows"
+    broken.mkdir(parents=True)
+    told = subprocess.run(
+        [COMMAND, "search", "--store", tmp_path, COUNT], capture_output=True, text=True, env=environment()
+    )
+    assert told.returncode == 1
+    assert told.stderr == f"kubestray: {broken}: Is a directory\n"
+
+
 def test_no_stdout_at_all(filled):
     shell = f'exec "{COMMAND}" search --store "{filled}" "{COUNT}" >&-'
     told = subprocess.run(["sh", "-c", shell], stderr=subprocess.PIPE, env=environment(), check=False)

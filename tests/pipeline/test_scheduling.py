@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from helpers import DAY, NOW
 from kubestray.config import load_config
 from kubestray.detect.scheduler import Patience
 from kubestray.model.content import Content
@@ -45,6 +46,66 @@ def test_a_search_that_a_stop_cancels_is_no_failure(
     running.start()
     assert searches.wait(10)
     running.stop()
-    assert [record.message for record in caplog.records] == ["the scheduled pass failed and is tried again"]
-    assert "the disk is full" in caplog.text
+    told = "the scheduled pass failed and is tried again: the disk is full"
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [told]
     assert "cancelled" not in caplog.text
+
+
+def test_a_store_that_fails_for_long_does_not_fill_the_log(
+    embedded: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log may be on the disk that is full: a line each now and then, and one when it is over."""
+    caplog.set_level("INFO")
+    monkeypatch.setattr(schedule, "_PASS_EVERY", 0.001)
+    passes: list[int] = []
+    is_over = threading.Event()
+
+    def refresh() -> None:
+        passes.append(1)
+        if len(passes) <= 9:
+            raise StoreError("the disk is full")
+        if len(passes) == 11:
+            is_over.set()
+
+    running = scheduler(embedded, refresh)
+    running.start()
+    assert is_over.wait(10)
+    running.stop()
+    told = [(record.message, record.exc_info) for record in caplog.records]
+    failed = ("the scheduled pass failed and is tried again: the disk is full", None)
+    assert told == [*[failed] * 4, ("the scheduled pass goes on after 9 failures", None)]
+
+
+def test_a_clock_that_is_set_back_takes_the_schedule_with_it(
+    embedded: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else a clock that was a month ahead for a moment would have nothing run for a month."""
+    running = scheduler(embedded, lambda: None)
+    running.resume(NOW)
+    running.pass_once(NOW + 30 * DAY)
+    assert not caplog.records
+    running.pass_once(NOW)
+    (told,) = caplog.messages
+    assert told.startswith("the clock went back by 2592000 seconds: detections go on from what had run by")
+    running.pass_once(NOW + 1)
+    assert len(caplog.messages) == 1
+
+
+def test_runs_by_a_clock_that_was_ahead_do_not_count(embedded: Store) -> None:
+    embedded.record("runs", schedule._run_rows([("a", when, 0, "", 0.0) for when in (NOW, NOW + DAY)]))
+    assert schedule.last_runs(embedded, NOW + 1) == {"a": NOW}
+    assert schedule.last_runs(embedded, NOW + DAY) == {"a": NOW + DAY}
+
+
+def test_a_clock_that_was_set_back_and_is_right_again_repeats_nothing(
+    embedded: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = scheduler(embedded, lambda: None)
+    running.resume(NOW)
+    resumed: list[int] = []
+    monkeypatch.setattr(running, "resume", resumed.append)
+    running._looked = NOW
+    running.pass_once(NOW - 3 * DAY)
+    running._looked = NOW - 3 * DAY
+    running.pass_once(NOW + 1)
+    assert resumed == [NOW - 3 * DAY, NOW + 1]

@@ -54,7 +54,8 @@ def test_a_pass_that_fails_is_told_and_tried_again(
             _until(lambda: keeping.health().passed > keeping.health().failed)
             _until(lambda: waiting(store, CONFIG, Content()).hours == 0)
         assert keeping.health().error == told
-        assert caplog.text.count("upkeep of the store failed and is tried again") == 2
+        assert caplog.text.count(f"upkeep of the store failed and is tried again: {told}") == 2
+        assert ("Traceback" in caplog.text) == (not isinstance(fault, StoreError)), "what nobody foresees"
 
 
 def test_points_stay_for_counters_that_are_increases_over_them(

@@ -8,10 +8,16 @@ import shutil
 import socket
 import ssl
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from http_client import send as post
 from otlp_messages import gauge, request_of
 from starlette.applications import Starlette
@@ -183,6 +189,24 @@ def test_a_key_that_is_not_the_certificates_is_told(certificate: Tls, tmp_path: 
     other.write_text("no key", encoding="utf-8")
     with pytest.raises(UsageError, match="tls_key"):
         Tls(certificate.certificate, other).check()
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "told"), [(-9, -2, "expired on"), (2, 9, "is not valid before"), (-2, 2, "")]
+)
+def test_a_certificate_that_is_not_valid_now_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, first: int, last: int, told: str
+):
+    """It is served all the same: a clock may be wrong, and some clients do not look."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    made = made.not_valid_before(now + timedelta(first)).not_valid_after(now + timedelta(last))
+    tls = Tls(tmp_path / "certificate.pem", tmp_path / "key.pem")
+    tls.certificate.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    tls.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    tls.check()
+    assert [told in record.getMessage() for record in caplog.records] == ([True] if told else [])
 
 
 def test_headers_without_end_are_cut(receivers):

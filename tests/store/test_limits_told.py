@@ -78,3 +78,16 @@ def test_what_is_no_limit_is_a_refusal() -> None:
 def test_a_value_that_is_no_regular_expression(text: str) -> None:
     found = failure(text, "chdb:///x")
     assert str(found).startswith("a value that is used as a regular expression is none (missing ));")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Code: 243. DB::Exception: Cannot reserve 1.32 MiB, not enough space. (NOT_ENOUGH_SPACE)",
+        "Code: 75. DB::ErrnoException: Cannot write to file: , errno: 28, strerror: No space left on device.",
+    ],
+)
+def test_a_disk_that_is_full_is_told_with_what_to_do(text: str) -> None:
+    found = str(failure(text, "chdb:///x"))
+    assert found.startswith(f"the disk of the store at chdb:///x is full: {text}")
+    assert found.endswith("; free space there, or keep points for less time (--retention-raw)")

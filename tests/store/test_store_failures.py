@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pwd
+from contextlib import closing
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -11,7 +13,7 @@ from sqlglot import exp
 from helpers import NOW, batch, series
 from kubestray.model.errors import StoreError, UsageError
 from kubestray.store.engine import UNLIMITED, Limits
-from kubestray.store.open import embedded_directory
+from kubestray.store.open import embedded_directory, hold_store, is_there, open_store
 from kubestray.store.store import Store
 
 
@@ -80,3 +82,39 @@ def test_a_user_without_a_home_is_told_to_name_a_directory(monkeypatch: pytest.M
     monkeypatch.setattr(pwd, "getpwuid", unknown)
     with pytest.raises(UsageError, match="no home directory; give --store"):
         embedded_directory("chdb://~/.local/share/kubestray")
+
+
+def test_a_store_of_another_user_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks into a folder of mode 0700 that is not theirs; those who run tests may be root."""
+
+    def forbidden(path: Path, **_: bool) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "stat", forbidden)
+    for reach in (is_there, open_store, hold_store):
+        with pytest.raises(StoreError, match="cannot be used: Permission denied; run this as the user that"):
+            reach(str(tmp_path))
+
+
+def test_a_store_that_is_a_file_is_told_as_such(tmp_path: Path) -> None:
+    place = tmp_path / "file"
+    place.touch()
+    with pytest.raises(StoreError, match="it is no directory; give --store a directory"):
+        open_store(str(place))
+
+
+def test_parts_that_cannot_be_read_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The engine leaves them out and says nothing, so a search would only find less."""
+    with closing(open_store(str(tmp_path))) as store:
+        store.append(batch([(series("m"), NOW, 0, 1.0)]))
+    assert not caplog.records
+    damaged = 0
+    for data in tmp_path.glob("store/*/*/*_*_*_*/data.bin"):
+        data.write_bytes(b"")
+        damaged += 1
+    assert damaged
+    open_store(str(tmp_path)).close()
+    (told,) = [record.getMessage() for record in caplog.records if "samples_local" in record.getMessage()]
+    assert told.startswith("1 part of the table samples_local cannot be read")
+    assert str(tmp_path.resolve() / "store") in told
+    assert "restore the store from a backup" in told

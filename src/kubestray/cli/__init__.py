@@ -58,9 +58,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         print("kubestray: interrupted", file=sys.stderr)
         sys.exit(130)
     except OSError as error:
-        # The reader (head, less) has seen enough, or the output cannot be written (a full disk).
+        # The reader (head, less) has seen enough, or the output cannot be written (a full disk); what has
+        # the name of a file is about that.
         if not isinstance(error, BrokenPipeError):
-            print(f"kubestray: the output cannot be written: {error.strerror or error}", file=sys.stderr)
+            where = "the output cannot be written" if error.filename is None else f"{error.filename}"
+            print(f"kubestray: {where}: {error.strerror or error}", file=sys.stderr)
         # What is still buffered would fail once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

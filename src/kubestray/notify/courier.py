@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
+from kubestray.model.counted import is_doubled
 from kubestray.model.errors import KubestrayError
 from kubestray.model.finding import UPDATED, Change
 from kubestray.notify.lease import Alone, Lease
@@ -207,9 +208,9 @@ class Courier:
             line.calm()
             return
         self._failing.append(line.id)
-        if _doubled(len(self._failing)):
+        if is_doubled(len(self._failing)):
             logger.warning("output %s: %s, and is tried again", self.output.name, fault)
-        if _doubled(line.attempts):
+        if is_doubled(line.attempts):
             self._record([Delivery.of(self.output.name, key, FAILED, now, self._server, detail)])
         if line.turns >= _TURNS:
             line.not_before = now + self._pace.wait(line.attempts)
@@ -268,8 +269,3 @@ class Courier:
         fault = future.exception()
         if fault is not None and not self.stopping:
             logger.warning("output %s: what is open could not be told again: %s", self.output.name, fault)
-
-
-def _doubled(count: int) -> bool:
-    """Whether it is the 1st, 2nd, 4th, 8th … time: worth a line."""
-    return count & (count - 1) == 0

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from kubestray.model.counted import is_doubled
 from kubestray.model.errors import KubestrayError
 from kubestray.model.finding import CLOSED, MERGED
 from kubestray.notify.courier import Courier
@@ -133,25 +134,32 @@ class Notifier:
         ]
 
     def _watch(self) -> None:
+        failures = 0
         while not self._stopping.is_set():
             self._more.clear()
             try:
                 self.look()
-            except KubestrayError:
-                if not self._stopping.is_set():
-                    logger.exception("the ledger of findings cannot be read, and is tried again")
+                failures = 0
+            except KubestrayError as error:
+                failures += 1
+                if is_doubled(failures) and not self._stopping.is_set():
+                    logger.error("the ledger of findings cannot be read, and is tried again: %s", error)
             for event in self._wakes:
                 event.set()
             self._more.wait(_LOOK_EVERY)
 
     def _carry(self, courier: Courier, wake: threading.Event) -> None:
+        failures = 0
         while not self._stopping.is_set():
             wake.clear()
             try:
                 pause = courier.step()
-            except KubestrayError:
-                if not self._stopping.is_set():
-                    logger.exception("output %s: the ledger failed, and is tried again", courier.output.name)
+                failures = 0
+            except KubestrayError as error:
+                failures += 1
+                if is_doubled(failures) and not self._stopping.is_set():
+                    name = courier.output.name
+                    logger.error("output %s: the ledger failed, and is tried again: %s", name, error)
                 pause = SECOND_NS
             if pause != 0:
                 wake.wait(None if pause is None else pause / SECOND_NS)

@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from kubestray.detect.scheduler import SECOND_NS, Patience, resume_point, watermark
 from kubestray.model.content import Content
-from kubestray.model.counted import counted
+from kubestray.model.counted import counted, is_doubled
 from kubestray.model.errors import KubestrayError, LimitExceeded
 from kubestray.model.finding import UPDATED, Change
 from kubestray.pipeline.agenda import Due, agenda, scheduled
@@ -24,7 +24,7 @@ from kubestray.pipeline.looking import Looking
 from kubestray.pipeline.runs import Ran, Runs
 from kubestray.risk.findings import Hit
 from kubestray.store.store import Store
-from kubestray.store.trees import call, column, named, select
+from kubestray.store.trees import call, column, named, select, unsigned
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,8 @@ LOOKED = "look:"
 """What stands before a search's id in the ledger of runs where a look gave rows, or failed."""
 _LOOKS_BACK_NS = 15 * 60 * SECOND_NS
 """How far back looks are made up for; what is older is found by the runs that are made up for."""
+_SET_BACK_NS = 3600 * SECOND_NS
+"""By so much the schedule may be ahead of the clock; more, and somebody has set the clock back."""
 
 
 class Scheduler:
@@ -62,6 +64,8 @@ class Scheduler:
         self._reached: dict[str, int] = {}
         self._looking = Looking(store, content, detector.make, detector.kept)
         self._looked: int | None = None
+        self._set_back: int | None = None
+        """What the clock showed at the last pass, from when it was set back."""
         self._assessment: Assessment | None = None
 
     def start(self) -> None:
@@ -71,7 +75,8 @@ class Scheduler:
 
     def resume(self, clock: int) -> None:
         """Find out how far the schedule had come, at this time of the clock (ns)."""
-        last = last_runs(self._store)
+        last = last_runs(self._store, clock)
+        self._assessment = None
         self._looked = max(last.get(ASSESSED, clock), clock - _LOOKS_BACK_NS)
         for search in scheduled(self._content):
             self._reached[search.id], lost = resume_point(last.get(search.id), clock, clock, self._patience)
@@ -89,15 +94,36 @@ class Scheduler:
         self._runs.close()
         self._assessing.shutdown()
 
-    def pass_once(self, clock: int) -> int:
+    def pass_once(self, clock: int, shown: Callable[[], int] | None = None) -> int:
         """Run everything that is due at this time of the clock (ns); return how many runs there were.
 
-        All of them read at least what was there when the first one asked.
+        All of them read at least what was there when the first one asked. ``shown`` gives what the clock
+        shows meanwhile: a pass ends early when that is before what would run next, as it was set back.
         """
         with self._store.settled():
-            return self._pass(clock)
+            return self._pass(clock, shown or (lambda: clock))
 
-    def _pass(self, clock: int) -> int:
+    def _follow(self, clock: int) -> None:
+        """Go back with a clock that was set back: else nothing would be due until it is there again.
+
+        It is waited for if that takes an hour at most: nothing is run twice then.
+        """
+        ahead = max([self._looked or 0, *self._reached.values()]) - clock
+        if ahead > _SET_BACK_NS:
+            logger.warning(
+                "the clock went back by %s: detections go on from what had run by that time",
+                counted(ahead // SECOND_NS, "second"),
+            )
+            self.resume(clock)
+            self._set_back = clock
+        elif self._set_back is not None:
+            # It may have been right before: what ran by then is not run again.
+            if clock - self._set_back > _SET_BACK_NS:
+                self.resume(clock)
+            self._set_back = clock
+
+    def _pass(self, clock: int, shown: Callable[[], int]) -> int:
+        self._follow(clock)
         until = watermark(self._newest(), clock, self._patience)
         ids = {search.id for search in scheduled(self._content)}
         # One that was switched off and is on again begins anew: what it slept through was not asked for.
@@ -113,7 +139,7 @@ class Scheduler:
             looks,
         )
         for place, due in pending:
-            if self._stopping.is_set():
+            if self._stopping.is_set() or place > shown():
                 break
             self._run_all(due, place)
             self._looked = max(looked, place)
@@ -169,19 +195,27 @@ class Scheduler:
     def _findings(self, when: int) -> Assessment:
         """Return the findings from where they were left; in a store without, they begin just before."""
         if self._assessment is None:
-            reached = last_runs(self._store).get(ASSESSED, when - 1)
+            reached = last_runs(self._store, when).get(ASSESSED, when - 1)
             self._assessment = Assessment(self._store, self._content, reached, self._detector.explain)
         return self._assessment
 
     def _loop(self) -> None:
+        failures = 0
         while not self._stopping.wait(_PASS_EVERY):
             try:
                 self._refresh()
-                self.pass_once(time.time_ns())
+                self.pass_once(time.time_ns(), time.time_ns)
             except KubestrayError as error:
                 # The store failed, or a stop cancelled what was searched for; what was due stays due.
-                if not (self._stopping.is_set() and isinstance(error, LimitExceeded)):
-                    logger.exception("the scheduled pass failed and is tried again")
+                if self._stopping.is_set() and isinstance(error, LimitExceeded):
+                    continue
+                failures += 1
+                if is_doubled(failures):
+                    logger.error("the scheduled pass failed and is tried again: %s", error)
+            else:
+                if failures:
+                    logger.info("the scheduled pass goes on after %s", counted(failures, "failure"))
+                failures = 0
 
 
 def _told(ran: Ran) -> tuple[int, str]:
@@ -197,11 +231,15 @@ def _told(ran: Ran) -> tuple[int, str]:
     return len(ran.run.outcome.rows), ran.run.outcome.error or ""
 
 
-def last_runs(store: Store) -> dict[str, int]:
-    """Return the scheduled time of each search's last run, in nanoseconds, by id."""
+def last_runs(store: Store, until: int) -> dict[str, int]:
+    """Return the scheduled time of each search's last run up to a time, in nanoseconds, by id.
+
+    What ran later ran by a clock that was wrong.
+    """
     tree: exp.Expr = (
         select(column("detection"), named(call("max", column("scheduled")), "last"))
         .from_("runs")
+        .where(exp.LTE(this=column("scheduled"), expression=unsigned(until)), copy=False)
         .group_by(column("detection"))
     )
     return {row["detection"]: row["last"] for row in store.query(tree).to_pylist()}

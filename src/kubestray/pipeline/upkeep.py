@@ -151,9 +151,11 @@ class Upkeep:
         while not self._stopping.wait(pause):
             passing = self._passing.submit(self._pass)
             if fault := passing.exception():
-                told = str(fault) if isinstance(fault, KubestrayError) else f"{type(fault).__name__}: {fault}"
+                known = isinstance(fault, KubestrayError)
+                told = str(fault) if known else f"{type(fault).__name__}: {fault}"
                 self._health = replace(self._health, failed=time.time_ns(), error=told)
-                logger.error("upkeep of the store failed and is tried again", exc_info=fault)
+                told = f"upkeep of the store failed and is tried again: {told}"
+                logger.error("%s", told, exc_info=None if known else fault)
                 pause = _LOOK_EVERY
             else:
                 self._health = replace(self._health, passed=time.time_ns())

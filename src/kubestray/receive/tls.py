@@ -6,8 +6,11 @@ import logging
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from cryptography import x509
 
 from kubestray.model.errors import UsageError
 
@@ -23,7 +26,7 @@ class Tls:
     client_ca: Path | None = None
 
     def check(self) -> None:
-        """Raise UsageError if the files are no certificate with its key."""
+        """Raise UsageError if the files are no certificate with its key; log if it is not valid now."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
             context.load_cert_chain(self.certificate, self.key)
@@ -33,6 +36,28 @@ class Tls:
             files = f"tls_certificate {self.certificate}, tls_key {self.key}"
             files += f", tls_client_ca {self.client_ca}" if self.client_ca else ""
             raise UsageError(f"{files}: cannot be used: {error}") from error
+        self._tell_validity()
+
+    def _tell_validity(self) -> None:
+        """Log if the certificate is not valid now: clients refuse it, and only they hear why."""
+        try:
+            found = x509.load_pem_x509_certificate(self.certificate.read_bytes())
+        except (OSError, ValueError) as error:
+            log.warning("%s: from when to when it is valid cannot be read: %s", self.certificate, error)
+            return
+        now, first, last = datetime.now(UTC), found.not_valid_before_utc, found.not_valid_after_utc
+        if now > last:
+            log.warning(
+                "the certificate %s expired on %s: senders and browsers refuse it; renew the file, "
+                "which is read without a restart",
+                *(self.certificate, last.isoformat()),
+            )
+        elif now < first:
+            log.warning(
+                "the certificate %s is not valid before %s: senders and browsers refuse it; "
+                "look at the clock, or renew the file, which is read without a restart",
+                *(self.certificate, first.isoformat()),
+            )
 
     def for_http(self) -> dict[str, Any]:
         """Return the settings of uvicorn; files that change are read again for new connections."""
@@ -59,6 +84,7 @@ class Tls:
                 if (found := self._versions()) != read:
                     current, read = make(), found
                     log.info("the certificate %s was read again", self.certificate)
+                    self._tell_validity()
             except (OSError, ssl.SSLError) as error:
                 log.warning("%s stays as it was read before: %s", self.certificate, error)
             connection.context = current

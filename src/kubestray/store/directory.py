@@ -54,6 +54,14 @@ def check_links(directory: Path, database: str) -> None:
         )
 
 
+def has(directory: Path, name: str) -> bool:
+    """Return whether something of this name is in a directory; raise `StoreError` if we may not look."""
+    try:
+        return (directory / name).exists()
+    except OSError as error:
+        raise _unusable(directory, error) from error
+
+
 def holder(directory: Path) -> str:
     """Return the id of the process that has a directory, as it wrote it down."""
     try:
@@ -71,7 +79,7 @@ def _locked(directory: Path) -> TextIO:
             directory.chmod(0o700)
         file = (directory / _LOCK_NAME).open("a+", encoding="ascii")
     except OSError as error:
-        raise StoreError(f"the store {directory} cannot be used: {error.strerror}") from error
+        raise _unusable(directory, error) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -81,3 +89,13 @@ def _locked(directory: Path) -> TextIO:
     file.write(str(os.getpid()))
     file.flush()
     return file
+
+
+def _unusable(directory: Path, error: OSError) -> StoreError:
+    """Tell why a directory is no use, and what to do: most often it is another user's."""
+    told = f"the store {directory} cannot be used: {error.strerror}"
+    if isinstance(error, PermissionError):
+        return StoreError(f"{told}; run this as the user that runs serve, or give --store another directory")
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return StoreError(f"{told}, and it is no directory; give --store a directory")
+    return StoreError(told)

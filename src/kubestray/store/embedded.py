@@ -39,6 +39,7 @@ from kubestray.store.engine import (
 )
 from kubestray.store.failures import failure
 from kubestray.store.stream import CANCEL_AGAIN, Stream
+from kubestray.store.whole import Running
 
 
 class _Changes:
@@ -78,6 +79,7 @@ class EmbeddedEngine:
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._open: list[Any] = []
         self._closed = False
+        self._running = Running()
         self._apart = len(os.sched_getaffinity(0)) > 1
         self._changes = _Changes.of(directory, database)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="query")
@@ -159,7 +161,7 @@ class EmbeddedEngine:
     def chunks(self, sql: str, limits: Limits, tag: str) -> Generator[bytes, None, None]:
         """Run a SELECT that is text already; give its answer as Arrow streams, each of a part of the rows."""
         self.before_reading(sql)
-        with self._borrow() as connection:
+        with self._borrow() as connection, self._running.whole(tag, limits):
             answer = None
             try:
                 answer = connection.send_query(reading(sql, limits, tag), "ArrowStream")
@@ -179,14 +181,16 @@ class EmbeddedEngine:
 
     def cancel_all(self) -> None:
         """Stop every query that is running."""
-        self._run(kill())
+        with self._running.cancelling():
+            self._run(kill())
 
     def cancel(self, tag: str) -> None:
         """Stop the query that was tagged so, wherever it runs."""
-        self._run(kill(tag))
+        with self._running.cancelling(tag):
+            self._run(kill(tag))
 
     def _ask(self, sql: str, limits: Limits, tag: str) -> bytes:
-        with self._borrow() as connection:
+        with self._borrow() as connection, self._running.whole(tag, limits):
             raw: bytes = _run(connection, reading(sql, limits, tag), self.url, "ArrowStream", limits).bytes()
         if not raw:
             raise StoreError(f"the store at {self.url} gave no answer to a query")

@@ -12,6 +12,10 @@ _CODE = re.compile(r"Code: (\d+)")
 
 _TOO_SLOW, _TOO_MUCH_MEMORY, _TOO_MANY_ROWS, _CANCELLED = ("159", "160"), ("241",), ("396",), ("394",)
 
+_DISK_FULL = "243"
+
+CANCELLED = "the search was cancelled"
+
 # How releases of the engine say that one query went over its own limit, and not over the server's.
 _OF_THE_QUERY = re.compile(r"query memory limit|\(for query\)", re.IGNORECASE)
 
@@ -40,16 +44,26 @@ def failure(text: str, url: str, limits: Limits = UNLIMITED) -> KubestrayError:
             f"the store at {url} met a limit of its own, not one of this search: {message}; "
             "ask for less, try again when less runs there, or raise it there"
         )
+    if code == _DISK_FULL or "No space left on device" in text:
+        return StoreError(
+            f"the disk of the store at {url} is full: {message}; "
+            "free space there, or keep points for less time (--retention-raw)"
+        )
     return StoreError(f"the store at {url} refused: {message}")
+
+
+def too_slow(seconds: float) -> str:
+    """Tell that a search took longer than it may, and what to do."""
+    return (
+        f"the search did not end within {_time(seconds)} (search_timeout); "
+        "narrow its time range, or raise --search-timeout"
+    )
 
 
 def _limit(code: str, text: str, limits: Limits) -> str:
     """Tell of one of our own limits; nothing if it was not one of them."""
     if code in _TOO_SLOW and limits.seconds:
-        return (
-            f"the search did not end within {_time(limits.seconds)} (search_timeout); "
-            "narrow its time range, or raise --search-timeout"
-        )
+        return too_slow(limits.seconds)
     if code in _TOO_MUCH_MEMORY and limits.memory and _OF_THE_QUERY.search(text):
         return (
             f"the search needs more memory than the {_size(limits.memory)} it may use (search_memory); "
@@ -61,7 +75,7 @@ def _limit(code: str, text: str, limits: Limits) -> str:
             f"the result has more than the {allowed} allowed (search_rows); "
             "aggregate, put | head at its end, or raise --search-rows (0 is no limit)"
         )
-    return "the search was cancelled" if code in _CANCELLED else ""
+    return CANCELLED if code in _CANCELLED else ""
 
 
 def _first_line(text: str) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kubestray.model.errors import KubestrayError, StoreBusy, UsageError
-from kubestray.store.directory import holder
+from kubestray.store.broken import tell_broken
+from kubestray.store.directory import has, holder
 from kubestray.store.embedded import EmbeddedEngine
 from kubestray.store.journal import Journal
 from kubestray.store.pending import Pending
@@ -65,9 +66,9 @@ def hold_store(url: str) -> tuple[Store, StoreSocket | None]:
 def is_there(url: str) -> bool:
     """Return whether a store was there before it is opened; one on a server is taken to be.
 
-    Raises `UsageError` for a URL that names no store.
+    Raises `UsageError` for a URL that names no store, `StoreError` for a directory that we may not look into.
     """
-    return url.startswith("clickhouse://") or (embedded_directory(url) / "metadata").exists()
+    return url.startswith("clickhouse://") or has(embedded_directory(url), "metadata")
 
 
 def embedded_directory(url: str) -> Path:
@@ -111,6 +112,7 @@ def _stored(engine: EmbeddedEngine, directory: Path, *, by_journal: bool = False
     store = Store(engine)
     try:
         store.create()
+        tell_broken(engine)
         pending = Pending(Journal(directory / JOURNAL_NAME), POINT_TABLES, store.write_all)
         pending.recover()
         if by_journal:
@@ -123,7 +125,7 @@ def _stored(engine: EmbeddedEngine, directory: Path, *, by_journal: bool = False
 
 def _served(directory: Path) -> SocketEngine | None:
     """Return the engine of the process that serves this directory, if one does."""
-    if not (directory / SOCKET_NAME).exists():
+    if not has(directory, SOCKET_NAME):
         return None
     try:
         return SocketEngine(directory)

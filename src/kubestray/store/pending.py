@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from kubestray.model.counted import is_doubled
 from kubestray.store.journal import Journal, Record, is_damaged, read
 
 log = logging.getLogger(__name__)
@@ -169,9 +170,13 @@ class Pending:
         self._journal.turn()
 
     def _run(self) -> None:
+        failures = 0
         while self._due():
-            if error := self._writer.submit(self.flush).exception():
-                log.warning("points wait in the journal, the store does not take them: %s", error)
+            error = self._writer.submit(self.flush).exception()
+            failures = failures + 1 if error else 0
+            if error:
+                if is_doubled(failures):
+                    log.warning("points wait in the journal, the store does not take them: %s", error)
                 with self._changed:
                     self._changed.wait_for(lambda: self._closing, _AGAIN)
 
