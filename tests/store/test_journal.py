@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -73,8 +74,9 @@ def test_a_file_cut_anywhere_has_the_records_before(tmp_path: Path) -> None:
             assert told(list(read(path))) == told(WRITTEN[: sum(one <= end for one in ends)])
 
 
+@pytest.mark.parametrize("place", [0, 3, 4, 50], ids=["length", "length of 2 GiB", "CRC", "rows"])
 def test_a_damaged_record_costs_no_other_and_the_file_is_kept(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, place: int
 ) -> None:
     journal = Journal(tmp_path)
     journal.append([WRITTEN[0]])
@@ -82,7 +84,7 @@ def test_a_damaged_record_costs_no_other_and_the_file_is_kept(
     journal.append([("samples", rows(7)), WRITTEN[2]])
     (path,) = journal.files()
     content = bytearray(path.read_bytes())
-    content[at + 50] ^= 0xFF
+    content[at + place] ^= 0xFF
     path.write_bytes(content)
     into: list[Record] = []
     Pending(Journal(tmp_path), ["samples"], into.extend).recover()
@@ -93,6 +95,31 @@ def test_a_damaged_record_costs_no_other_and_the_file_is_kept(
     assert str(kept) in caplog.text
     Pending(Journal(tmp_path), ["samples"], into.extend).recover()
     assert len(into) == 2, "it is not read again"
+
+
+def test_what_is_not_named_by_a_number_is_no_file_of_the_journal(tmp_path: Path) -> None:
+    (tmp_path / "copy of 1.rows").write_bytes(b"anything")
+    journal = Journal(tmp_path)
+    journal.append(WRITTEN)
+    assert [told(list(read(path))) for path in journal.files()] == [told(WRITTEN)]
+
+
+@given(st.data())
+def test_records_are_found_behind_any_damage(data: st.DataObject) -> None:
+    written = [journal_module._written(name, table) for name, table in WRITTEN]
+    hurt = data.draw(st.integers(0, 1))
+    begin = sum(map(len, written[:hurt]))
+    content = bytearray(b"".join(written))
+    end = begin + len(written[hurt])
+    place = data.draw(st.integers(begin, end - 1))
+    part = data.draw(st.binary(min_size=1, max_size=end - place))
+    content[place : place + len(part)] = part
+    intact = bytes(content) == b"".join(written)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "1.rows"
+        path.write_bytes(content)
+        found = told(list(read(path)))
+    assert found == told(WRITTEN if intact else [*WRITTEN[:hurt], *WRITTEN[hurt + 1 :]])
 
 
 def test_a_file_that_is_not_durable_in_its_folder_is_not_written_to(

@@ -9,12 +9,13 @@ already collapse.
 A file holds records: length and CRC-32 of what follows (u32 each, little-endian), then an Arrow stream
 whose schema says in its metadata which table it is for. A record that was cut off was acknowledged to nobody,
 and ends the file. One that is not what was written, with others behind it, is damage: the others are
-read, and the file is kept under another name.
+looked for by how a stream begins and by their CRC, and read, and the file is kept under another name.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import struct
 import time
 import zlib
@@ -28,6 +29,8 @@ from kubestray.model.errors import StoreError
 
 _HEAD = struct.Struct("<II")
 _TABLE = b"table"
+_STREAM = re.compile(rb"\xff{4}...\x00", re.DOTALL)
+"""What an Arrow stream begins with: a mark, and how long its schema is, which is less than 16 MiB."""
 
 Record = tuple[str, pa.Table]
 """The name of a table, and rows for it."""
@@ -43,8 +46,9 @@ class Journal:
         self._number = max((int(path.stem) for path in self.files()), default=0)
 
     def files(self) -> list[Path]:
-        """Return the files there are, the oldest first."""
-        return sorted(self._folder.glob("*.rows"), key=lambda path: int(path.stem))
+        """Return the files there are, the oldest first; what is not named by a number is nobody's here."""
+        files = (path for path in self._folder.glob("*.rows") if path.stem.isdecimal())
+        return sorted(files, key=lambda path: int(path.stem))
 
     def append(self, records: Sequence[Record]) -> None:
         """Write records, one after the other; they are durable when this returns.
@@ -129,16 +133,35 @@ def is_damaged(path: Path) -> bool:
 
 
 def _bodies(path: Path) -> Iterator[memoryview | None]:
-    """Yield what the records hold, None for one that is not what was written, up to one that is cut off."""
-    content = memoryview(path.read_bytes())
+    """Yield what the records hold, None for what is no record."""
+    content = path.read_bytes()
     at = 0
-    while at + _HEAD.size <= len(content):
-        length, check = _HEAD.unpack_from(content, at)
-        body = content[at + _HEAD.size : at + _HEAD.size + length]
-        if not length or len(body) < length:
-            return
-        yield body if zlib.crc32(body) == check else None
-        at += _HEAD.size + length
+    while at < len(content):
+        body = _body(content, at)
+        yield body
+        at = _next(content, at + 1) if body is None else at + _HEAD.size + len(body)
+
+
+def _body(content: bytes, at: int) -> memoryview | None:
+    """Return what the record holds that begins at a place; None if none does that is as it was written."""
+    if at + _HEAD.size > len(content):
+        return None
+    length, check = _HEAD.unpack_from(content, at)
+    body = memoryview(content)[at + _HEAD.size : at + _HEAD.size + length]
+    return body if 0 < length == len(body) and zlib.crc32(body) == check else None
+
+
+def _next(content: bytes, start: int) -> int:
+    """Return where the first record begins at a place or behind it; the end if there is none.
+
+    The length of one that is damaged may be what is wrong, so it does not tell.
+    """
+    while found := _STREAM.search(content, start + _HEAD.size):
+        start = found.start() - _HEAD.size
+        if _body(content, start) is not None:
+            return start
+        start += 1
+    return len(content)
 
 
 def _written(name: str, rows: pa.Table) -> bytes:
