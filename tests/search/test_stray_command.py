@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from helpers import DAY, HOUR, MINUTE, NOW, SECOND, Point, batch, series
+from kubestray.baseline import snapshot
 from kubestray.baseline.explain import recompute
 from kubestray.baseline.profile import Form, Profile
 from kubestray.model.errors import SearchError, StoreError
@@ -124,6 +125,22 @@ def test_a_server_that_starts_again_goes_on(filled: Store) -> None:
         filled, lambda _: StoreProfiles(filled.query, filled.record, keep_in_store=True), start, end
     )
     assert found == expected
+
+
+def test_what_was_kept_before_an_update_is_gone_on_from(
+    filled: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Points of 30 days may be gone, and to learn from those that there are takes long."""
+    now = START + 30 * HOUR
+    before = StoreProfiles(filled.query, filled.record, keep_in_store=True)
+    run(filled, before, now - 10 * MINUTE, now)
+    monkeypatch.setattr(snapshot, "VERSION", snapshot.VERSION + 1)
+    after = StoreProfiles(filled.query, filled.record)
+    later = now + 10 * MINUTE
+    found = run(filled, after, now - HOUR, later, ALL).rows
+    assert _only(after) == _only(before)
+    assert after.nearest(_only(after), now / 1e9) is not None
+    assert found == run(filled, before, now - HOUR, later, ALL).rows
 
 
 def test_a_pass_reads_what_is_new_in_few_statements(filled: Store) -> None:

@@ -40,6 +40,10 @@ WITHOUT_ONE_OF_MANY = 5
 """The last one whose last minutes were put together as a moment is: a fleet that goes on learns them anew, as
 they come to more now.
 """
+KEPT_AS = 5
+"""By which version searches find what they have kept: it is another one only where what was kept before is of
+no use, as everything is learned anew then, from the points that there still are.
+"""
 _READ = (WITHOUT_MINUTES, WITHOUT_ONCE, WITHOUT_ONE_OF_MANY, VERSION)
 
 

@@ -78,7 +78,7 @@ def identity(wish: Wish, context: Context) -> str:
         asked += ["familiar", wish.familiar_days]
     text = " ".join(context.before.text.split())
     settings = [context.metric_indexes, context.timezone, str(context.switches)]
-    parts = [snapshot.VERSION, text, asked, settings]
+    parts = [snapshot.KEPT_AS, text, asked, settings]
     return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
