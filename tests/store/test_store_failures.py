@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pwd
-from contextlib import closing
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -103,18 +105,42 @@ def test_a_store_that_is_a_file_is_told_as_such(tmp_path: Path) -> None:
         open_store(str(place))
 
 
-def test_parts_that_cannot_be_read_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+WRITES = """
+import sys
+from helpers import NOW, batch, series
+from kubestray.store.open import open_store
+
+store = open_store(sys.argv[1])
+store.append(batch([(series("m"), NOW, 0, 1.0)]))
+store.close()
+"""
+OPENS = """
+import logging, sys
+from kubestray.store.open import open_store
+
+logging.basicConfig(format="%(message)s")
+open_store(sys.argv[1]).close()
+"""
+
+
+def in_a_process(script: str, directory: Path) -> str:
+    """Run a script with a directory, as a process has one store; return what it logged."""
+    there = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", script, str(directory)]
+    ended = subprocess.run(command, env=there, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stderr
+
+
+def test_parts_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     """The engine leaves them out and says nothing, so a search would only find less."""
-    with closing(open_store(str(tmp_path))) as store:
-        store.append(batch([(series("m"), NOW, 0, 1.0)]))
-    assert not caplog.records
+    assert not in_a_process(WRITES, tmp_path)
     damaged = 0
     for data in tmp_path.glob("store/*/*/*_*_*_*/data.bin"):
         data.write_bytes(b"")
         damaged += 1
     assert damaged
-    open_store(str(tmp_path)).close()
-    (told,) = [record.getMessage() for record in caplog.records if "samples_local" in record.getMessage()]
+    (told,) = [line for line in in_a_process(OPENS, tmp_path).splitlines() if "samples_local" in line]
     assert told.startswith("1 part of the table samples_local cannot be read")
     assert str(tmp_path.resolve() / "store") in told
     assert "restore the store from a backup" in told
