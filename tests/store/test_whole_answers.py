@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kubestray.model.errors import LimitExceeded
-from kubestray.store import embedded
+from kubestray.store import embedded as embedded_module
 from kubestray.store.embedded import EmbeddedEngine
 from kubestray.store.engine import UNLIMITED, Limits
+from kubestray.store.store import Store
 from kubestray.store.whole import Running
 
 COUNT = "SELECT count() AS n FROM numbers(10)"
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[EmbeddedEngine]:
-    made = EmbeddedEngine(tmp_path)
-    yield made
-    made.close()
+def engine(embedded: Store) -> EmbeddedEngine:
+    assert isinstance(embedded.engine, EmbeddedEngine)
+    return embedded.engine
 
 
 def test_only_who_is_cancelled_hears_of_it() -> None:
@@ -53,7 +51,7 @@ def test_an_answer_to_a_cancelled_statement_is_none(
     engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch, *, all_of_them: bool
 ) -> None:
     """The engine may give what it had; here it gives all, and cannot be told apart."""
-    run = embedded._run
+    run = embedded_module._run
 
     def cancelled(
         connection: Any, sql: str, url: str, output: str = "Null", limits: Limits = UNLIMITED
@@ -62,7 +60,7 @@ def test_an_answer_to_a_cancelled_statement_is_none(
             engine.cancel_all() if all_of_them else engine.cancel("tag")
         return run(connection, sql, url, output, limits)
 
-    monkeypatch.setattr(embedded, "_run", cancelled)
+    monkeypatch.setattr(embedded_module, "_run", cancelled)
     with pytest.raises(LimitExceeded, match="the search was cancelled"):
         engine.query_text(COUNT, tag="tag")
 
@@ -70,14 +68,14 @@ def test_an_answer_to_a_cancelled_statement_is_none(
 def test_an_answer_that_came_too_late_is_none(
     engine: EmbeddedEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = embedded._run
+    run = embedded_module._run
 
     def late(connection: Any, sql: str, url: str, output: str = "Null", limits: Limits = UNLIMITED) -> Any:
         answer = run(connection, sql, url, output)
         time.sleep(limits.seconds)
         return answer
 
-    monkeypatch.setattr(embedded, "_run", late)
+    monkeypatch.setattr(embedded_module, "_run", late)
     with pytest.raises(LimitExceeded, match=r"did not end within 0.01s \(search_timeout\)"):
         engine.query_text(COUNT, Limits(seconds=0.01))
 
