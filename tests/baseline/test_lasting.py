@@ -340,6 +340,16 @@ def test_a_state_of_other_rows_is_refused(streams):
         load(written.getvalue())
 
 
+@pytest.mark.parametrize("version", [WITHOUT_ONE_OF_MANY, snapshot.VERSION])
+def test_a_state_of_entities_that_there_cannot_be_is_refused(version):
+    state = dict(np.load(io.BytesIO(dump(fleet_of(2)))))
+    state["version"], state["entity"] = np.int64(version), np.array([0, 2**40])
+    written = io.BytesIO()
+    np.savez(written, **state)
+    with pytest.raises(KubestrayError, match="cannot be read"):
+        load(written.getvalue())
+
+
 def test_a_fleet_that_was_known_before_waits_a_day_for_its_minutes():
     times, values = rhythm(3 * 144, 2, step=600.0)
     old = fleet_of(2, 1, 600.0)

@@ -90,9 +90,7 @@ def load_with_head(state: bytes, then: bool = False) -> tuple[Stray, bytes]:
         arrays = {name: packed[name] for name in packed}
         version = int(arrays["version"])
         if version in _READ:
-            if version <= WITHOUT_ONE_OF_MANY and not then:
-                arrays = _without_minutes(arrays)
-            fleet = _fleet(arrays)
+            fleet = _fleet(arrays, anew=version <= WITHOUT_ONE_OF_MANY and not then)
             if then:
                 as_of(fleet, version)
             return fleet, arrays["head"].tobytes()
@@ -102,16 +100,6 @@ def load_with_head(state: bytes, then: bool = False) -> tuple[Stray, bytes]:
         f"the state of a baseline has version {version}, this program reads {_READ[0]} to {_READ[-1]}; "
         "let it learn anew"
     )
-
-
-def _without_minutes(arrays: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a state without what is known of the last minutes, if any entity has several
-    metrics: of one alone they come to what they did.
-    """
-    if np.bincount(arrays["entity"]).max(initial=0) <= 1:
-        return arrays
-    kept = (name for name in arrays if not name.startswith("minutes.") or name == "minutes.phase")
-    return {name: arrays[name] for name in kept}
 
 
 def version_of(fleet: Stray) -> int:
@@ -132,7 +120,10 @@ def as_of(fleet: Stray, version: int) -> None:
         fleet.minutes = None
 
 
-def _fleet(arrays: dict[str, NDArray[Any]]) -> Stray:
+def _fleet(arrays: dict[str, NDArray[Any]], anew: bool) -> Stray:
+    """Return the fleet of some arrays; with ``anew`` one that knows nothing of the last minutes if entities
+    have several metrics, as those of one alone come to what they did.
+    """
     entity, step = arrays["entity"], arrays["step"]
     # As many entities as it says there are get rows, before anything else is looked at.
     if entity.ndim != 1 or step.shape != entity.shape or ((entity < 0) | (entity >= len(entity))).any():
@@ -140,8 +131,9 @@ def _fleet(arrays: dict[str, NDArray[Any]]) -> Stray:
     direction, daily = cast(Direction, str(arrays["direction"])), "familiar.clock" in arrays
     fleet = Stray(entity, step, float(arrays["per_day"]), direction, daily=daily)
     for part, into in fleet.parts().items():
-        names = [name for name in into.fields + into.rows_first if f"{part}.{name}" in arrays]
-        into.load({name: arrays[f"{part}.{name}"] for name in names})
+        blank = anew and part == "minutes" and len(entity) > fleet.entities
+        names = ("phase",) if blank else into.fields + into.rows_first
+        into.load({name: arrays[f"{part}.{name}"] for name in names if f"{part}.{name}" in arrays})
     return fleet
 
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from kubestray.model.counted import is_doubled
+from kubestray.model.counted import Failures
 from kubestray.model.errors import KubestrayError
 from kubestray.model.finding import CLOSED, MERGED
 from kubestray.notify.courier import Courier
@@ -134,30 +134,28 @@ class Notifier:
         ]
 
     def _watch(self) -> None:
-        failures = 0
+        failures = Failures()
         while not self._stopping.is_set():
             self._more.clear()
             try:
                 self.look()
-                failures = 0
+                failures.over()
             except KubestrayError as error:
-                failures += 1
-                if is_doubled(failures) and not self._stopping.is_set():
+                if failures.again() and not self._stopping.is_set():
                     logger.error("the ledger of findings cannot be read, and is tried again: %s", error)
             for event in self._wakes:
                 event.set()
             self._more.wait(_LOOK_EVERY)
 
     def _carry(self, courier: Courier, wake: threading.Event) -> None:
-        failures = 0
+        failures = Failures()
         while not self._stopping.is_set():
             wake.clear()
             try:
                 pause = courier.step()
-                failures = 0
+                failures.over()
             except KubestrayError as error:
-                failures += 1
-                if is_doubled(failures) and not self._stopping.is_set():
+                if failures.again() and not self._stopping.is_set():
                     name = courier.output.name
                     logger.error("output %s: the ledger failed, and is tried again: %s", name, error)
                 pause = SECOND_NS

@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from kubestray.detect.scheduler import SECOND_NS, Patience, resume_point, watermark
 from kubestray.model.content import Content
-from kubestray.model.counted import counted, is_doubled
+from kubestray.model.counted import Failures, counted
 from kubestray.model.errors import KubestrayError, LimitExceeded
 from kubestray.model.finding import UPDATED, Change
 from kubestray.pipeline.agenda import Due, agenda, scheduled
@@ -200,7 +200,7 @@ class Scheduler:
         return self._assessment
 
     def _loop(self) -> None:
-        failures = 0
+        failures = Failures()
         while not self._stopping.wait(_PASS_EVERY):
             try:
                 self._refresh()
@@ -209,13 +209,11 @@ class Scheduler:
                 # The store failed, or a stop cancelled what was searched for; what was due stays due.
                 if self._stopping.is_set() and isinstance(error, LimitExceeded):
                     continue
-                failures += 1
-                if is_doubled(failures):
+                if failures.again():
                     logger.error("the scheduled pass failed and is tried again: %s", error)
             else:
-                if failures:
-                    logger.info("the scheduled pass goes on after %s", counted(failures, "failure"))
-                failures = 0
+                if failed := failures.over():
+                    logger.info("the scheduled pass goes on after %s", counted(failed, "failure"))
 
 
 def _told(ran: Ran) -> tuple[int, str]:

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from kubestray.model.counted import is_doubled
+from kubestray.model.counted import Failures
 from kubestray.store.journal import Journal, Record, is_damaged, read
 
 log = logging.getLogger(__name__)
@@ -170,15 +170,16 @@ class Pending:
         self._journal.turn()
 
     def _run(self) -> None:
-        failures = 0
+        failures = Failures()
         while self._due():
             error = self._writer.submit(self.flush).exception()
-            failures = failures + 1 if error else 0
-            if error:
-                if is_doubled(failures):
-                    log.warning("points wait in the journal, the store does not take them: %s", error)
-                with self._changed:
-                    self._changed.wait_for(lambda: self._closing, _AGAIN)
+            if error is None:
+                failures.over()
+                continue
+            if failures.again():
+                log.warning("points wait in the journal, the store does not take them: %s", error)
+            with self._changed:
+                self._changed.wait_for(lambda: self._closing, _AGAIN)
 
     def _due(self) -> bool:
         """Wait until rows are many or old; false when there is an end."""

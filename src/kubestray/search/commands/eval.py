@@ -3,9 +3,9 @@
 Each assignment sees the fields made by those before it. A field that is assigned null has no value.
 A condition cannot be stored: write ``if(condition, 1, 0)``.
 
-Beside a number a field is read as a number, beside a text as a text; two fields add and compare as numbers
-where both read so. What is surely a text neither adds to nor compares with what is surely a number
-(``"5" + 1``, ``tostring(x) > 9``): that is null. A name with ``{other}`` in it is made of the
+Beside a number a field is read as a number, beside a text as a text unless it holds a number; two fields add
+and compare as numbers where both read so. What is surely a text neither adds to nor compares with what is
+surely a number (``"5" + 1``, ``tostring(x) > 9``): that is null. A name with ``{other}`` in it is made of the
 value of that field, row by row: ``{kind}_size = size`` makes ``disk_size`` where ``kind`` is ``disk``.
 
 Example::
