@@ -110,7 +110,64 @@ def test_the_rows_are_the_same(embedded: Store, seed: int) -> None:
     found = answers(embedded, text)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(statements, "rewritten", lambda node, _: node)
+        patch.setattr(statements, "written_once", lambda node: node)
         expected = answers(embedded, text)
+    assert found == expected, text
+
+
+NUMBERS: list[Row] = [
+    {"t": "a", "p": 1, "q": 2.5, "r": -3},
+    {"t": "a", "p": 4, "r": 1e12},
+    {"t": "b", "q": 0, "s": 7},
+    {"t": "c"},
+    {"t": "d", "p": 1, "q": 1, "r": 1, "s": 1},
+]
+CONDITIONS = (
+    "'<<FIELD>>' > 1",
+    "'<<FIELD>>' > 'm_<<MATCHSTR>>' + 0.5 * m_p",
+    "isnull('<<FIELD>>')",
+    "'<<FIELD>>' != m_q AND NOT '<<FIELD>>' < 0",
+    "true()",
+)
+PARTS = (
+    """ "<<MATCHSTR>>=" . tostring('<<FIELD>>') . ", " """,
+    """ "<<FIELD>> is " . tostring(round('<<FIELD>>' - 'm_<<MATCHSTR>>', 2)) . " of " . t . "; " """,
+    """ if('<<FIELD>>' > 2, "<<MATCHSTR>> is large ", "<<MATCHSTR>> is not ") . "," """,
+    """ replace("of <<MATCHSTR>>", "<<MATCHSTR>>", "x") . tostring('<<FIELD>>') """,
+    """ "<<MATCHSTR>>" . '<<FIELD>>' """,
+)
+TEXTS = (
+    """all = if({condition}, all . {part}, all)""",
+    """all = all . if({condition}, {part}, "-<<MATCHSTR>>-")""",
+    """all = if({condition}, all . {part} . {part}, all)""",
+)
+LATER = (
+    "",
+    '| where all != ""',
+    '| eval all = split(all, ", ") | where mvcount(all) > 1',
+    "| stats values(all)",
+)
+
+
+@settings(
+    max_examples=examples(20),
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(seed=st.integers(0, 2**32))
+def test_what_is_said_of_several_fields_is_the_same_if_it_is_written_once(embedded: Store, seed: int) -> None:
+    dice = random.Random(seed)
+    fields = dice.sample("pqrs", dice.randint(2, 4))
+    made = " ".join(f"sum({one}) AS s_{one} max({one}) AS m_{one}" for one in "pqrs")
+    condition, part = dice.choice(CONDITIONS), dice.choice(PARTS)
+    step = dice.choice(TEXTS).format(condition=condition, part=part.strip())
+    over = " ".join(f"s_{one}" for one in fields)
+    text = f'| stats {made} BY t | eval all = "" | foreach {over} [ eval {step} ] {dice.choice(LATER)}'
+    found = search(embedded, text, rows=NUMBERS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(statements, "written_once", lambda node: node)
+        expected = search(embedded, text, rows=NUMBERS)
     assert found == expected, text
 
 
@@ -130,6 +187,19 @@ def test_a_text_that_grows_field_by_field_is_one_step(embedded: Store) -> None:
     compiled = compile_search(request, embedded.query)
     assert len(compiled.statement.ctes) <= 4
     assert search(embedded, text, rows=[row]).rows == [{"all": "".join(f"f{n} " for n in range(4, 30))}]
+
+
+def test_what_is_said_of_several_fields_alike_is_written_once(embedded: Store) -> None:
+    fields = [f"f{n}" for n in range(12)]
+    made = " ".join(f"max({one}) AS {one}" for one in fields)
+    said = 'foreach f* [ eval all = if(<<FIELD>> > 3, all . "<<FIELD>> is ".<<FIELD>>." ", all) ]'
+    text = f'| stats {made} | eval all = "" | {said} | table all'
+    row: Row = {f"f{n}": n for n in range(12)}
+    statement = render(compile_search(Request(text, NOW, Span(), rows=[row]), embedded.query).statement)
+    assert statement.count("greater(") == 1
+    assert search(embedded, text, rows=[row]).rows == [
+        {"all": "".join(f"f{n} is {n} " for n in range(4, 12))}
+    ]
 
 
 def test_all_rows_are_asked_once_for_all_fields(embedded: Store) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from kubestray.search.accelerated import edges, kept, long_rows, merged, states_of
+from kubestray.search.alike import written_once
 from kubestray.search.chain import read, replaced
 from kubestray.search.columns import TYPES, nothing, some
 from kubestray.search.events import chosen, field_of
@@ -60,7 +61,8 @@ def compile_relation(relation: Relation) -> exp.Select:
 def rewritten_relation(relation: Relation) -> Relation:
     """Return a relation whose plan is rewritten; the times that it reads are the same in both."""
     wanted = (*relation.fields.values(), *(order.column for order in relation.order))
-    return relation.with_node(rewritten(relation.node, frozenset(made.name for made in wanted)))
+    node = rewritten(relation.node, frozenset(made.name for made in wanted))
+    return relation.with_node(written_once(node))
 
 
 def compile_rewritten(relation: Relation) -> exp.Select:

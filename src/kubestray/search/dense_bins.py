@@ -2,7 +2,8 @@
 
 Where a bin holds a point or two of a series, a group for each series and bin is most of the work of a search.
 Here a series is one group, and its points go to the bins by their number. The arrays of series are merged by
-attributes, and become rows when that is done.
+attributes and metric, finished as arrays, laid side by side by attributes, and become rows at the end. What
+is done to states is so written once, however many metrics there are: an engine plans all that is written.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from kubestray.search.measures import function_of, split_states
-from kubestray.search.plan import Measure, MetricAggregate
+from kubestray.search.measures import TIMES, function_of, split_states
+from kubestray.search.plan import Measure
 from kubestray.store.states import STATES
 from kubestray.store.trees import (
     Tree,
-    any_of,
+    all_of,
     call,
     column,
     either,
+    lambda_,
     named,
     null,
     number,
@@ -29,6 +31,7 @@ from kubestray.store.trees import (
     table,
     text,
     unnested,
+    walked,
 )
 
 FINE_NS = 30 * 10**9
@@ -40,7 +43,13 @@ MOST_BINS = 1024
 _OF_METRIC = "of_metric"
 _POINTS = "n"  # the state that says whether a bin holds points
 _NUMBERS = ("total", "least", "most", "spread", "near", "squares", "first", "last")
-"""States whose values are such numbers as a search has: others are counts and times."""
+"""States whose values are such numbers as a search has."""
+
+_NONE = float("nan")
+"""Stands in arrays for what has no value there: the engine puts together no arrays that have nulls."""
+
+_BEYOND = float("inf")
+"""Stands for what is too large for a double, such as the sum of several that nearly are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,8 @@ def bins_of(node: Measure) -> Bins | None:
     _, of_series = split_states(states)
     if of_series or not all(STATES[state].single for state in states):
         return None
+    if len({bool(one.metric) for one in node.aggregates}) > 1:
+        return None  # of each metric, and of all of them
     bins = Bins(span.earliest // node.bin_ns, (span.latest - 1) // node.bin_ns + 1)
     return bins if 0 < bins.end - bins.first <= MOST_BINS else None
 
@@ -84,23 +95,113 @@ def series_states(node: Measure, points: exp.Query, bins: Bins) -> exp.Select:
     )
 
 
+def merged_keys(node: Measure) -> list[Tree]:
+    """Return what arrays are merged by besides attributes."""
+    return [column(_OF_METRIC)] if _by_metric(node) else []
+
+
 def merged_columns(node: Measure, bins: Bins) -> list[Tree]:
-    """Return the columns that merge the states of series: an array of each state of each metric."""
-    return [_merged(*pair, bins, _name(node, *pair)) for pair in _pairs(node)]
+    """Return the columns that merge the states of series: an array of the values of each function."""
+
+    def merged(state: str) -> Tree:
+        return parametric(f"{STATES[state].function}ResampleMerge", bins.parameters(), [column(state)])
+
+    made: list[Tree] = []
+    for place, name in enumerate(_functions(node)):
+        states = list(dict.fromkeys((_POINTS, *function_of(name).states)))
+        function = lambda_(" ".join(states), _finished(node, name))
+        made.append(named(call("arrayMap", function, *map(merged, states)), f"v{place}"))
+    return [*made, *([named(merged(_POINTS), "counts")] if _counted(node) else [])]
 
 
 def rows(node: Measure, merged: exp.Select, bins: Bins) -> exp.Select:
     """Select the aggregates of each bin that holds points, from rows that hold the arrays of all bins."""
     assert node.bin
-    numbers = call("range", *(call("toUInt64", tree) for tree in bins.parameters()[:2]))
-    arrays = [_name(node, *pair) for pair in _pairs(node)]
+    arrays = _side_by_side(node, merged, bins)
+    names = [f"a{place}" for place, _ in enumerate(node.aggregates)]
+    values = [
+        named(either(call("isNaN", column(name)), null(), column(name)), one.column.name)
+        for name, one in zip(names, node.aggregates, strict=True)
+    ]
     start = call("toNullable", call("divide", call("multiply", column("bin"), _length(node)), number(1e9)))
-    values = [named(_finished(node, one), one.column.name) for one in node.aggregates]
-    shown = [*(column(a.column.name) for a in node.by), named(start, node.bin.name), *values]
-    query = select(*shown).from_(table(merged, "merged"), copy=False)
-    query = unnested(query, [*map(column, arrays), named(numbers, "bin")])
-    counts = [column(_name(node, *pair)) for pair in _pairs(node) if pair[0] == _POINTS]
-    return query.where(any_of([call("greater", one, number(0)) for one in counts]), copy=False)
+    by = [column(a.column.name) for a in node.by]
+    query = select(*by, named(start, node.bin.name), *values).from_(table(arrays, "arrays"), copy=False)
+    counts = ["counts"] if _counted(node) else []
+    numbers = call("range", *_ends(bins))
+    query = unnested(query, [*map(column, (*names, *counts)), named(numbers, "bin")])
+    if counts:
+        return query.where(call("greater", column("counts"), number(0)), copy=False)
+    return query.where(call("not", all_of([call("isNaN", column(name)) for name in names])), copy=False)
+
+
+def _finished(node: Measure, function: str) -> Tree:
+    """Return the value of a function from its states in a bin."""
+
+    def state(name: str) -> Tree:
+        return column(name) if name in _NUMBERS or name in TIMES else call("toFloat64", column(name))
+
+    value = call("ifNotFinite", function_of(function).finish(state, node.stdev_single), number(_BEYOND))
+    if _may_be_null(function):
+        value = call("ifNull", value, number(_NONE))
+    return either(call("equals", column(_POINTS), number(0)), number(_NONE), value)
+
+
+def _side_by_side(node: Measure, merged: exp.Select, bins: Bins) -> exp.Select:
+    """Select a row by attributes, with an array of the values of each aggregate: NaN where there is none."""
+    by = [column(a.column.name) for a in node.by]
+    functions = _functions(node)
+    made: list[Tree] = []
+    for place, one in enumerate(node.aggregates):
+        value: Tree = column(f"v{functions.index(one.function)}")
+        if _by_metric(node):
+            # Of each metric there is one array or none.
+            is_it = call("equals", column(_OF_METRIC), text(one.metric))
+            length = call("minus", *_ends(bins)[::-1])
+            value = call("arrayResize", call("groupArrayArrayIf", value, is_it), length, number(_NONE))
+        made.append(named(value, f"a{place}"))
+    if not _by_metric(node):
+        return select(*by, column("counts"), *made).from_(table(merged, "merged"), copy=False)
+    counts = [named(call("sumForEach", column("counts")), "counts")] if _counted(node) else []
+    query = select(*by, *counts, *made).from_(table(merged, "merged"), copy=False)
+    return query.group_by(*(key.copy() for key in by), copy=False) if by else query
+
+
+def _ends(bins: Bins) -> list[Tree]:
+    return [call("toUInt64", tree) for tree in bins.parameters()[:2]]
+
+
+def _functions(node: Measure) -> list[str]:
+    return list(dict.fromkeys(one.function for one in node.aggregates))
+
+
+def _by_metric(node: Measure) -> bool:
+    """Tell whether it matters of which metric states are: it does not of all of them, or if there is but one.
+
+    What is asked for may be a metric that there is not.
+    """
+    asked = {one.metric for one in node.aggregates}
+    return asked != {""} and (len(node.metrics) > 1 or asked != set(node.metrics))
+
+
+def _counted(node: Measure) -> bool:
+    """Tell whether points have to be counted to know of a bin that it holds some.
+
+    It is a row if it holds points of any metric, also of one that is not asked for any more. Where each
+    metric has a value in every bin that holds points of it, the values say so.
+    """
+    if not _by_metric(node):
+        return True
+    told = {one.metric for one in node.aggregates if not _may_be_null(one.function)}
+    return not told.issuperset(node.metrics)
+
+
+def _may_be_null(function: str) -> bool:
+    """Tell whether a function has no value of some points: of one point alone, for instance."""
+    tree = function_of(function).finish(column, None)
+    return any(
+        isinstance(node, exp.Null) or (isinstance(node, exp.Anonymous) and node.this == "nullIf")
+        for node in walked(tree)
+    )
 
 
 def _length(node: Measure) -> Tree:
@@ -110,44 +211,3 @@ def _length(node: Measure) -> Tree:
 def _states(node: Measure) -> list[str]:
     found = (state for one in node.aggregates for state in function_of(one.function).states)
     return list(dict.fromkeys((_POINTS, *found)))
-
-
-def _pairs(node: Measure) -> list[tuple[str, str]]:
-    """Return each state that an aggregate needs with its metric, once; of each metric how many points.
-
-    A bin is a row if it holds points of any metric, also of one that is not asked for any more.
-    """
-    needed = (
-        (state, one.metric)
-        for one in node.aggregates
-        for state in (_POINTS, *function_of(one.function).states)
-    )
-    asked = {one.metric for one in node.aggregates}
-    other = [] if "" in asked or asked.issuperset(node.metrics) else [(_POINTS, "")]
-    return list(dict.fromkeys([*needed, *other]))
-
-
-def _name(node: Measure, state: str, metric: str) -> str:
-    """Return the column of a state of a metric, which need not be one that the store has."""
-    asked = list(dict.fromkeys(one.metric for one in node.aggregates))
-    return f"{state}_{asked.index(metric)}" if metric else f"{state}_all"
-
-
-def _merged(state: str, metric: str, bins: Bins, name: str) -> Tree:
-    function = f"{STATES[state].function}ResampleMerge"
-    if not metric:
-        return named(parametric(function, bins.parameters(), [column(state)]), name)
-    is_it = call("equals", column(_OF_METRIC), text(metric))
-    return named(parametric(f"{function}If", bins.parameters(), [column(state), is_it]), name)
-
-
-def _finished(node: Measure, aggregate: MetricAggregate) -> Tree:
-    """Return the value of an aggregate in a bin: null where that holds no point of the metric."""
-
-    def state(name: str) -> Tree:
-        own = column(_name(node, name, aggregate.metric))
-        return own if name in _NUMBERS else call("toFloat64", own)
-
-    none = call("equals", column(_name(node, _POINTS, aggregate.metric)), number(0))
-    value = function_of(aggregate.function).finish(state, node.stdev_single)
-    return either(none, null(), call("toNullable", value))

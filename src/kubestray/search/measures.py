@@ -32,6 +32,9 @@ SEEN, SEEN_LAST, SEEN_BEFORE = "seen", "seen_last", "seen_before"
 The first point of all has no increase, and so is not among those that are aggregated.
 """
 
+TIMES = ("first_time", "last_time", "counter_start")
+"""What is a time in nanoseconds: as a double it would be a quarter of a microsecond off."""
+
 _SECOND = 1e9
 
 
@@ -229,6 +232,11 @@ def functions_of(node: Measure) -> list[MeasureFunction]:
     return [function_of(one.function, summarised=node.summarised) for one in node.aggregates]
 
 
+def states_of(node: Measure) -> list[str]:
+    """Return the states that the aggregates need, and what they need of series, each once."""
+    return list(dict.fromkeys(state for function in functions_of(node) for state in function.states))
+
+
 def near(node: Measure) -> dict[str, list[str]]:
     """Return the aggregates of a step that sketches can stand for, with the metrics that each is of."""
     found: dict[str, list[str]] = {}
@@ -242,12 +250,12 @@ def merged(name: str, condition: Tree) -> Tree:
     """Return the merged state of the rows that meet a condition, as a number; null without any."""
     if name in _OF_SERIES:
         function, made = _OF_SERIES[name]
-        return call("toFloat64", call(f"{function}OrNullIf", column(made), condition))
+        return _as_number(name, call(f"{function}OrNullIf", column(made), condition))
     function = STATES[name].function
     if not STATES[name].single:
         found = call(f"{function}MergeIf", column(name), condition)
         return call("arraySort", found) if name == SKETCH else found
-    return call("toFloat64", call(f"{function}MergeOrNullIf", column(name), condition))
+    return _as_number(name, call(f"{function}MergeOrNullIf", column(name), condition))
 
 
 def of_points(name: str, condition: Tree) -> Tree:
@@ -255,7 +263,11 @@ def of_points(name: str, condition: Tree) -> Tree:
     state = STATES[name]
     if not state.single:
         return call(f"{state.function}If", *state.taken(column("value")), condition)
-    return call("toFloat64", call(f"{state.function}OrNullIf", *state.taken(column("value")), condition))
+    return _as_number(name, call(f"{state.function}OrNullIf", *state.taken(column("value")), condition))
+
+
+def _as_number(name: str, value: Tree) -> Tree:
+    return value if name in TIMES else call("toFloat64", value)
 
 
 def split_states(names: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -7,9 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sqlglot import exp
 
-from kubestray.search import measures
+from kubestray.search import by_metric, measures
 from kubestray.search.columns import nothing
-from kubestray.search.dense_bins import FINE_NS, Bins, bins_of, merged_columns, rows, series_states
+from kubestray.search.dense_bins import (
+    FINE_NS,
+    Bins,
+    bins_of,
+    merged_columns,
+    merged_keys,
+    rows,
+    series_states,
+)
 from kubestray.search.measures import METRIC, CalendarMeasure
 from kubestray.search.plan import Attribute, Catalogued, Column, Measure, MetricAggregate, Received
 from kubestray.search.values import NULL_NUMBER
@@ -50,6 +58,12 @@ def measure(node: Measure) -> exp.Query:
     if dense := bins_of(node):
         return _densely(node, chosen, read, dense)
     bins = [named(_bin_start(node), node.bin.name)] if node.bin else []
+    if by_metric.serves(node):
+        keys = [*(column(a.column.name) for a in node.by), column("metric")]
+        states = table(_all_states(node, read), "states")
+        query = select(*keys, *by_metric.merged_columns(node)).from_(states, copy=False)
+        query = _with_names(query, node, chosen).group_by(*(key.copy() for key in keys), copy=False)
+        return by_metric.side_by_side(node, query)
     source = _points(node, read) if _is_fine(node) else _all_states(node, read)
     merge = measures.of_points if _is_fine(node) else measures.merged
     by = [column(a.column.name) for a in node.by]
@@ -77,7 +91,7 @@ def chosen_series(node: Measure) -> Tree | None:
 def _densely(node: Measure, chosen: Selection, read: Selection, bins: Bins) -> exp.Query:
     """Aggregate by series to arrays of all bins, merge these by attributes, then make rows of them."""
     states = series_states(node, measured(read), bins)
-    by = [column(a.column.name) for a in node.by]
+    by = [*(column(a.column.name) for a in node.by), *merged_keys(node)]
     merging = select(*by, *merged_columns(node, bins)).from_(table(states, "states"), copy=False)
     merging = _with_names(merging, node, chosen)
     if by:
@@ -161,8 +175,7 @@ def _of_groups(
 
 def _needed(node: Measure) -> list[str]:
     """Return the states that the aggregates need, and what they need of series."""
-    functions = measures.functions_of(node)
-    return list(dict.fromkeys(state for function in functions for state in function.states))
+    return measures.states_of(node)
 
 
 def _states(node: Measure, chosen: Selection) -> exp.Select:

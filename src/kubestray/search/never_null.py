@@ -27,6 +27,11 @@ _OF_ARGUMENTS = (
 )
 """Functions that are null only where an argument is."""
 
+_COMPARISONS = ("equals", "notEquals", "less", "lessOrEquals", "greater", "greaterOrEquals")
+
+_OF_EACH = (*_COMPARISONS, "plus", "minus", "multiply", "divide", "abs", "toNullable")
+"""Functions that are null wherever an argument is."""
+
 
 def filled_columns(node: Node) -> Names:
     """Return the names of the columns of a step that are null in no row."""
@@ -92,6 +97,17 @@ def _asked_for(condition: Tree) -> Iterator[str]:
         yield from _null_tested(condition.expressions[0])
     elif isinstance(condition, exp.Anonymous) and condition.this == "isNotNull":
         yield from _column(condition.expressions[0])
+    elif isinstance(condition, exp.Anonymous) and condition.this in _COMPARISONS:
+        yield from _read_by(condition)
+
+
+def _read_by(tree: Tree) -> Iterator[str]:
+    """Yield columns that are not null where a tree is not."""
+    if isinstance(tree, exp.Anonymous) and tree.this in _OF_EACH:
+        for one in tree.expressions:
+            yield from _read_by(one)
+    else:
+        yield from _column(tree)
 
 
 def _null_tested(tree: Tree) -> Iterator[str]:
