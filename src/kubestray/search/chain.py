@@ -185,7 +185,7 @@ def _read_in_place(made: Chain, wanted: Names) -> Chain:
             and uses[found.name] == 1
             and found.name not in wanted
             and not found.find_ancestor(exp.Lambda, exp.Window)
-            and _can_stand_inside(kept[found.name][1])
+            and can_stand_inside(kept[found.name][1])
         }
         for name in theirs:
             del kept[name]
@@ -193,7 +193,7 @@ def _read_in_place(made: Chain, wanted: Names) -> Chain:
     return list(kept.values())
 
 
-def _can_stand_inside(tree: Tree) -> bool:
+def can_stand_inside(tree: Tree) -> bool:
     """Tell whether a tree is the same if it is written within another one, and not too deep for that."""
     alone = any(isinstance(node, exp.Window) or _is_random(node) for node in walked(tree))
     return not alone and _depth(tree) <= _DEEP

@@ -8,9 +8,8 @@ from sqlglot import exp
 
 from kubestray.search.accelerated import edges, kept, long_rows, merged, states_of
 from kubestray.search.alike import written_once
-from kubestray.search.chain import read, replaced
-from kubestray.search.columns import TYPES, nothing, some
-from kubestray.search.events import chosen, field_of
+from kubestray.search.chain import can_stand_inside, multiplies, read, replaced
+from kubestray.search.columns import TYPES, some
 from kubestray.search.metric_points import catalogued, measure, received
 from kubestray.search.plan import (
     Accelerated,
@@ -33,6 +32,7 @@ from kubestray.search.plan import (
 )
 from kubestray.search.relation import Relation
 from kubestray.search.rewrite import rewritten
+from kubestray.search.stored_rows import given_rows, lookup_rows, stored_events
 from kubestray.search.values import Shape
 from kubestray.store.beside import apart
 from kubestray.store.point_tables import ACCELERATED
@@ -42,14 +42,10 @@ from kubestray.store.trees import (
     all_of,
     call,
     column,
-    either,
     named,
-    null,
     number,
     select,
     table,
-    text,
-    unsigned,
 )
 
 
@@ -69,12 +65,32 @@ def compile_rewritten(relation: Relation) -> exp.Select:
     """Return the statement for a relation whose plan is rewritten already."""
     steps = _Steps()
     shown = [named(column(made.name), f"f{index}") for index, made in enumerate(relation.fields.values())]
-    statement = steps.reading(some(shown), relation.node)
-    if relation.order:
-        statement = statement.order_by(*(order.term() for order in relation.order), copy=False)
+    node, terms = _with_order(relation)
+    statement = steps.reading(some(shown), node)
+    if terms:
+        statement = statement.order_by(*terms, copy=False)
     for name, query in steps.queries:
         statement = statement.with_(name, as_=query, copy=False)
     return statement
+
+
+def _with_order(relation: Relation) -> tuple[Node, list[Tree]]:
+    """Return the rows and the terms of their order, without a last step that makes nothing else."""
+    terms = [order.term() for order in relation.order]
+    last = relation.node.source if isinstance(relation.node, Filter) else relation.node
+    if not isinstance(last, Extend) or not all(
+        can_stand_inside(tree) and not multiplies(tree) for _, tree in last.assignments
+    ):
+        return relation.node, terms
+    asked = [relation.node.condition] if isinstance(relation.node, Filter) else []
+    used = read(*asked) | {made.name for made in relation.fields.values()}
+    made = {made.name: tree for made, tree in last.assignments}
+    if not used.isdisjoint(made):
+        return relation.node, terms
+    rows = last.source
+    if asked and isinstance(rows, Filter):
+        asked, rows = [rows.condition, *asked], rows.source
+    return Filter(rows, all_of(asked)) if asked else rows, [replaced(term, made) for term in terms]
 
 
 def compile_states(
@@ -118,7 +134,7 @@ class _Steps:
             case Catalogued():
                 return catalogued(node)
             case Rows():
-                return _rows(node)
+                return given_rows(node)
             case Extend(source=Measure() as source) if _of_keys(node, source):
                 return _with_columns(measure(source), node)
             case Extend(source=Joined() as source):
@@ -132,9 +148,9 @@ class _Steps:
             case Stacked():
                 return self._stacked(node)
             case LookupRows():
-                return _lookup_rows(node)
+                return lookup_rows(node)
             case Events():
-                return _events(node)
+                return stored_events(node)
             case Filter():
                 return (
                     select(exp.Star()).from_(self.add(node.source)).where(node.condition.copy(), copy=False)
@@ -265,41 +281,3 @@ def _whole(made: Column) -> Tree:
 
 def _tuple(made: Column) -> Tree:
     return call("tuple", *(exp.column(f"{made.name}_{index}", table="theirs") for index in (1, 2)))
-
-
-def _rows(node: Rows) -> exp.Query:
-    """Read given rows; the structure names our columns, the rows are one literal."""
-    if not node.json:
-        return nothing(list(node.columns))
-    structure = ", ".join(f"{c.name} {TYPES[c.shape]}" for c in node.columns)
-    return select(exp.Star()).from_(call("format", text("JSONEachRow"), text(structure), text(node.json)))
-
-
-def _lookup_rows(node: LookupRows) -> exp.Query:
-    shown = [named(_lookup_value(made, field), made.name) for made, field in node.columns]
-    place = named(call("toNullable", call("toFloat64", column("place"))), node.place.name)
-    wanted = [
-        exp.EQ(this=column("name"), expression=text(node.name)),
-        exp.EQ(this=column("version"), expression=unsigned(node.version)),
-    ]
-    return select(*shown, place).from_("lookup_rows").where(all_of(wanted))
-
-
-def _lookup_value(made: Column, field: str) -> Tree:
-    """Return a field of a lookup's row: numbers and texts are kept apart (`store.schema`)."""
-    own, texts = column("numbers"), call("arrayElement", column("texts"), text(field))
-    has = call("mapContains", own, text(field))
-    own_value = either(has, call("toNullable", call("arrayElement", own, text(field))), null())
-    if made.shape is Shape.NUMBER:
-        return own_value
-    if made.shape is Shape.TEXT:
-        first = call("toNullable", call("arrayElement", texts, number(1)))
-        return either(call("notEmpty", texts), first, null())
-    return texts if made.shape is Shape.MULTI else call("tuple", own_value, texts)
-
-
-def _events(node: Events) -> exp.Query:
-    shown = [named(field_of(made, name), made.name) for made, name in node.columns]
-    moment = named(call("toNullable", call("divide", column("time"), number(1e9))), node.time.name)
-    key = named(call("toNullable", column("id")), node.id.name)
-    return select(moment, key, *shown).from_(node.table).where(chosen(node.index, node.span))
