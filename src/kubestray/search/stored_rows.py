@@ -32,6 +32,7 @@ def given_rows(node: Rows) -> exp.Query:
 
 
 def lookup_rows(node: LookupRows) -> exp.Query:
+    """Read a version of a stored lookup, with the place of each row in it."""
     shown = [named(_lookup_value(made, field), made.name) for made, field in node.columns]
     place = named(call("toNullable", call("toFloat64", column("place"))), node.place.name)
     wanted = [
@@ -55,6 +56,7 @@ def _lookup_value(made: Column, field: str) -> Tree:
 
 
 def stored_events(node: Events) -> exp.Query:
+    """Read stored events of an index and a range of time, with their time in seconds and their id."""
     shown = [named(field_of(made, name), made.name) for made, name in node.columns]
     moment = named(call("toNullable", call("divide", column("time"), number(1e9))), node.time.name)
     key = named(call("toNullable", column("id")), node.id.name)
