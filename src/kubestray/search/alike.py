@@ -31,6 +31,9 @@ from kubestray.store.trees import Tree, array, call, column, lambda_, number
 _SEVERAL = 3
 """Parts that are alike from which on they are written once."""
 
+_AT_ONCE = 32
+"""Parts that are one function: for each row the engine holds arrays of as many fields."""
+
 _SMALL = 8
 """Nodes of a part up to which it is planned as soon as what stands for it."""
 
@@ -95,12 +98,16 @@ def _changed(tree: Tree, shapes: Shapes, filled: Names) -> Tree:
 def _joined(tree: Tree, shapes: Shapes, filled: Names) -> Tree:
     pieces: list[Tree] = []
     for _, run in groupby(tree.expressions, lambda piece: _form(piece, shapes, filled)):
-        alike = list(run)
-        at_once = _at_once(alike) if len(alike) >= _SEVERAL else None
-        pieces += [at_once] if at_once is not None else alike
+        for alike in _in_parts(list(run)):
+            at_once = _at_once(alike) if len(alike) >= _SEVERAL else None
+            pieces += [at_once] if at_once is not None else alike
     if len(pieces) == len(tree.expressions):
         return tree
     return pieces[0] if len(pieces) == 1 else call("concat", *(piece.copy() for piece in pieces))
+
+
+def _in_parts(run: list[Tree]) -> list[list[Tree]]:
+    return [run[start : start + _AT_ONCE] for start in range(0, len(run), _AT_ONCE)]
 
 
 def _form(piece: Tree, shapes: Shapes, filled: Names) -> Hashable:
