@@ -129,15 +129,37 @@ class Courier:
             self._settle(list(due), SKIPPED, {"reason": "the ledger has no such change"})
             return
         key, *later = changes
-        interest, wait = interest_of(self._routes, changes[key].document)
+        if (told := self._interest(line, changes[key], now)) is None:
+            return
+        interest, wait = told
         if wait and interest is Interest.WANTED:
             line.not_before = max(line.not_before, due[key] + wait)
             if now < line.not_before:
                 return
             *passed, key = key, *later
-            interest, _ = interest_of(self._routes, changes[key].document)
+            if (told := self._interest(line, changes[key], now)) is None:
+                return
             self._settle(passed, SKIPPED, {"reason": f"{key.uid} came within the wait of the route"})
-        self._settle_or_send(line, key, changes[key], interest)
+        self._settle_or_send(line, key, changes[key], told[0])
+
+    def _interest(self, line: Line, change: Change, now: int) -> tuple[Interest, int] | None:
+        """Return what routes say, and how long they wait (ns); None if that depends on what is due before.
+
+        A finding whose incident was not told here, as no route leads it here, goes as if it had none.
+        """
+        interest, wait = interest_of(self._routes, change.document)
+        if interest is not Interest.JOINED:
+            return interest, wait
+        with self._lock:
+            incident = change.document["incident"]
+            is_told, home = incident in self.queue.sent, self.queue.lines.get(incident)
+        if is_told or home is None:
+            return (interest if is_told else Interest.WANTED), wait
+        if home.not_before > now:
+            line.not_before = home.not_before
+        else:
+            self._attend(home, now)
+        return None
 
     def _settle_or_send(self, line: Line, key: Key, change: Change, interest: Interest) -> None:
         verdict = self._verdict(key, change, interest)

@@ -17,7 +17,7 @@ class Interest(Enum):
 
     WANTED = 1
     JOINED = 2
-    """It would be wanted, but belongs to an incident, which is told instead."""
+    """It would be wanted, but belongs to an incident, which is told instead if it is wanted itself."""
     UNWANTED = 3
 
 

@@ -1,0 +1,67 @@
+"""Which changes an output is told where several belong together, or where the clock is not to be trusted."""
+
+from __future__ import annotations
+
+import pytest
+from documents import INCIDENT_ID, SECOND, change, incident
+from test_courier import Bench, Recorder, a
+
+from kubestray.notify.ledger import SKIPPED
+from kubestray.notify.route import Route
+
+HOUR = 3600 * SECOND
+
+
+@pytest.fixture
+def output() -> Recorder:
+    return Recorder()
+
+
+def of_incident(n: int, **more):
+    return a(n, incident=INCIDENT_ID, **more)
+
+
+@pytest.mark.parametrize(
+    ("route", "of_the_finding"),
+    [
+        (Route(("out",), min_severity="high"), {"severity": "critical"}),
+        (Route(("out",), namespaces=("pay",)), {"entities": ["namespace:prod/pay/"]}),
+        (Route(("out",), detections=("Rule*",)), {"opened_by": {"how": "rule", "name": "Rule 7", "id": ""}}),
+    ],
+)
+def test_a_finding_is_told_where_no_route_leads_its_incident(output, route, of_the_finding):
+    """An incident has the severity of its steps, which do not grow while they last as findings do."""
+    bench = Bench(output, route)
+    bench.tell(of_incident(1, severity="low", entities=[]), change(incident(severity="low"), 1))
+    bench.run()
+    assert output.told == []
+    bench.tell(of_incident(2, **{"severity": "low", **of_the_finding}))
+    bench.run()
+    assert [(one.uid[-3:], one.first) for one in output.told] == [("a-2", True)]
+    bench.tell(change(incident(state="closed"), 2, "closed"), of_incident(3, what="closed", state="closed"))
+    bench.run()
+    assert [(one.uid[-3:], one.ended) for one in output.told] == [("a-2", False), ("a-3", True)]
+
+
+def test_a_finding_that_was_told_ends_when_its_incident_is_told_after_all(output):
+    bench = Bench(output, Route(("out",), min_severity="high"))
+    bench.tell(of_incident(1, severity="high"), change(incident(severity="low"), 1))
+    bench.run()
+    bench.tell(change(incident(severity="high"), 2, "updated"), of_incident(2, severity="critical"))
+    bench.run()
+    assert [(one.uid[-3:], one.ended) for one in output.told] == [
+        ("a-1", False),
+        ("f-2", False),
+        ("a-2", True),
+    ]
+
+
+@pytest.mark.parametrize("wait", [0, 30])
+def test_an_incident_is_told_instead_of_its_findings_whatever_their_names(output, wait):
+    """The finding's line comes first by its name; it waits for what becomes of its incident."""
+    bench = Bench(output, Route(("out",), wait=wait * SECOND))
+    own = change(incident("f" * 32), 1)
+    bench.tell(a(1, incident="f" * 32), own)
+    bench.run(60)
+    assert [one.id for one in output.told] == ["f" * 32]
+    assert bench.ledger.events(SKIPPED) == [("a" * 32, 1)]
