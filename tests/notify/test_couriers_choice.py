@@ -65,3 +65,18 @@ def test_an_incident_is_told_instead_of_its_findings_whatever_their_names(output
     bench.run(60)
     assert [one.id for one in output.told] == ["f" * 32]
     assert bench.ledger.events(SKIPPED) == [("a" * 32, 1)]
+
+
+def test_what_was_over_before_its_receiver_came_back_is_told_all_the_same(output):
+    """The wait is for what comes within it: an end hours later takes the place of nothing."""
+    bench = Bench(output, Route(("out",), wait=30 * SECOND))
+    bench.tell(a(1))
+    bench.clock.now += 10 * SECOND
+    bench.tell(a(2))
+    bench.clock.now += 5 * HOUR
+    bench.tell(a(3, "closed", state="closed"))
+    bench.run(60)
+    assert [(one.uid[-3:], one.first, one.ended) for one in output.told] == [
+        ("a-2", True, False),
+        ("a-3", False, True),
+    ]

@@ -136,7 +136,7 @@ class Courier:
             line.not_before = max(line.not_before, due[key] + wait)
             if now < line.not_before:
                 return
-            *passed, key = key, *later
+            *passed, key = key, *(one for one in later if due[one] <= due[key] + wait)
             if (told := self._interest(line, changes[key], now)) is None:
                 return
             self._settle(passed, SKIPPED, {"reason": f"{key.uid} came within the wait of the route"})
