@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from documents import INCIDENT_ID, SECOND, change, incident
-from test_courier import Bench, Recorder, a
+from documents import INCIDENT_ID, SECOND, MemoryLedger, change, incident
+from test_courier import Bench, Clock, Recorder, a, b
 
-from kubestray.notify.ledger import SKIPPED
+from kubestray.notify.ledger import ADDED, SKIPPED
+from kubestray.notify.notifier import Notifier
+from kubestray.notify.output import NotDelivered
 from kubestray.notify.route import Route
 
 HOUR = 3600 * SECOND
@@ -80,3 +82,39 @@ def test_what_was_over_before_its_receiver_came_back_is_told_all_the_same(output
         ("a-2", True, False),
         ("a-3", False, True),
     ]
+
+
+@pytest.mark.parametrize("wait", [0, 30])
+def test_a_clock_that_is_set_back_holds_nothing_up(output, wait):
+    """What was to be tried again in half a minute is, and not when the clock has come there again."""
+    bench = Bench(output, Route(("out",), wait=wait * SECOND))
+    output.faults = [NotDelivered("away")] * 8
+    bench.tell(a(1))
+    bench.run(wait + 60)
+    bench.tell(b(1))
+    bench.clock.now -= 20 * HOUR
+    bench.run(120)
+    assert sorted(one.uid[-3:] for one in output.told) == ["a-1", "b-1"]
+
+
+def test_a_clock_that_was_ahead_when_an_output_was_first_seen_loses_nothing(output):
+    """A machine whose clock is hours ahead until it hears the time: all that comes after that is due."""
+    ledger, clock = MemoryLedger(), Clock()
+
+    def tell_all(notifier: Notifier) -> None:
+        notifier.look()
+        while notifier._couriers[0].step() == 0:
+            pass
+
+    clock.now += 2 * HOUR
+    notifier = Notifier(ledger, [output], [], clock)
+    ledger.tell(a(1), recorded=clock.now)
+    tell_all(notifier)
+    clock.now -= 2 * HOUR
+    tell_all(notifier)
+    ledger.tell(b(1), recorded=clock.now)
+    tell_all(notifier)
+    clock.now += SECOND
+    tell_all(Notifier(ledger, [output], [], clock))
+    assert output.uids == ["a-1", "b-1"]
+    assert len(ledger.events(ADDED)) == 2
