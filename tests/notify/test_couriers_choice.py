@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from documents import INCIDENT_ID, SECOND, MemoryLedger, change, incident
+from documents import INCIDENT_ID, SECOND, MemoryLedger, change, finding, incident, notice
 from test_courier import Bench, Clock, Recorder, a, b
 
 from kubestray.notify.ledger import ADDED, SKIPPED
 from kubestray.notify.notifier import Notifier
 from kubestray.notify.output import NotDelivered
 from kubestray.notify.route import Route
+from kubestray.notify.words import over
 
 HOUR = 3600 * SECOND
 
@@ -118,3 +119,19 @@ def test_a_clock_that_was_ahead_when_an_output_was_first_seen_loses_nothing(outp
     tell_all(Notifier(ledger, [output], [], clock))
     assert output.uids == ["a-1", "b-1"]
     assert len(ledger.events(ADDED)) == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"state": "closed"}, "has become quiet"),
+        ({"state": "resolved"}, "resolved"),
+        ({"state": "suppressed"}, "suppressed"),
+        ({"state": "new"}, f"part of incident {INCIDENT_ID}"),
+        ({"state": "closed", "merged_into": "f" * 32}, f"part of incident {'f' * 32}"),
+    ],
+)
+def test_why_something_has_ended_is_said(more, told):
+    """Each finding belongs to an incident; that it is over has another reason most of the time."""
+    ended = notice(finding(incident=INCIDENT_ID, **more), 2, "closed", first=False, ended=True)
+    assert over(ended) == told
