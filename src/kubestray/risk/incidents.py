@@ -20,7 +20,7 @@ from typing import Any
 
 from kubestray.model.finding import CLOSED, MERGED, OPENED, UPDATED
 from kubestray.model.risk import RiskEvent
-from kubestray.risk.findings import Open, Turn, counting
+from kubestray.risk.findings import Hit, Open, Turn, counting
 from kubestray.risk.placing import NEAR, REACHES, RELATED, entity_of
 from kubestray.risk.steps import Key, Step, take, took_place
 
@@ -183,6 +183,10 @@ class Incidents:
             home.relate(event)
         if not seeds:  # of a cluster as a whole: its steps are told, and nobody else joins by them
             home.steps |= {key: replace(step) for key, step in finding.steps.items()}
+        if not home.steps and not seeds and finding.hit:  # of a rule that looks further back than risk counts
+            step = step_of_hit(finding.hit)
+            home.steps[step.key] = step
+            home.known |= {} if wide else {step.entity: now}
 
     def _gather(self, now: int, changes: dict[str, IncidentTurn]) -> None:
         """Let everything that is related join; incidents that share an event become one."""
@@ -234,6 +238,11 @@ class Incidents:
         gone = [one for one in self.kept.values() if one.closed and now - one.last > self._within]
         for incident in gone:
             del self.kept[incident.id]
+
+
+def step_of_hit(hit: Hit) -> Step:
+    """Return what a rule said as a step."""
+    return Step(hit.rule, str(hit.entity), hit.time, hit.time, 1, 0.0, hit.message, ())
 
 
 def _close(times: Sequence[int], when: int) -> bool:
