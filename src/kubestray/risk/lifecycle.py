@@ -12,6 +12,7 @@ from typing import Any
 
 from kubestray.model.errors import UsageError
 from kubestray.model.finding import ACTIONS, Decision, Document, nanoseconds, rfc3339
+from kubestray.model.wildcards import exactly
 from kubestray.risk.suppressions import SUPPRESS, WITHDRAW, Suppression, detail_of, hiding
 
 _STATE_AFTER = {"acknowledge": "acknowledged", "resolve": "resolved", "reopen": "new", "expect": "resolved"}
@@ -47,7 +48,10 @@ def expectations(document: Document, actor: str, time: int, reason: str) -> list
     said = reason.strip() or "expected"
     pairs = dict.fromkeys((step["entity"], step["detection"]) for step in document["steps"])
     return [
-        suppression({"entity": entity, "detection": detection}, said, actor, time, time + EXPECTED_FOR_NS)
+        suppression(
+            {"entity": exactly(entity), "detection": exactly(detection)},
+            *(said, actor, time, time + EXPECTED_FOR_NS),
+        )
         for entity, detection in pairs
     ]
 
