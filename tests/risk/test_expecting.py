@@ -43,3 +43,22 @@ def test_a_name_that_is_written_as_it_is_fits_itself(name):
     assert hidden.fits(detection, [entity], {"args": name})
     document = {"entities": [entity], "severity": "low", "kind": "finding", "opened_by": {"name": detection}}
     assert Route((), detections=(detection,)).interest(document).name == "WANTED"
+
+
+@pytest.mark.parametrize("scope", ["workload:prod/shop/*", "namespace:prod/shop/", "cluster:prod//"])
+@pytest.mark.parametrize(
+    "entity", ["process:prod/shop/cart/sh", "pod:prod/shop/db-0", "edge:prod/shop/cart>pay/db"]
+)
+def test_an_incident_is_hidden_with_what_its_steps_are_part_of(entity, scope):
+    """People are told of incidents: one whose findings were all hidden went on calling them."""
+    assessed = Assessed("escape")
+    assessed.at(START, event("escape", entity, START))
+    decision = Decision(
+        "1", START, "ann", "suppress", "s", detail_of({"entity": scope}, "w", START, START + HOUR)
+    )
+    hidden = suppressions_of([decision])
+    for kind in ("finding", "incident"):
+        (found,) = assessed.latest(kind)
+        assert as_it_stands(found, (), hidden, START)["suppressed_by"] == ["s"]
+        assert as_it_stands(found, (), hidden, START + HOUR)["state"] == "new"
+    assert "suppressed_by" in event("escape", entity, START, around=Circumstances(WHO, (), hidden)).fields
