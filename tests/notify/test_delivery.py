@@ -234,6 +234,7 @@ def test_a_redirect_is_not_followed(receiver):
         (Reply(429, headers={"Retry-After": "17"}), False, 17),
         (Reply(503, headers={"Retry-After": "999999"}), False, 3600),
         (Reply(503, headers={"Retry-After": "soon"}), False, None),
+        (Reply(503, headers={"Retry-After": "\xb2"}), False, None),
     ],
 )
 def test_what_answers_mean(receiver, reply, permanent, after):

@@ -87,6 +87,18 @@ def test_what_pagerduty_is_asked_to_do(told, action):
     assert json.loads(pagerduty.payload(told, KEY)[0])["event_action"] == action
 
 
+@pytest.mark.parametrize(("steps", "characters", "told"), [(20_000, 10, 1000), (50, 100_000, 50)])
+def test_pagerduty_hears_of_what_is_too_large_for_it(steps, characters, told):
+    """It refuses more than 512 KB for good, and nobody would be called for what is largest."""
+    step = {"detection": "New program", "entity": PROCESS, "message": "m" * characters}
+    large = incident(steps=[{**step, "count": n} for n in range(steps)], entity=f"{PROCESS}{'x' * 600_000}")
+    body, _ = pagerduty.payload(notice(large), "key")
+    assert len(body) < 512 * 1000
+    details = json.loads(body)["payload"]["custom_details"]
+    assert len(details["steps"]) == told
+    assert details["left_out"] == ({"steps": steps - told} if steps > told else {})
+
+
 def test_pagerduty_says_the_key_back(receiver):
     receiver.otherwise = Reply(400, f'{{"errors": ["{KEY} is no key"]}}'.encode())
     output = pagerduty.Pagerduty("pd", values(receiver, routing_key=secret(KEY)))

@@ -78,6 +78,13 @@ def test_a_line_that_was_written_before_a_crash_is_not_written_again(path):
     assert uids(path) == [told(1).uid, told(2).uid]
 
 
+def test_a_line_that_filled_a_file_before_a_crash_is_not_written_again(path):
+    for n in (1, 2, 2, 3, 3):
+        writer(path, max_size=1).deliver(told(n))
+    files = [path.with_name(f"findings.jsonl.{number}") for number in (3, 2, 1)]
+    assert [uids(file) for file in files] == [[told(n).uid] for n in (1, 2, 3)]
+
+
 def test_a_foreign_file_is_added_to(path):
     path.parent.mkdir()
     path.write_text("hello\n[1]\n")

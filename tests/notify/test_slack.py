@@ -119,6 +119,15 @@ def test_lengths_are_those_that_slack_takes():
     assert len(told["blocks"]) <= 50
 
 
+def test_a_name_that_is_as_long_as_a_path_can_be_fits_in_a_field():
+    """Slack refuses a message for good if a field has above 2,000 characters: a name could hide."""
+    entity = "process:prod/shop/cart/" + "&" * 4000
+    told = message(notice(finding(entity=entity, techniques=["T1048"] * 1000, owner="o" * 4000)))
+    fields = next(block["fields"] for block in told["blocks"] if "fields" in block)
+    assert max(len(field["text"]) for field in fields) <= 2000
+    assert max(len(block["text"]["text"]) for block in told["blocks"] if "text" in block) <= 3000
+
+
 def test_a_webhook_takes_each_change(receiver):
     receiver.otherwise = Reply(body=b"ok")
     output = slack(f"{receiver.url}/services/T0/B0/s3cr3t")

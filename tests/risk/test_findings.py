@@ -70,6 +70,20 @@ def test_a_rule_opens_a_finding_and_keeps_it_open():
     assert kinds(assessed.at(START + 8 * HOUR)) == [("closed", CART)]
 
 
+def test_what_a_rule_keeps_open_stays_open_over_a_restart():
+    """It was closed by each restart hours after the last event, and opened as another."""
+    assessed = Assessed()
+    entity = Entity.parse(CART)
+    changes = assessed.at(START, event("a", CART, START), hits=[Hit("rule", "id", entity, START, "much", {})])
+    for hour in range(1, 9):
+        now = START + hour * HOUR
+        assessed.restart()
+        changes += assessed.at(now - MINUTE)
+        changes += assessed.at(now, hits=[Hit("rule", "id", entity, now, "much", {})])
+    assert kinds(changes) == [("opened", CART)] + [("updated", CART)] * 8
+    assert kinds(assessed.at(now + 4 * HOUR)) == [("closed", CART)]
+
+
 def test_a_finding_closes_when_it_was_quiet_and_the_next_is_another():
     assessed = Assessed("escape")
     first = assessed.at(START, event("escape", CART, START))[0]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from riskful import HOUR, MINUTE, START, Assessed, event
 
 from kubestray.model.entity import Entity
+from kubestray.risk.findings import Hit
 
 CART, WEB, DB = (f"workload:prod/shop/{name}" for name in ("cart", "web", "db"))
 
@@ -130,3 +132,16 @@ def test_an_incident_is_told_in_order():
         f"2 steps in 3 hours at {Entity.parse(told['entity']).said}. The latest: b of {CART}. "
         f"In order: {begun[0]} a, {begun[1]} b."
     )
+
+
+@pytest.mark.parametrize("entity", [CART, "cluster:prod//"])
+def test_what_a_rule_says_without_events_of_the_last_day_is_an_incident_of_its_entity(entity):
+    """A rule over seven days: the incident had no entity, so no route led to it, and an empty sentence."""
+    assessed = Assessed(who=("rule",))
+    assessed.at(START, hits=[Hit("rule", "id", Entity.parse(entity), START, "much in seven days", {})])
+    (found,) = assessed.latest("incident")
+    assert (found["entity"], found["entities"], found["sentence"]) == (entity, [entity], "much in seven days")
+    assert [step["detection"] for step in found["steps"]] == ["rule"]
+    assessed.restart()
+    later = assessed.at(START + HOUR, event("a", CART, START + HOUR, 60))
+    assert [change.kind for change in later].count("incident") == (entity == CART)

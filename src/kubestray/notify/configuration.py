@@ -25,8 +25,8 @@ Readers = Mapping[str, Callable[[str], Any]]
 ROUTE_KEYS = {
     "outputs": "The names of the outputs that it leads to.",
     "min_severity": "The least severity: informational, low, medium, high or critical.",
-    "kinds": 'What goes: `["incident", "finding"]` is everything. Without it: incidents, and findings that '
-    "belong to none.",
+    "kinds": 'What goes: `["incident", "finding"]` is everything. Without it: incidents, and findings whose '
+    "incident is not told there, because no route leads it there.",
     "entity_kinds": f"Kinds of entities, of which one must be touched: {', '.join(KINDS)}.",
     "clusters": "Names of clusters, `*` and `?` allowed, of which one must be touched.",
     "namespaces": "Names of namespaces, `*` and `?` allowed, of which one must be touched.",

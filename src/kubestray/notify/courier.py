@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 _TURNS = 3
 """How often one finding is tried in a row, so that order is kept, before others may go ahead of it."""
 
+_SET_BACK = 60 * SECOND_NS
+"""By less than this a clock that goes back only makes a wait longer (ns)."""
+
 
 class Courier:
     """One output's worker: a stalled receiver holds up no other, a refused finding no other finding.
@@ -53,7 +56,7 @@ class Courier:
         self._lock = threading.Lock()
         self._runner = ThreadPoolExecutor(1, thread_name_prefix=f"output-{output.name}")
         self._unrecorded: list[Delivery] = []
-        self._not_before = 0
+        self._not_before = self._reached = 0
         self._failing: list[str] = []
         """The findings that the failures since the last success were about, in order."""
         self._next_keep = 0
@@ -85,6 +88,7 @@ class Courier:
         """Do one thing that is due; return how long there is nothing to do (ns), None if until more comes."""
         self._flush()
         now = self._clock()
+        self._follow(now)
         line = self._next(now)
         waits = [wait for wait in (self._due_in(line, now), self._keep_in(now)) if wait is not None]
         if not waits:
@@ -101,6 +105,17 @@ class Courier:
         elif (line := self._next(now)) and line.not_before <= now:
             self._attend(line, now)
         return 0
+
+    def _follow(self, now: int) -> None:
+        """Go back with a clock that was set back: what is waited for takes as long as it was to take."""
+        ahead, self._reached = self._reached - now, now
+        if ahead > _SET_BACK:
+            self._not_before -= ahead
+            self._next_keep -= ahead
+            with self._lock:
+                for line in self.queue.lines.values():
+                    line.not_before -= ahead
+                    line.first_failure -= ahead if line.first_failure else 0
 
     def _next(self, now: int) -> Line | None:
         """Return the line whose turn it is, or comes first."""
@@ -129,15 +144,37 @@ class Courier:
             self._settle(list(due), SKIPPED, {"reason": "the ledger has no such change"})
             return
         key, *later = changes
-        interest, wait = interest_of(self._routes, changes[key].document)
-        if wait and interest is Interest.WANTED:
+        if (told := self._interest(line, changes[key], now)) is None:
+            return
+        interest, wait = told
+        if wait and interest is Interest.WANTED and due[key] <= now:  # else the clock was set back
             line.not_before = max(line.not_before, due[key] + wait)
             if now < line.not_before:
                 return
-            *passed, key = key, *later
-            interest, _ = interest_of(self._routes, changes[key].document)
+            *passed, key = key, *(one for one in later if due[one] <= due[key] + wait)
+            if (told := self._interest(line, changes[key], now)) is None:
+                return
             self._settle(passed, SKIPPED, {"reason": f"{key.uid} came within the wait of the route"})
-        self._settle_or_send(line, key, changes[key], interest)
+        self._settle_or_send(line, key, changes[key], told[0])
+
+    def _interest(self, line: Line, change: Change, now: int) -> tuple[Interest, int] | None:
+        """Return what routes say, and how long they wait (ns); None if that depends on what is due before.
+
+        A finding whose incident was not told here, as no route leads it here, goes as if it had none.
+        """
+        interest, wait = interest_of(self._routes, change.document)
+        if interest is not Interest.JOINED:
+            return interest, wait
+        with self._lock:
+            incident = change.document["incident"]
+            is_told, home = incident in self.queue.sent, self.queue.lines.get(incident)
+        if is_told or home is None:
+            return (interest if is_told else Interest.WANTED), wait
+        if home.not_before > now:
+            line.not_before = home.not_before
+        else:
+            self._attend(home, now)
+        return None
 
     def _settle_or_send(self, line: Line, key: Key, change: Change, interest: Interest) -> None:
         verdict = self._verdict(key, change, interest)

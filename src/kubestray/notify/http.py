@@ -290,10 +290,10 @@ def _retry_after(text: str) -> float | None:
     text = text.strip()
     if not text:
         return None
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return min(float(text), _LONGEST_WAIT)
     try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
+        moment = parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
         return None
-    return min(max(0.0, moment.timestamp() - time.time()), _LONGEST_WAIT)
+    return min(max(0.0, moment - time.time()), _LONGEST_WAIT)

@@ -56,5 +56,6 @@ class Notice:
     @property
     def joined(self) -> str | None:
         """The id of the incident that it became part of, if that is why it has ended."""
-        into = self.document.get("merged_into") or self.document.get("incident")
+        goes_on = self.document["state"] in ("new", "acknowledged")
+        into = self.document.get("merged_into") or (goes_on and self.document.get("incident"))
         return str(into) if self.ended and into else None

@@ -43,7 +43,8 @@ class Output(ABC):
     """It calls people: what is suppressed is not told, and no end of what was never told."""
 
     kinds: ClassVar[tuple[str, ...] | None] = None
-    """What goes to it where a route does not say: None is incidents, and findings that belong to none."""
+    """What goes to it where a route does not say: None is incidents, and findings whose incident is
+    not told."""
 
     def __init__(self, name: str, values: Mapping[str, Any]) -> None:
         self.name = name

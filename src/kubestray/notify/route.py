@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from fnmatch import fnmatchcase
 
 from kubestray.model.entity import Entity
 from kubestray.model.finding import CLOSED, MERGED, SEVERITIES, Change, Document
+from kubestray.model.wildcards import fits
 
 
 class Interest(Enum):
@@ -17,7 +17,7 @@ class Interest(Enum):
 
     WANTED = 1
     JOINED = 2
-    """It would be wanted, but belongs to an incident, which is told instead."""
+    """It would be wanted, but belongs to an incident, which is told instead if it is wanted itself."""
     UNWANTED = 3
 
 
@@ -61,7 +61,7 @@ def detections_of(document: Document) -> list[str]:
 
 
 def _any(patterns: Sequence[str], values: Iterable[str]) -> bool:
-    return not patterns or any(fnmatchcase(value, pattern) for value in values for pattern in patterns)
+    return not patterns or any(fits(value, pattern) for value in values for pattern in patterns)
 
 
 def interest_of(routes: Sequence[Route], document: Document) -> tuple[Interest, int]:

@@ -14,7 +14,7 @@ from kubestray.model.entity import Entity
 from kubestray.model.finding import CLOSED, MERGED, UPDATED, Change, Document, nanoseconds
 from kubestray.model.risk import RiskEvent
 from kubestray.risk.documents import Documents
-from kubestray.risk.findings import Findings, Hit, Open, Turn
+from kubestray.risk.findings import RULE, Findings, Hit, Open, Turn
 from kubestray.risk.incidents import UPDATE_EVERY_NS, Incident, Incidents, IncidentTurn
 from kubestray.risk.steps import read_step
 
@@ -90,10 +90,12 @@ def _read_finding(told: Document, sequence: int, earlier: Sequence[RiskEvent]) -
     finding = Open(told["id"], opened_by["how"], opened_by["name"], entity, *times, sequence)
     finding.steps = {step.key: step for step in map(read_step, told["steps"])}
     finding.noted = nanoseconds(told["scored_at"])
+    if finding.how == RULE:
+        finding.last = max(finding.last, finding.noted)  # written as the rule went on, with or without events
     finding.score, finding.document = told["score"], told
     wanted = {one["risk_event"]: (one["detection"], one["entity"]) for one in told["evidence"]}
     finding.latest = {wanted[event.id]: event for event in earlier if event.id in wanted}
-    if opened_by["how"] == "rule":
+    if finding.how == RULE:
         finding.hit = Hit(opened_by["name"], opened_by["id"], entity, finding.last, told["sentence"], {})
     return finding
 

@@ -93,6 +93,11 @@ def _parents(entity: Entity, row: Row, who: Directory, time: int) -> list[Entity
     return list(found)
 
 
+def above(entity: Entity) -> list[Entity]:
+    """Return what an entity is part of as far as its name says it, the nearest first, each once."""
+    return _parents(entity, {}, Directory(), 0)
+
+
 def _above(entity: Entity, row: Row, who: Directory, time: int) -> list[Entity]:
     cluster, namespace, name = entity.cluster, entity.namespace, entity.name
     match entity.kind:

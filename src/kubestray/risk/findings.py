@@ -13,6 +13,7 @@ It is updated while events go on and closes when there were none for a while.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -96,7 +97,12 @@ class Findings:
         self._thresholds = dict(scoring.thresholds)
         self.scores = Scores(scoring)
         self.open: dict[str, Open] = {}
-        self._recent: list[RiskEvent] = []
+        self._known: dict[tuple[str, str, Entity], Open] = {}
+        self._about: dict[Entity, dict[str, Open]] = defaultdict(dict)
+        """Those that are not direct, by their entity: of thousands only these are asked about an event."""
+        self._recent: dict[Entity, list[RiskEvent]] = defaultdict(list)
+        """Events of an entity and of what is part of it."""
+        self._oldest: int | None = None
         for event in counting(earlier):
             self._count(event)
 
@@ -109,9 +115,10 @@ class Findings:
         opened += [self._take_hit(hit, now) for hit in sorted(hits, key=lambda one: (one.rule, one.entity))]
         opened += [self._open_threshold(entity, now) for entity in _touched(events)]
         turns = {finding.id: Turn(finding, OPENED) for finding in opened if finding}
+        new = self._follow(events, now)
         for finding in self.open.values():
-            new = self._follow(finding, events, now)
-            if finding.id not in turns and finding.last == now and (new or self._due(finding, now)):
+            goes_on = finding.id not in turns and finding.last == now
+            if goes_on and (finding.id in new or self._due(finding, now)):
                 turns[finding.id] = Turn(finding, UPDATED)
         turns |= {finding.id: Turn(finding, CLOSED) for finding in self._quiet(now)}
         for turn in turns.values():
@@ -120,8 +127,11 @@ class Findings:
         return list(turns.values())
 
     def _count(self, event: RiskEvent) -> None:
-        self.scores.add(event, entity_of(event), parents_of(event))
-        self._recent.append(event)
+        entity, parents = entity_of(event), parents_of(event)
+        self.scores.add(event, entity, parents)
+        for holder in {entity, *parents}:
+            self._recent[holder].append(event)
+        self._oldest = event.time if self._oldest is None else self._oldest
 
     def _open_direct(self, event: RiskEvent, now: int) -> Open | None:
         entity = entity_of(event)
@@ -139,7 +149,7 @@ class Findings:
         if self._find(THRESHOLD, "", entity):
             return None
         parts = self.scores.parts(entity, now)
-        left = [part for part in parts if not any(_covers(f, part, entity) for f in self.open.values())]
+        left = [part for part in parts if not self._is_covered(part, entity)]
         if sum(part.value for part in left) < self._thresholds.get(entity.kind, self._scoring.threshold):
             return None
         return self._opened(THRESHOLD, "", entity, now, sorted(part.event.id for part in left))
@@ -147,20 +157,42 @@ class Findings:
     def _opened(self, how: str, name: str, entity: Entity, now: int, why: list[Any]) -> Open:
         """Open a finding, with what is known of it from before."""
         identity = hashlib.sha256(written([how, name, str(entity), now, why]).encode()).hexdigest()[:32]
-        finding = self.open[identity] = Open(identity, how, name, entity, now, now)
-        for event in self._recent:
+        finding = Open(identity, how, name, entity, now, now)
+        self._keep(finding)
+        for event in self._recent.get(entity, ()):
             if now - event.time <= self._scoring.window and _concerns(finding, event):
                 finding.take(event)
         return finding
 
-    def _follow(self, finding: Open, events: Sequence[RiskEvent], now: int) -> bool:
-        """Take in the events that concern a finding; return whether one is the first of its step."""
-        if finding.opened == now:
-            return False  # has them all
-        concerned = [event for event in events if _concerns(finding, event)]
-        if concerned:
-            finding.last = now
-        return sum(finding.take(event) for event in concerned) > 0
+    def _follow(self, events: Sequence[RiskEvent], now: int) -> set[str]:
+        """Let findings take in the events that concern them; return those that have a new step."""
+        new = set()
+        for event in events:
+            for finding in self._concerned(event):
+                if finding.opened == now:
+                    continue  # has them all
+                finding.last = now
+                if finding.take(event):
+                    new.add(finding.id)
+        return new
+
+    def _concerned(self, event: RiskEvent) -> list[Open]:
+        """Return the open findings that an event concerns."""
+        entity = entity_of(event)
+        direct = self._find(DIRECT, event.detection, entity)
+        holders = dict.fromkeys((entity, *parents_of(event)))
+        others = [one for holder in holders for one in self._about.get(holder, {}).values()]
+        return [direct, *others] if direct else others
+
+    def _is_covered(self, part: Part, entity: Entity) -> bool:
+        """Return whether a part of an entity's score is a matter of a finding already.
+
+        A finding about a whole cluster or namespace says nothing of what is in it.
+        """
+        return any(
+            finding.entity == entity or finding.entity.kind not in ("cluster", "namespace")
+            for finding in self._concerned(part.event)
+        )
 
     def _due(self, finding: Open, now: int) -> bool:
         return now - finding.noted >= UPDATE_EVERY_NS
@@ -177,8 +209,8 @@ class Findings:
 
     def restore(self, finding: Open) -> None:
         """Go on with a finding as it was written, and with what happened to it since then."""
-        self.open[finding.id] = finding
-        for event in self._recent:
+        self._keep(finding)
+        for event in self._recent.get(finding.entity, ()):
             if event.time > finding.noted and _concerns(finding, event):
                 finding.take(event)
                 finding.last = max(finding.last, event.time)
@@ -186,16 +218,32 @@ class Findings:
     def _quiet(self, now: int) -> list[Open]:
         """Take the findings that nothing happened to for a while out of the open ones."""
         quiet = [finding for finding in self.open.values() if now - finding.last >= self._scoring.quiet]
-        return [self.open.pop(finding.id) for finding in quiet]
+        for finding in quiet:
+            del self.open[finding.id]
+            self._known.pop((finding.how, finding.name, finding.entity), None)
+            self._about.get(finding.entity, {}).pop(finding.id, None)
+        return quiet
+
+    def _keep(self, finding: Open) -> None:
+        self.open[finding.id] = finding
+        self._known[finding.how, finding.name, finding.entity] = finding
+        if finding.how != DIRECT:
+            self._about[finding.entity][finding.id] = finding
 
     def _forget(self, now: int) -> None:
         self.scores.forget(now)
-        if self._recent and now - self._recent[0].time > 2 * self._scoring.window:
-            self._recent = [event for event in self._recent if now - event.time <= self._scoring.window]
+        window = self._scoring.window
+        if self._oldest is not None and now - self._oldest > 2 * window:
+            kept = {
+                entity: recent
+                for entity, events in self._recent.items()
+                if (recent := [event for event in events if now - event.time <= window])
+            }
+            self._recent = defaultdict(list, kept)
+            self._oldest = min((events[0].time for events in kept.values()), default=None)
 
     def _find(self, how: str, name: str, entity: Entity) -> Open | None:
-        wanted = (how, name, entity)
-        return next((f for f in self.open.values() if (f.how, f.name, f.entity) == wanted), None)
+        return self._known.get((how, name, entity))
 
 
 def counting(events: Iterable[RiskEvent]) -> list[RiskEvent]:
@@ -215,13 +263,3 @@ def _concerns(finding: Open, event: RiskEvent) -> bool:
     if finding.how == DIRECT:
         return event.detection == finding.name and entity_of(event) == finding.entity
     return finding.entity in (entity_of(event), *parents_of(event))
-
-
-def _covers(finding: Open, part: Part, entity: Entity) -> bool:
-    """Return whether a part of an entity's score is a matter of a finding already.
-
-    A finding about a whole cluster or namespace says nothing of what is in it.
-    """
-    if finding.entity.kind in ("cluster", "namespace") and finding.entity != entity:
-        return False
-    return _concerns(finding, part.event)

@@ -14,13 +14,14 @@ a finding turns up that is related to it.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kubestray.model.finding import CLOSED, MERGED, OPENED, UPDATED
 from kubestray.model.risk import RiskEvent
-from kubestray.risk.findings import Open, Turn, counting
+from kubestray.risk.findings import Hit, Open, Turn, counting
 from kubestray.risk.placing import NEAR, REACHES, RELATED, entity_of
 from kubestray.risk.steps import Key, Step, take, took_place
 
@@ -131,9 +132,18 @@ class Incidents:
         self._within = within
         # Those that are open, and those that closed a while ago and may open again.
         self.kept = {one.id: one for one in sorted(known, key=lambda one: (one.opened, one.id))}
+        self._home = {key: one.id for one in self.kept.values() for key in one.findings}
+        """The incident of each finding."""
+        self._named: dict[str, set[str]] = defaultdict(set)
+        """The incidents that others may belong to by a name: of thousands only these are asked."""
+        having: dict[Key, list[Incident]] = defaultdict(list)
+        for one in self.kept.values():
+            self._name(one, (*one.known, *one.near))
+            for key in one.steps:
+                having[key].append(one)
         written = {(one.id, key): step.last for one in self.kept.values() for key, step in one.steps.items()}
         self._pool: dict[str, RiskEvent] = {
-            e.id: e for e in counting(earlier) if not self._took(e, written) and e.time >= since
+            e.id: e for e in counting(earlier) if not self._took(e, having, written) and e.time >= since
         }
 
     def advance(self, now: int, events: Sequence[RiskEvent], turns: Sequence[Turn]) -> list[IncidentTurn]:
@@ -153,36 +163,68 @@ class Incidents:
             changed.incident.noted = now
         return list(changes.values())
 
-    def _took(self, event: RiskEvent, written: dict[tuple[str, Key], int]) -> bool:
+    def _name(self, incident: Incident, names: Iterable[str]) -> None:
+        for name in names:
+            self._named[name].add(incident.id)
+
+    def _named_by(self, incident: Incident, event: RiskEvent) -> None:
+        for field_ in (RELATED, REACHES, NEAR):
+            self._name(incident, event.fields.get(field_, ()))
+
+    def _hosts(self, event: RiskEvent) -> list[Incident]:
+        """Return the incidents that an event belongs to."""
+        names = (*event.fields.get(RELATED, ()), *event.fields.get(NEAR, ()))
+        near = {key for name in names for key in self._named.get(name, ())}
+        return [self.kept[key] for key in near if self.kept[key].joins(event, self._within)]
+
+    def _drop(self, incident: Incident) -> None:
+        """Let go of an incident."""
+        del self.kept[incident.id]
+        for name in (*incident.known, *incident.near):
+            self._named[name].discard(incident.id)
+            if not self._named[name]:
+                del self._named[name]
+
+    def _took(
+        self, event: RiskEvent, having: dict[Key, list[Incident]], written: dict[tuple[str, Key], int]
+    ) -> bool:
         """Return whether an event is part of an incident; one since its step was ``written`` is added."""
         key, when = (event.detection, str(entity_of(event))), took_place(event)
-        for incident in self.kept.values():
-            if key in incident.steps and incident.steps[key].time <= when:
+        for incident in having.get(key, ()):
+            if incident.steps[key].time <= when:
                 if event.time > written.get((incident.id, key), -1):
                     incident.add(event)
+                    self._named_by(incident, event)
                 return True
         return False
 
     def of(self, finding: str) -> str | None:
         """Return the incident that a finding belongs to."""
-        return next((incident.id for incident in self.kept.values() if finding in incident.findings), None)
+        return self._home.get(finding)
 
     def _begin(self, finding: Open, now: int, changes: dict[str, IncidentTurn]) -> None:
         """Find the incident that a new finding belongs to, or begin one."""
         wide = finding.entity.kind in ("cluster", "namespace")
         seeds = [e for e in finding.latest.values() if not wide or entity_of(e) == finding.entity]
-        hosts = [one for one in self.kept.values() if any(one.joins(event, self._within) for event in seeds)]
+        hosts = {one.id: one for event in seeds for one in self._hosts(event)}
         if hosts:
-            home = self._joined(hosts, changes)
+            home = self._joined(list(hosts.values()), changes)
         else:
             identity = hashlib.sha256(f"incident {finding.id}".encode()).hexdigest()[:32]
             home = self.kept[identity] = Incident(identity, now, now)
             changes[identity] = IncidentTurn(home, OPENED)
         home.findings[finding.id], home.closed = True, None
+        self._home[finding.id] = home.id
         for event in seeds:
             home.relate(event)
+            self._named_by(home, event)
         if not seeds:  # of a cluster as a whole: its steps are told, and nobody else joins by them
             home.steps |= {key: replace(step) for key, step in finding.steps.items()}
+        if not home.steps and not seeds and finding.hit:  # of a rule that looks further back than risk counts
+            step = step_of_hit(finding.hit)
+            home.steps[step.key] = step
+            home.known |= {} if wide else {step.entity: now}
+            self._name(home, home.known)
 
     def _gather(self, now: int, changes: dict[str, IncidentTurn]) -> None:
         """Let everything that is related join; incidents that share an event become one."""
@@ -190,14 +232,16 @@ class Incidents:
         while grown:
             grown = False
             for event in list(self._pool.values()):
-                hosts = [one for one in self.kept.values() if one.joins(event, self._within)]
+                hosts = self._hosts(event)
                 if not hosts:
                     continue
                 del self._pool[event.id]
                 home = sorted(hosts, key=lambda one: (one.opened, one.id))[0]
                 if len(hosts) > 1:
                     self._joined(hosts, changes)
-                if home.add(event) or now - home.noted >= UPDATE_EVERY_NS:
+                is_new = home.add(event)
+                self._named_by(home, event)
+                if is_new or now - home.noted >= UPDATE_EVERY_NS:
                     changes.setdefault(home.id, IncidentTurn(home, UPDATED))
                 grown = True
 
@@ -210,8 +254,10 @@ class Incidents:
         return home
 
     def _merge(self, home: Incident, other: Incident, changes: dict[str, IncidentTurn]) -> None:
+        self._drop(other)
         home.absorb(other)
-        del self.kept[other.id]
+        self._name(home, (*other.known, *other.near))
+        self._home |= dict.fromkeys(other.findings, home.id)
         other.merged_into = home.id
         if changes.get(other.id, IncidentTurn(other, UPDATED)).change == OPENED:
             del changes[other.id]  # nobody has heard of it
@@ -220,12 +266,12 @@ class Incidents:
 
     def _let_go(self, finding: Open, now: int, changes: dict[str, IncidentTurn]) -> None:
         """Close the incident of a finding that closed, if it was the last."""
-        for incident in list(self.kept.values()):
-            if finding.id in incident.findings:
-                incident.findings[finding.id] = False
-                closed = not any(incident.findings.values())
-                incident.closed = now if closed else None
-                changes[incident.id] = IncidentTurn(incident, CLOSED if closed else UPDATED)
+        incident = self.kept.get(self._home.get(finding.id, ""))
+        if incident is not None:
+            incident.findings[finding.id] = False
+            closed = not any(incident.findings.values())
+            incident.closed = now if closed else None
+            changes[incident.id] = IncidentTurn(incident, CLOSED if closed else UPDATED)
 
     def _forget(self, now: int) -> None:
         old = [key for key, event in self._pool.items() if now - event.time > self._within]
@@ -233,7 +279,14 @@ class Incidents:
             del self._pool[key]
         gone = [one for one in self.kept.values() if one.closed and now - one.last > self._within]
         for incident in gone:
-            del self.kept[incident.id]
+            self._drop(incident)
+            for key in incident.findings:
+                self._home.pop(key, None)
+
+
+def step_of_hit(hit: Hit) -> Step:
+    """Return what a rule said as a step."""
+    return Step(hit.rule, str(hit.entity), hit.time, hit.time, 1, 0.0, hit.message, ())
 
 
 def _close(times: Sequence[int], when: int) -> bool:

@@ -10,8 +10,11 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from kubestray.model.entity import Entity
 from kubestray.model.errors import UsageError
 from kubestray.model.finding import ACTIONS, Decision, Document, nanoseconds, rfc3339
+from kubestray.model.wildcards import exactly
+from kubestray.risk.entities import above
 from kubestray.risk.suppressions import SUPPRESS, WITHDRAW, Suppression, detail_of, hiding
 
 _STATE_AFTER = {"acknowledge": "acknowledged", "resolve": "resolved", "reopen": "new", "expect": "resolved"}
@@ -47,7 +50,10 @@ def expectations(document: Document, actor: str, time: int, reason: str) -> list
     said = reason.strip() or "expected"
     pairs = dict.fromkeys((step["entity"], step["detection"]) for step in document["steps"])
     return [
-        suppression({"entity": entity, "detection": detection}, said, actor, time, time + EXPECTED_FOR_NS)
+        suppression(
+            {"entity": exactly(entity), "detection": exactly(detection)},
+            *(said, actor, time, time + EXPECTED_FOR_NS),
+        )
         for entity, detection in pairs
     ]
 
@@ -90,17 +96,21 @@ def _after(state: str, one: Decision, document: Document) -> str:
 def _hiding(document: Document, suppressions: Sequence[Suppression], now: int) -> list[str]:
     """Return the suppressions that hide all steps of a document; nothing if one step is not hidden."""
     rows = {(one["detection"], one["entity"]): one["row"] for one in document.get("evidence", ())}
+    is_finding = document["kind"] == "finding"  # it has what its steps are part of
     found: dict[str, None] = {}
     for step in document["steps"]:
         key = (step["detection"], step["entity"])
-        entities = (
-            [step["entity"], *document["entities"]] if document["kind"] == "finding" else [step["entity"]]
-        )
+        entities = [step["entity"], *(document["entities"] if is_finding else _above(step["entity"]))]
         hidden = hiding(suppressions, step["detection"], entities, rows.get(key, {}), now)
         if hidden is None:
             return []
         found[hidden.id] = None
     return list(found)
+
+
+def _above(name: str) -> list[str]:
+    entity = Entity.parse(name)
+    return [str(one) for one in above(entity)] if entity else []
 
 
 def _identity() -> str:

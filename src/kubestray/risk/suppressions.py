@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 from kubestray.model.errors import UsageError
 from kubestray.model.finding import Decision, nanoseconds, rfc3339
+from kubestray.model.wildcards import fits
 
 SUPPRESS, WITHDRAW = "suppress", "withdraw"
 """What a decision about a suppression does; its target is the suppression."""
@@ -40,9 +40,9 @@ class Suppression:
     def fits(self, detection: str, entities: Sequence[str], row: dict[str, Any]) -> bool:
         """Return whether something is in the scope, at whatever time."""
         return (
-            fnmatchcase(detection, self.detection)
-            and any(fnmatchcase(entity, self.entity) for entity in entities)
-            and all(fnmatchcase(_shown(row.get(name)), wanted) for name, wanted in self.fields)
+            fits(detection, self.detection)
+            and any(fits(entity, self.entity) for entity in entities)
+            and all(fits(_shown(row.get(name)), wanted) for name, wanted in self.fields)
         )
 
     def as_json(self) -> dict[str, Any]:

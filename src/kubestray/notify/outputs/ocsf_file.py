@@ -45,13 +45,21 @@ class OcsfFile(Output):
         line = ocsf.line(notice) + b"\n"
         try:
             with self._opened() as file:
-                if _ends_with(file, notice.uid):
+                if _ends_with(file, notice.uid) or self._was_put_aside(file, notice.uid):
                     return
                 self._append(file, line)
                 if file.tell() >= self._values["max_size"]:
                     self._rotate()
         except OSError as error:
             raise NotDelivered(f"{self._path}: cannot be written: {error.strerror or error}") from error
+
+    def _was_put_aside(self, file: BinaryIO, uid: str) -> bool:
+        """Tell whether the line of a change is the last of the full file before this one, which is empty."""
+        if file.seek(0, os.SEEK_END):
+            return False
+        with suppress(FileNotFoundError), self._numbered(1).open("r+b", buffering=0) as full:
+            return _ends_with(full, uid)
+        return False
 
     def _opened(self) -> BinaryIO:
         """Open the file, for us alone: another process may be writing to it, or have put it aside."""

@@ -1,6 +1,7 @@
 """Events for PagerDuty (Events API v2): trigger, acknowledge, resolve.
 
 ``dedup_key`` is the finding's or incident's id: nothing is doubled, and what is opened again triggers it.
+An event may have 512 KB: of what has thousands of steps the first are told, and how many were left out.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kubestray.model.finding import rfc3339, written
+from kubestray.model.finding import Document, rfc3339, written
 from kubestray.notify import words
 from kubestray.notify.http import HTTP_KEYS, revealed
 from kubestray.notify.http_output import JSON, Body, HttpOutput
@@ -18,6 +19,10 @@ from kubestray.notify.secret import Secret
 
 _URL = "https://events.pagerduty.com"
 _SUMMARY = 1024
+_NAME = 1000
+"""Characters of a name, and of each text where there is too much."""
+_DETAILS = 400_000
+"""Bytes of details: with the rest below the 512 KB that PagerDuty takes."""
 _SEVERITIES = ("info", "warning", "warning", "error", "critical")
 
 _KEPT = (
@@ -70,16 +75,38 @@ def payload(notice: Notice, routing_key: str) -> Body:
         "client": "kubestray",
         "payload": {
             "summary": words.headline(notice)[:_SUMMARY],
-            "source": document["entity"],
+            "source": document["entity"][:_NAME],
             "severity": _SEVERITIES[words.level(document)],
             "timestamp": rfc3339(notice.change.time),
-            "component": entity.short,
+            "component": entity.short[:_NAME],
             "group": entity.namespace or entity.cluster,
             "class": words.analytic_name(document),
-            "custom_details": {name: document[name] for name in _KEPT if document.get(name)},
+            "custom_details": _details(document),
         },
     }
     return written(event).encode(), JSON
+
+
+def _details(document: Document) -> Document:
+    """Return what is kept of a document; of lists and texts that are too long together the first parts."""
+    kept = {name: document[name] for name in _KEPT if document.get(name)}
+    told = kept
+    for most in (1000, 100, 10, 1):
+        if len(written(told).encode()) <= _DETAILS:
+            break
+        lists = {name: len(one) for name, one in kept.items() if isinstance(one, list)}
+        told = {name: _first(one, most) for name, one in kept.items()}
+        told["left_out"] = {name: length - most for name, length in lists.items() if length > most}
+    return told
+
+
+def _first(value: Any, most: int) -> Any:
+    """Return a value with so many of what its lists hold, and the beginning of its texts."""
+    if isinstance(value, dict):
+        return {name: _first(one, most) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_first(one, most) for one in value[:most]]
+    return value[:_NAME] if isinstance(value, str) else value
 
 
 def _action(notice: Notice) -> str:

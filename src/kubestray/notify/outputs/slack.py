@@ -29,8 +29,10 @@ _API = "https://slack.com/api"
 _JSON = {"Content-Type": "application/json; charset=utf-8"}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
-_HEADER, _TEXT, _FIELDS, _STEPS = 150, 2900, 10, 15
-"""What Slack takes: characters of a header and of a section; fields; and how many steps we tell."""
+_HEADER, _TEXT, _FIELD, _FIELDS, _STEPS = 150, 2900, 1900, 10, 15
+"""What Slack takes: characters of a header, of a section and of a field in it; fields; and how many steps we
+tell.
+"""
 
 _MESSAGE_REFUSED = frozenset(
     "invalid_blocks invalid_blocks_format msg_too_long msg_blocks_too_long no_text too_many_attachments "
@@ -136,7 +138,7 @@ def message(notice: Notice, *, answer: bool = False) -> dict[str, Any]:
     title = words.headline(notice)
     blocks: list[Block] = [_header(title), _section(_escaped(document["sentence"]))]
     if not answer:
-        blocks.append({"type": "section", "fields": [_mrkdwn(text) for text in _facts(notice)[:_FIELDS]]})
+        blocks.append({"type": "section", "fields": _facts(notice)[:_FIELDS]})
     if observed := document.get("observed"):
         blocks.append(_section("\n".join(f"• `{_escaped(words.observed_line(one))}`" for one in observed)))
     if steps := document.get("steps"):
@@ -150,7 +152,7 @@ def message(notice: Notice, *, answer: bool = False) -> dict[str, Any]:
     return {"text": _escaped(f"{title}: {document['sentence']}")[:_TEXT], "blocks": blocks}
 
 
-def _facts(notice: Notice) -> list[str]:
+def _facts(notice: Notice) -> list[Block]:
     document = notice.document
     told = {
         "Severity": f"{document['severity']}, score {words.figure(document['score'])}",
@@ -161,7 +163,7 @@ def _facts(notice: Notice) -> list[str]:
         "Techniques": ", ".join(document["techniques"]),
         "Tactics": ", ".join(one["name"] for one in document["tactics"]),
     }
-    return [f"*{name}*\n{_escaped(value)}" for name, value in told.items() if value]
+    return [_mrkdwn(f"*{name}*\n{_escaped(value)}", _FIELD) for name, value in told.items() if value]
 
 
 def _decided(one: dict[str, Any]) -> str:
@@ -186,8 +188,8 @@ def _section(text: str) -> Block:
     return {"type": "section", "text": _mrkdwn(text)}
 
 
-def _mrkdwn(text: str) -> Block:
-    return {"type": "mrkdwn", "text": _cut(text, _TEXT)}
+def _mrkdwn(text: str, length: int = _TEXT) -> Block:
+    return {"type": "mrkdwn", "text": _cut(text, length)}
 
 
 def _cut(text: str, length: int) -> str:
