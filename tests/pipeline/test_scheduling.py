@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable
 
 import pytest
 
-from helpers import DAY, NOW
+from helpers import DAY, NOW, content_of
 from kubestray.config import load_config
 from kubestray.detect.scheduler import Patience
 from kubestray.model.content import Content
@@ -19,8 +20,10 @@ from kubestray.pipeline.setting_up import searching
 from kubestray.store.store import Store
 
 
-def scheduler(store: Store, refresh: Callable[[], None]) -> Scheduler:
-    content = Content()
+def scheduler(
+    store: Store, refresh: Callable[[], None] = lambda: None, content: Content | None = None
+) -> Scheduler:
+    content = content or Content()
     detector = Detector(store, content, searching(load_config({}, {}, None)))
     return Scheduler(store, content, detector, Patience(0, 0, 0), lambda: 0, refresh=refresh)
 
@@ -76,11 +79,29 @@ def test_a_store_that_fails_for_long_does_not_fill_the_log(
     assert told == [*[failed] * 4, ("the scheduled pass goes on after 9 failures", None)]
 
 
+def test_a_search_that_always_fails_does_not_fill_the_log(
+    embedded: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    content = content_of("| no_such_command")
+    running = scheduler(embedded, content=content)
+    running.resume(NOW)
+    for day in range(1, 10):
+        running.pass_once(NOW + day * DAY)
+    told = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert len(told) == 4  # the first, second, fourth and eighth
+    assert all(one.startswith("b0 at ") and "no_such_command" in one for one in told)
+    (name, failing), *_ = content.baselines.items()
+    content.baselines[name] = dataclasses.replace(failing, search="| makeresults")
+    running.pass_once(NOW + 10 * DAY)
+    assert caplog.messages[-1] == "b0 goes on after 9 failures"
+
+
 def test_a_clock_that_is_set_back_takes_the_schedule_with_it(
     embedded: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Else a clock that was a month ahead for a moment would have nothing run for a month."""
-    running = scheduler(embedded, lambda: None)
+    running = scheduler(embedded)
     running.resume(NOW)
     running.pass_once(NOW + 30 * DAY)
     assert not caplog.records
@@ -100,7 +121,7 @@ def test_runs_by_a_clock_that_was_ahead_do_not_count(embedded: Store) -> None:
 def test_a_clock_that_was_set_back_and_is_right_again_repeats_nothing(
     embedded: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    running = scheduler(embedded, lambda: None)
+    running = scheduler(embedded)
     running.resume(NOW)
     resumed: list[int] = []
     monkeypatch.setattr(running, "resume", resumed.append)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -67,6 +68,8 @@ class Scheduler:
         self._set_back: int | None = None
         """What the clock showed at the last pass, from when it was set back."""
         self._assessment: Assessment | None = None
+        self._failing: dict[str, Failures] = defaultdict(Failures)
+        """How often searches failed in a row, by id."""
 
     def start(self) -> None:
         """Go on where the last server of this store left off."""
@@ -151,11 +154,10 @@ class Scheduler:
         """Run what is due at a time, see to findings, and take note of it: all of it or, if stopped, none."""
         rows, hits, events = [], [], 0
         for ran in self._runs.of(pending, place):
-            one, (count, error) = ran.due, _told(ran)
+            one, (count, error) = ran.due, _came(ran)
             if error and self._stopping.is_set():
                 return  # cancelled because the server stops: it is due again when one starts
-            if error and not ran.fault:
-                logger.error("%s at %d: %s", one.search.name, one.now // SECOND_NS, error)
+            self._tell(ran, error)
             if ran.run:
                 hits += ran.run.hits
                 events += len(ran.run.events)
@@ -175,6 +177,19 @@ class Scheduler:
                 logger.info("%s %s: %s", change.kind, change.change, change.document["title"])
         if changes:
             self._changed()
+
+    def _tell(self, ran: Ran, error: str) -> None:
+        """Log what came of a run; of one that fails at each of its looks not every time."""
+        search, when = ran.due.search, ran.due.now // SECOND_NS
+        failures = self._failing[search.id]
+        if not error:
+            if failed := failures.over():
+                logger.info("%s goes on after %s", search.name, counted(failed, "failure"))
+        elif failures.again():
+            logger.error("%s at %d failed: %s", search.name, when, error, exc_info=ran.fault)
+        if ran.run and ran.run.events:
+            rows, events = len(ran.run.outcome.rows), len(ran.run.events)
+            logger.info("%s: %s, %s", search.name, counted(rows, "row"), counted(events, "risk event"))
 
     def _assessed(self, when: int, hits: list[Hit]) -> list[Change] | None:
         """See to findings; None if there is a fault: the next time it goes on from what the store has."""
@@ -216,16 +231,11 @@ class Scheduler:
                     logger.info("the scheduled pass goes on after %s", counted(failed, "failure"))
 
 
-def _told(ran: Ran) -> tuple[int, str]:
-    """Return how many rows a run gave, and what went wrong, which is logged if nobody expects it."""
-    name, fault = ran.due.search.name, ran.fault
-    if fault is not None:
-        logger.error("%s at %d failed", name, ran.due.now // SECOND_NS, exc_info=fault)
-        return 0, f"{type(fault).__name__}: {fault}"
+def _came(ran: Ran) -> tuple[int, str]:
+    """Return how many rows a run gave, and what went wrong."""
+    if ran.fault is not None:
+        return 0, f"{type(ran.fault).__name__}: {ran.fault}"
     assert ran.run
-    if ran.run.events:
-        rows, events = len(ran.run.outcome.rows), len(ran.run.events)
-        logger.info("%s: %s, %s", name, counted(rows, "row"), counted(events, "risk event"))
     return len(ran.run.outcome.rows), ran.run.outcome.error or ""
 
 
