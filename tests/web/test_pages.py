@@ -360,3 +360,12 @@ def test_a_name_goes_on_in_the_next_line_between_its_words(name, told):
 
 def test_names_in_the_queue_break_between_their_words(browser):
     assert "prod/<wbr>pay/<wbr>api" in browser.client.get("/findings?state=all").text
+
+
+def test_enter_in_the_comment_of_a_finding_decides_nothing(browser, finding):
+    """A browser that is given Enter presses the first button of the form."""
+    path = f"/findings/{finding}"
+    for action in ("resolve", "reopen"):
+        browser.post(path, action=action)
+        form = browser.get(path).text.partition('class="panel actions"')[2]
+        assert re.search(r'<button[^>]* value="(\w+)"', form)[1] == "comment"
