@@ -369,3 +369,15 @@ def test_enter_in_the_comment_of_a_finding_decides_nothing(browser, finding):
         browser.post(path, action=action)
         form = browser.get(path).text.partition('class="panel actions"')[2]
         assert re.search(r'<button[^>]* value="(\w+)"', form)[1] == "comment"
+
+
+FORMS = ["/entity?entity=workload:prod/shop/cart", "/heatmap", "/map", "/search", "/detections", "/risk", "/audit"]
+
+
+@pytest.mark.parametrize("path", ["/findings?state=all", "/entities", *FORMS, f"/baselines/{NAME}"])
+def test_filters_tell_what_is_shown_after_the_back_button_too(browser, path):
+    """Browsers put what was chosen last into the forms of a page before, but not into these."""
+    text = browser.get(path).text
+    forms = re.findall(r'<form [^>]*(?:method="get"|action="/findings")[^>]*>', text)
+    assert forms
+    assert all('autocomplete="off"' in form for form in forms)
