@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import quote, urlencode
 
@@ -369,6 +370,23 @@ def test_enter_in_the_comment_of_a_finding_decides_nothing(browser, finding):
         browser.post(path, action=action)
         form = browser.get(path).text.partition('class="panel actions"')[2]
         assert re.search(r'<button[^>]* value="(\w+)"', form)[1] == "comment"
+
+
+def test_a_page_of_the_queue_behind_the_last_does_not_say_that_nothing_is_open(browser):
+    text = browser.get("/findings?state=all&skip=100").text
+    assert "Nothing is left on this page" in text
+    assert "Nothing fits" not in text
+    assert 'href="/findings?state=all"' in text
+
+
+def test_whoever_decides_on_a_later_page_of_the_queue_stays_there(browser, monkeypatch):
+    queue = findings.queue
+    monkeypatch.setattr(findings, "queue", lambda here, **wanted: queue(here, **{**wanted, "skip": 0}))
+    page = browser.get("/findings?state=all&skip=1").text
+    back = re.search(r'name="back" value="([^"]*)"', page)
+    assert back
+    answer = browser.post("/findings", action="acknowledge", back=unescape(back[1]))
+    assert answer.headers["location"] == "/findings?state=all&skip=1"
 
 
 FORMS = ["/entity?entity=workload:prod/shop/cart", "/heatmap", "/map", "/search", "/detections", "/risk", "/audit"]
