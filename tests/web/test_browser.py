@@ -182,6 +182,37 @@ def test_tables_stay_within_their_panels_on_small_screens(page):
     page.set_viewport_size(before)
 
 
+WORDS_CUT = """name => [...document.querySelectorAll(name)].flatMap(one => [...one.firstChild.data.matchAll(/\\w+/g)]
+  .filter(word => {
+    const range = document.createRange();
+    range.setStart(one.firstChild, word.index);
+    range.setEnd(one.firstChild, word.index + word[0].length);
+    return range.getClientRects().length > 1;
+  }).map(word => word[0]))"""
+
+
+@pytest.mark.parametrize("page", ["desk"], indirect=True, scope="module")
+def test_names_of_detections_are_not_cut_within_a_word(page):
+    before = page.viewport_size
+    for width in (700, 1024):
+        page.set_viewport_size({"width": width, "height": 800})
+        for name in ("detections", "entities"):
+            page.goto(PAGES[name])
+            assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        page.goto(PAGES["detections"])
+        assert page.evaluate(WORDS_CUT, "td[data-label=Detection] bdi") == []
+    page.set_viewport_size(before)
+
+
+@pytest.mark.parametrize("page", ["phone"], indirect=True, scope="module")
+def test_labels_in_the_queue_stand_beside_what_they_name(page):
+    page.goto("/findings?state=all")
+    for name in ("Score", "Owner"):
+        cell = page.locator(f"td[data-label={name}]").first
+        margin = cell.evaluate("cell => getComputedStyle(cell, '::before').marginInlineStart")
+        assert margin == "0px", name
+
+
 @pytest.mark.parametrize("page", ["desk"], indirect=True, scope="module")
 def test_what_is_chosen_far_above_can_be_decided_at_once(page):
     """The buttons are below all rows, of which there may be a hundred."""
