@@ -399,3 +399,10 @@ def test_filters_tell_what_is_shown_after_the_back_button_too(browser, path):
     forms = re.findall(r'<form [^>]*(?:method="get"|action="/findings")[^>]*>', text)
     assert forms
     assert all('autocomplete="off"' in form for form in forms)
+
+
+def test_a_technique_is_on_the_page_that_its_links_lead_to(browser):
+    ids = Read(browser.get("/attack").text).ids
+    led_to = set(re.findall(r'class="technique" href="/attack#([^"]+)"', browser.get("/detections").text))
+    assert len(led_to) > 5
+    assert led_to <= set(ids)
