@@ -182,13 +182,15 @@ def test_tables_stay_within_their_panels_on_small_screens(page):
     page.set_viewport_size(before)
 
 
-WORDS_CUT = """name => [...document.querySelectorAll(name)].flatMap(one => [...one.firstChild.data.matchAll(/\\w+/g)]
-  .filter(word => {
-    const range = document.createRange();
-    range.setStart(one.firstChild, word.index);
-    range.setEnd(one.firstChild, word.index + word[0].length);
+WORDS_CUT = """name => [...document.querySelectorAll(name)].flatMap(one => {
+  const text = one.firstChild, range = document.createRange();
+  return [...text.data.matchAll(/\\w+/g)].filter(word => {
+    range.setStart(text, word.index);
+    range.setEnd(text, word.index + word[0].length);
     return range.getClientRects().length > 1;
-  }).map(word => word[0]))"""
+  }).map(word => word[0]);
+})"""
+FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 
 
 @pytest.mark.parametrize("page", ["desk"], indirect=True, scope="module")
@@ -196,10 +198,9 @@ def test_names_of_detections_are_not_cut_within_a_word(page):
     before = page.viewport_size
     for width in (700, 1024):
         page.set_viewport_size({"width": width, "height": 800})
-        for name in ("detections", "entities"):
+        for name in ("entities", "detections"):
             page.goto(PAGES[name])
-            assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-        page.goto(PAGES["detections"])
+            assert page.evaluate(FITS), (name, width)
         assert page.evaluate(WORDS_CUT, "td[data-label=Detection] bdi") == []
     page.set_viewport_size(before)
 

@@ -389,7 +389,15 @@ def test_whoever_decides_on_a_later_page_of_the_queue_stays_there(browser, monke
     assert answer.headers["location"] == "/findings?state=all&skip=1"
 
 
-FORMS = ["/entity?entity=workload:prod/shop/cart", "/heatmap", "/map", "/search", "/detections", "/risk", "/audit"]
+FORMS = [
+    "/entity?entity=workload:prod/shop/cart",
+    "/heatmap",
+    "/map",
+    "/search",
+    "/detections",
+    "/risk",
+    "/audit",
+]
 
 
 @pytest.mark.parametrize("path", ["/findings?state=all", "/entities", *FORMS, f"/baselines/{NAME}"])
