@@ -280,6 +280,32 @@ def test_the_queue_renews_itself_where_it_says_something_new(page, people):
 
 
 @on_phone
+def test_a_list_says_when_the_server_has_taken_a_request_and_does_not_answer(page):
+    tab = page.context.new_page()
+    tab.clock.install()
+    tab.goto("/findings?state=all")
+    tab.route("**/*part=true*", lambda route: None)
+    with tab.expect_request("**/*part=true*"):
+        tab.clock.run_for(5_000)
+    tab.clock.run_for(15_000)
+    assert tab.locator("[data-live].stale").count() == 0
+    tab.clock.run_for(6_000)
+    tab.locator("[data-live].stale").wait_for(state="attached")
+    tab.close()
+
+
+@on_phone
+def test_nothing_is_sent_where_nothing_is_chosen(page):
+    page.goto("/findings?state=all")
+    page.evaluate("document.body.dataset.mark = 'mine'")
+    for action in ("acknowledge", "resolve"):
+        page.click(f"button[value={action}]")
+        page.locator("#said", has_text="Nothing is chosen").wait_for()
+    assert page.locator("dialog").count() == 0
+    assert page.evaluate("document.body.dataset.mark") == "mine"
+
+
+@on_phone
 def test_a_report_is_printed_with_everything_unfolded(page):
     content(page, "finding")
     folded = "document.querySelectorAll('main details:not([open])').length"

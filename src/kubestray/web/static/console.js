@@ -83,8 +83,10 @@
   const renew = async (part) => {
     const again = () => setTimeout(() => renew(part), 1000 * Number(part.dataset.every));
     if (document.hidden || busy(part)) return void again();
+    // A server that takes the request and never answers is as gone as one that is not there.
+    const patience = new AbortController(), over = setTimeout(() => patience.abort(), 20000);
     try {
-      const answer = await fetch(part.dataset.live, { headers: { "X-Requested-With": "fetch" }, redirect: "manual" });
+      const answer = await fetch(part.dataset.live, { headers: { "X-Requested-With": "fetch" }, redirect: "manual", signal: patience.signal });
       // To the login: the session has ended, and asking again would not help.
       if (answer.type === "opaqueredirect") return void part.classList.add("ended");
       if (!answer.ok) throw new Error(String(answer.status));
@@ -106,6 +108,8 @@
       if (part.querySelector("[data-done]")) return;
     } catch {
       part.classList.add("stale");
+    } finally {
+      clearTimeout(over);
     }
     again();
   };
@@ -131,7 +135,9 @@
   });
 
   document.addEventListener("submit", async (event) => {
-    const form = event.target, question = event.submitter?.dataset.confirm ?? form.dataset.confirm;
+    const form = event.target, boxes = [...form.querySelectorAll('input[name="chosen"]')];
+    if (boxes.length && !boxes.some((box) => box.checked)) { event.preventDefault(); return void say("Nothing is chosen: tick the rows first."); }
+    const question = event.submitter?.dataset.confirm ?? form.dataset.confirm;
     if (!question || form.dataset.sure) return;
     event.preventDefault();
     if (await ask(question)) { form.dataset.sure = "yes"; form.requestSubmit(event.submitter); }
