@@ -317,6 +317,20 @@ def test_a_report_is_printed_with_everything_unfolded(page):
     assert page.evaluate(folded) == before
 
 
+@pytest.mark.parametrize("page", ["desk"], indirect=True, scope="module")
+def test_charts_are_printed_as_wide_as_the_paper(page):
+    """They are drawn for the screen, and what is latest is at their right."""
+    content(page, "finding")
+    before = page.viewport_size
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 720, "height": 1000})
+    for chart in page.locator("[data-chart]").all():
+        assert chart.evaluate("one => one.querySelector('svg').getBoundingClientRect().width <= one.clientWidth")
+    assert page.locator(".key").first.evaluate("key => getComputedStyle(key).printColorAdjust") == "exact"
+    page.emulate_media(media="screen")
+    page.set_viewport_size(before)
+
+
 @on_phone
 def test_times_are_told_in_the_zone_of_who_looks(page):
     page.goto("/risk?earliest=-24h")
