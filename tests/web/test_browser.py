@@ -317,6 +317,17 @@ def test_a_report_is_printed_with_everything_unfolded(page):
     assert page.evaluate(folded) == before
 
 
+@on_phone
+def test_a_report_says_when_and_not_how_long_ago(page):
+    page.goto(page.places["finding"])
+    told = page.locator("time[data-style=ago]").first
+    there = told.text_content()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert re.fullmatch(r"\d+ \w+ \d{4}, \d\d:\d\d:\d\d", told.text_content())
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert told.text_content() == there
+
+
 @pytest.mark.parametrize("page", ["desk"], indirect=True, scope="module")
 def test_charts_are_printed_as_wide_as_the_paper(page):
     """They are drawn for the screen, and what is latest is at their right."""

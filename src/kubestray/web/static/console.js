@@ -14,13 +14,14 @@
     const [unit, size] = units.find(([, length]) => Math.abs(seconds) >= 2 * length) ?? ["second", 1];
     return relative.format(Math.round(seconds / size), unit);
   };
+  let printing = false; // on paper, how long ago it was says nothing
   const tellTimes = (within) => {
     for (const time of within.querySelectorAll("time[datetime]")) {
       const date = new Date(time.dateTime);
       if (Number.isNaN(date.getTime())) continue;
       const written = full.format(date);
       const near = Math.abs(date - Date.now()) < 14 * 86400e3;
-      time.textContent = time.dataset.style !== "ago" ? written : near ? ago(date) : day.format(date);
+      time.textContent = time.dataset.style !== "ago" || printing ? written : near ? ago(date) : day.format(date);
       time.title = `${written} (${Intl.DateTimeFormat().resolvedOptions().timeZone}), ${time.dateTime}`;
     }
   };
@@ -169,7 +170,10 @@
     else if (event.key === "?" && list.length) say("j and k: next and last row · x: choose · Enter: open · /: filter");
   });
 
-  // A printed report has everything.
+  // A printed report has everything, and says when.
+  const print = (on) => { printing = on; tellTimes(document); };
+  addEventListener("beforeprint", () => print(true));
+  addEventListener("afterprint", () => print(false));
   addEventListener("beforeprint", () => document.querySelectorAll("main details:not([open])").forEach((one) => { one.open = true; one.dataset.printed = ""; }));
   addEventListener("afterprint", () => document.querySelectorAll("details[data-printed]").forEach((one) => { one.open = false; delete one.dataset.printed; }));
 
