@@ -336,7 +336,9 @@ def test_charts_are_printed_as_wide_as_the_paper(page):
     page.emulate_media(media="print")
     page.set_viewport_size({"width": 720, "height": 1000})
     for chart in page.locator("[data-chart]").all():
-        assert chart.evaluate("one => one.querySelector('svg').getBoundingClientRect().width <= one.clientWidth")
+        assert chart.evaluate(
+            "one => one.querySelector('svg').getBoundingClientRect().width <= one.clientWidth"
+        )
     assert page.locator(".key").first.evaluate("key => getComputedStyle(key).printColorAdjust") == "exact"
     page.emulate_media(media="screen")
     page.set_viewport_size(before)
@@ -411,6 +413,18 @@ def test_the_theme_is_kept(page):
     shoot(page, "detections-dark")
     page.click("[data-theme-switch]")
     assert page.evaluate(dark) == "light"
+
+
+@on_phone
+def test_what_a_field_is_for_can_be_read_in_the_dark(page):
+    """What browsers choose for it stands out too little from a dark ground (3.6 to 1)."""
+    page.emulate_media(color_scheme="dark")
+    page.goto("/findings")
+    colour = "getComputedStyle(document.querySelector('[placeholder]'), '::placeholder').color"
+    assert page.evaluate(colour) == page.evaluate(
+        "getComputedStyle(document.querySelector('main .muted')).color"
+    )
+    page.emulate_media(color_scheme=None)
 
 
 def test_the_map_shows_the_edges_of_what_is_pointed_at(page):
