@@ -253,6 +253,20 @@ def test_the_queue_by_keyboard(page):
     page.wait_for_url(re.compile("/findings/[0-9a-f]+"))
 
 
+def test_keys_go_on_from_a_box_that_was_clicked(page):
+    page.goto("/findings?state=all")
+    box = page.locator("input[name=chosen]").first
+    box.click()
+    page.keyboard.press("x")
+    assert not box.is_checked()
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.className") == "name"
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.name") == "words"
+    page.keyboard.type("jx/")
+    assert page.input_value("[name=words]") == "jx/"
+
+
 @on_phone
 def test_the_queue_renews_itself_where_it_says_something_new(page, people):
     """What is chosen or read there stays: a list that was renewed for nothing would lose it."""

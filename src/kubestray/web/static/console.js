@@ -160,7 +160,7 @@
   // Keys in lists: j and k go, x chooses, Enter opens, / goes to the filter, ? tells.
   const rows = () => [...document.querySelectorAll("[data-rows] tbody tr")];
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type='checkbox']), textarea, select, dialog")) return;
     const list = rows(), now = list.findIndex((row) => row.contains(document.activeElement));
     const go = (to) => list[Math.max(0, Math.min(list.length - 1, to))]?.querySelector("a")?.focus();
     if (event.key === "/") { event.preventDefault(); document.querySelector(".filters input")?.focus(); }
