@@ -414,3 +414,9 @@ def test_a_technique_is_on_the_page_that_its_links_lead_to(browser):
     led_to = set(re.findall(r'class="technique" href="/attack#([^"]+)"', browser.get("/detections").text))
     assert len(led_to) > 5
     assert led_to <= set(ids)
+
+
+def test_a_comment_is_shown_whole(browser, finding):
+    text = "seen " * 1990 + "at the end"
+    assert browser.post(f"/findings/{finding}", action="comment", text=text).status_code == 303
+    assert text in browser.get(f"/findings/{finding}").text
