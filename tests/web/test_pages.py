@@ -420,3 +420,16 @@ def test_a_comment_is_shown_whole(browser, finding):
     text = "seen " * 1990 + "at the end"
     assert browser.post(f"/findings/{finding}", action="comment", text=text).status_code == 303
     assert text in browser.get(f"/findings/{finding}").text
+
+
+@pytest.mark.parametrize("step", [0, 1, 99, 100, 199, 200])
+def test_the_slider_of_the_map_stays_where_it_was_put(people, browser, step):
+    """It went back by a step each time that a filter was changed."""
+    people.clock.now += 7  # no clock is on a whole step
+    assert f'max="200" value="{step}"' in browser.get(f"/map?step={step}&over=7d").text
+
+
+def test_a_kind_that_nothing_is_of_is_told_to_be_chosen(browser):
+    assert (
+        '<option value="node" selected>node (0)</option>' in browser.get("/entities?kind=node&words=x").text
+    )
