@@ -433,3 +433,13 @@ def test_a_kind_that_nothing_is_of_is_told_to_be_chosen(browser):
     assert (
         '<option value="node" selected>node (0)</option>' in browser.get("/entities?kind=node&words=x").text
     )
+
+
+def test_a_token_has_a_name_that_can_be_seen(browser):
+    refused = browser.post("/account/tokens", label="  ", role="viewer", days="1")
+    assert refused.status_code == 422
+    assert "label: has to have at least 1 character" in refused.text
+    assert (
+        "<strong>The token ours is made"
+        in browser.post("/account/tokens", label=" ours ", role="viewer").text
+    )

@@ -179,7 +179,7 @@ def account_token(
     here: Here,
     known: Known,
     asker: Viewer,
-    label: Annotated[str, Form(min_length=1, max_length=80)],
+    label: Annotated[access.Label, Form()],
     role: Annotated[Role, Form()],
     days: Annotated[int, Form(ge=0, le=3650)] = 90,
 ) -> Response:
