@@ -294,6 +294,31 @@ def test_the_queue_renews_itself_where_it_says_something_new(page, people):
 
 
 @on_phone
+def test_a_list_that_is_in_use_tells_that_there_is_something_new(page, people):
+    """Whoever went to a row with a key, then looked elsewhere, was never told of a new finding."""
+    tab = page.context.new_page()
+    tab.clock.install()
+    tab.goto("/findings?state=all")
+    tab.keyboard.press("j")
+    mark = "document.querySelector('[data-live] tbody').dataset.mark"
+    tab.evaluate(f"{mark} = 'mine'")
+    with tab.expect_response(lambda answer: "part=true" in answer.url):
+        tab.clock.run_for(5_000)
+    assert tab.locator(".behind").count() == 0
+    asker = Asker(f"other-{page.size_name}", Role.ANALYST)
+    identity = page.places["incident"].rpartition("/")[2]
+    findings.decide(people.running, asker, [identity], findings.Decide(action="assign"))
+    tab.clock.run_for(5_000)
+    tab.locator(".behind").wait_for(state="attached")
+    assert tab.evaluate(mark) == "mine"
+    tab.keyboard.press("Escape")
+    tab.clock.run_for(5_000)
+    tab.locator(f"text=other-{page.size_name}").first.wait_for()
+    assert tab.locator(".behind").count() == 0
+    tab.close()
+
+
+@on_phone
 def test_a_list_says_when_the_server_has_taken_a_request_and_does_not_answer(page):
     tab = page.context.new_page()
     tab.clock.install()

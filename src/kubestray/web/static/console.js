@@ -83,7 +83,7 @@
   };
   const renew = async (part) => {
     const again = () => setTimeout(() => renew(part), 1000 * Number(part.dataset.every));
-    if (document.hidden || busy(part)) return void again();
+    if (document.hidden) return void again();
     // A server that takes the request and never answers is as gone as one that is not there.
     const patience = new AbortController(), over = setTimeout(() => patience.abort(), 20000);
     try {
@@ -91,13 +91,14 @@
       // To the login: the session has ended, and asking again would not help.
       if (answer.type === "opaqueredirect") return void part.classList.add("ended");
       if (!answer.ok) throw new Error(String(answer.status));
-      const text = await answer.text();
-      if (text !== part.last) {
+      const text = await answer.text(), made = document.createElement("template");
+      made.innerHTML = text;
+      const old = spoken(part), now = spoken(made.content), held = busy(part);
+      // Nothing is taken away from under a hand, but it is told that there is something new.
+      part.classList.toggle("behind", Boolean(held && part.dataset.says) && old !== now);
+      if (text !== part.last && !held) {
         const first = part.last === undefined;
         part.last = text;
-        const made = document.createElement("template");
-        made.innerHTML = text;
-        const old = spoken(part), now = spoken(made.content);
         // The first answer has what the page has, most often: nothing is touched where nothing is new.
         if (!first || old !== now) {
           part.replaceChildren(made.content);
@@ -163,7 +164,8 @@
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type='checkbox']), textarea, select, dialog")) return;
     const list = rows(), now = list.findIndex((row) => row.contains(document.activeElement));
     const go = (to) => list[Math.max(0, Math.min(list.length - 1, to))]?.querySelector("a")?.focus();
-    if (event.key === "/") { event.preventDefault(); document.querySelector(".filters input")?.focus(); }
+    if (event.key === "Escape") document.activeElement?.blur();
+    else if (event.key === "/") { event.preventDefault(); document.querySelector(".filters input")?.focus(); }
     else if (event.key === "j" && list.length) go(now + 1);
     else if (event.key === "k" && list.length) go(now - 1);
     else if (event.key === "x" && now >= 0) { const box = list[now].querySelector('input[name="chosen"]'); if (box) box.checked = !box.checked; }
