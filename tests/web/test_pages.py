@@ -443,3 +443,14 @@ def test_a_token_has_a_name_that_can_be_seen(browser):
         "<strong>The token ours is made"
         in browser.post("/account/tokens", label=" ours ", role="viewer").text
     )
+
+
+def test_a_form_that_is_refused_leads_back_to_its_page(browser):
+    data = {"csrf": browser.csrf("/account"), "value": "abc"}
+    path = "/detections/Data%20to%20a%20new%20destination"
+    for sent_from, back in ((path, path), ("//evil.example/", None), ("/", None)):
+        headers = {"Referer": f"http://testserver{sent_from}"}
+        answer = browser.client.post(f"{path}/parameters/new_destination_bytes", data=data, headers=headers)
+        assert answer.status_code == 400
+        assert re.findall(r'<a href="([^"]*)">Back to where', answer.text) == ([back] if back else [])
+        inert(answer.text)
