@@ -35,7 +35,10 @@ def test_a_word_does_not_take_the_place_of_a_number(embedded, value):
     """It would be the name of a field, which no row has: the detection would find nothing any more."""
     mine = content()
     search, switches = mine.detections["Data to a new destination"], Switches(Documents(embedded), mine)
-    with pytest.raises(UsageError, match=r"is no number \(By\); write digits alone, such as 1000000"):
+    with pytest.raises(
+        UsageError,
+        match=r"is no number for new_destination_bytes \(By\); write digits alone, such as 1000000",
+    ):
         switches.set(load_config({}, {}, None), search, search.parameters[0], value)
 
 

@@ -68,7 +68,7 @@ class Switches:
         if _SUM.fullmatch(parameter.default) and not _SUM.fullmatch(value):
             unit = f" ({parameter.unit})" if parameter.unit else ""
             raise UsageError(
-                f"{parameter.name}: {value!r} is no number{unit}; "
+                f"{value!r} is no number for {parameter.name}{unit}; "
                 f"write digits alone, such as {parameter.default}"
             )
         macros = {**self._content.macros, (parameter.name, 0): _macro(parameter.name, value)}
