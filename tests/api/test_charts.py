@@ -43,3 +43,10 @@ def test_the_first_field_names_lines_that_nothing_tells_apart():
 def test_bars_have_names_of_their_own(dests, told):
     rows = [{"source": "web", "dest": dest, "bytes": 1.0} for dest in dests]
     assert names(rows, ("source", "dest", "bytes"), "name") == told
+
+
+def test_the_title_of_bars_has_room_beside_their_labels():
+    spec = chart_of(("name", "count"), [{"name": "n" * 80, "count": 1.0}])
+    assert spec
+    axis = spec["encoding"]["y"]["axis"]
+    assert axis["maxExtent"] >= axis["labelLimit"] + 30

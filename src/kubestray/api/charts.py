@@ -160,7 +160,7 @@ def _bars(split: Sequence[str], number: str, rows: Sequence[Row]) -> Spec:
                 "type": "nominal",
                 "sort": None,
                 "title": " · ".join(split),
-                "axis": {"labelLimit": 260},
+                "axis": {"labelLimit": 260, "maxExtent": 300},  # else the title lies over long labels
             },
             "x": {"field": "value", **quantity(number)},
         },
