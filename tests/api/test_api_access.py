@@ -44,6 +44,23 @@ def test_every_page_needs_a_login_and_comes_back_to_where_one_was(people):
     assert client.get("/static/console.css").status_code == 200
 
 
+def test_whoever_sends_a_form_after_the_session_has_ended_is_told_and_comes_back(people):
+    """What was sent is lost: that is said, and the login leads to the page that it was written on."""
+    client, page = people.client(), "http://testserver/findings/x?a=1&b=2"
+    answer = client.post("/findings/x", data={"text": "seen"}, headers={"Referer": page})
+    address = "/login?lost=true&next=%2Ffindings%2Fx%3Fa%3D1%26b%3D2"
+    assert answer.headers["location"] == address
+    shown = client.get(address).text
+    assert "What you sent was not done" in shown
+    assert 'name="next" value="/findings/x?a=1&amp;b=2"' in shown
+    assert client.post("/logout", headers={"Referer": page}).headers["location"] == "/login"
+    for other in ("https://evil.example/findings", "http://[", "nonsense", "http://testserver"):
+        answer = client.post("/findings/x", headers={"Referer": other})
+        assert answer.headers["location"] == "/login?lost=true&next=%2F"
+    answer = client.post("/findings/x", headers={"Referer": "http://testserver//evil.example"})
+    assert 'name="next" value="/"' in client.get(answer.headers["location"]).text
+
+
 def test_no_answer_leads_to_the_name_that_a_request_had(people):
     for path in ("/login/", "/findings/", "/api/v1/findings/", "/static"):
         for client in (people.client(), people.program(Role.VIEWER)):

@@ -110,3 +110,11 @@ def test_ocsf(client, ids):
         assert told["class_uid"] == 2004
         assert told["finding_info"]["uid"] == identity
         assert told["risk_score"] == round(document["score"])
+
+
+def test_the_axis_of_what_was_measured_says_what_was_made_of_the_points(client, ids):
+    """A finding of sixteen gigabytes in an hour is drawn by points of some megabytes."""
+    _, finding = ids
+    drawn = client.get(f"/api/v1/findings/{finding}/chart")
+    assert drawn.status_code == 200
+    assert '"title":"tcp.bytes, average of points"' in drawn.text.replace('": "', '":"')

@@ -67,6 +67,7 @@ SUPPRESSION = {"scope": {"entity": "pod:*"}, "reason": "a test"}
         ),
         ("POST", "tokens", {"label": "", "day": 1}, "body: there is no field 'day'; did you mean days?"),
         ("POST", "tokens", {"label": ""}, "body.label: has to have at least 1 character"),
+        ("POST", "tokens", {"label": "  "}, "body.label: has to have at least 1 character"),
         (
             "POST",
             "accounts",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from kubestray.config import load_config
 from kubestray.model.content import Content
+from kubestray.model.errors import UsageError
 from kubestray.pipeline import switching
 from kubestray.pipeline.setting_up import content_of
 from kubestray.pipeline.switching import Switches
@@ -25,6 +28,26 @@ def test_a_switched_off_detection_stays_off(embedded):
     assert not later.detections[NAME].enabled
     switches.switch(NAME, enabled=True)
     assert later.detections[NAME].enabled
+
+
+@pytest.mark.parametrize("value", ["abc", "20MB", "1,000,000", "5 5", "1e", "nan", "-", "sent"])
+def test_a_word_does_not_take_the_place_of_a_number(embedded, value):
+    """It would be the name of a field, which no row has: the detection would find nothing any more."""
+    mine = content()
+    search, switches = mine.detections["Data to a new destination"], Switches(Documents(embedded), mine)
+    with pytest.raises(
+        UsageError,
+        match=r"is no number for new_destination_bytes \(By\); write digits alone, such as 1000000",
+    ):
+        switches.set(load_config({}, {}, None), search, search.parameters[0], value)
+
+
+@pytest.mark.parametrize("value", ["0.5", "-5", "2e6", "5 * 1000000"])
+def test_a_parameter_takes_numbers(embedded, value):
+    mine = content()
+    search, switches = mine.detections["Data to a new destination"], Switches(Documents(embedded), mine)
+    switches.set(load_config({}, {}, None), search, search.parameters[0], value)
+    assert switches.value(search.parameters[0]) == value
 
 
 def test_what_is_switched_elsewhere_is_taken_over_when_it_is_looked_for(embedded, monkeypatch):

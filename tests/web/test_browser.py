@@ -182,6 +182,38 @@ def test_tables_stay_within_their_panels_on_small_screens(page):
     page.set_viewport_size(before)
 
 
+WORDS_CUT = """name => [...document.querySelectorAll(name)].flatMap(one => {
+  const text = one.firstChild, range = document.createRange();
+  return [...text.data.matchAll(/\\w+/g)].filter(word => {
+    range.setStart(text, word.index);
+    range.setEnd(text, word.index + word[0].length);
+    return range.getClientRects().length > 1;
+  }).map(word => word[0]);
+})"""
+FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+
+
+@pytest.mark.parametrize("page", ["desk"], indirect=True, scope="module")
+def test_names_of_detections_are_not_cut_within_a_word(page):
+    before = page.viewport_size
+    for width in (700, 1024):
+        page.set_viewport_size({"width": width, "height": 800})
+        for name in ("entities", "detections"):
+            page.goto(PAGES[name])
+            assert page.evaluate(FITS), (name, width)
+        assert page.evaluate(WORDS_CUT, "td[data-label=Detection] bdi") == []
+    page.set_viewport_size(before)
+
+
+@pytest.mark.parametrize("page", ["phone"], indirect=True, scope="module")
+def test_labels_in_the_queue_stand_beside_what_they_name(page):
+    page.goto("/findings?state=all")
+    for name in ("Score", "Owner"):
+        cell = page.locator(f"td[data-label={name}]").first
+        margin = cell.evaluate("cell => getComputedStyle(cell, '::before').marginInlineStart")
+        assert margin == "0px", name
+
+
 @pytest.mark.parametrize("page", ["desk"], indirect=True, scope="module")
 def test_what_is_chosen_far_above_can_be_decided_at_once(page):
     """The buttons are below all rows, of which there may be a hundred."""
@@ -221,6 +253,20 @@ def test_the_queue_by_keyboard(page):
     page.wait_for_url(re.compile("/findings/[0-9a-f]+"))
 
 
+def test_keys_go_on_from_a_box_that_was_clicked(page):
+    page.goto("/findings?state=all")
+    box = page.locator("input[name=chosen]").first
+    box.click()
+    page.keyboard.press("x")
+    assert not box.is_checked()
+    page.keyboard.press("j")
+    assert page.evaluate("document.activeElement.className") == "name"
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.name") == "words"
+    page.keyboard.type("jx/")
+    assert page.input_value("[name=words]") == "jx/"
+
+
 @on_phone
 def test_the_queue_renews_itself_where_it_says_something_new(page, people):
     """What is chosen or read there stays: a list that was renewed for nothing would lose it."""
@@ -248,6 +294,57 @@ def test_the_queue_renews_itself_where_it_says_something_new(page, people):
 
 
 @on_phone
+def test_a_list_that_is_in_use_tells_that_there_is_something_new(page, people):
+    """Whoever went to a row with a key, then looked elsewhere, was never told of a new finding."""
+    tab = page.context.new_page()
+    tab.clock.install()
+    tab.goto("/findings?state=all")
+    tab.keyboard.press("j")
+    mark = "document.querySelector('[data-live] tbody').dataset.mark"
+    tab.evaluate(f"{mark} = 'mine'")
+    with tab.expect_response(lambda answer: "part=true" in answer.url):
+        tab.clock.run_for(5_000)
+    assert tab.locator(".behind").count() == 0
+    asker = Asker(f"other-{page.size_name}", Role.ANALYST)
+    identity = page.places["incident"].rpartition("/")[2]
+    findings.decide(people.running, asker, [identity], findings.Decide(action="assign"))
+    tab.clock.run_for(5_000)
+    tab.locator(".behind").wait_for(state="attached")
+    assert tab.evaluate(mark) == "mine"
+    tab.keyboard.press("Escape")
+    tab.clock.run_for(5_000)
+    tab.locator(f"text=other-{page.size_name}").first.wait_for()
+    assert tab.locator(".behind").count() == 0
+    tab.close()
+
+
+@on_phone
+def test_a_list_says_when_the_server_has_taken_a_request_and_does_not_answer(page):
+    tab = page.context.new_page()
+    tab.clock.install()
+    tab.goto("/findings?state=all")
+    tab.route("**/*part=true*", lambda route: None)
+    with tab.expect_request("**/*part=true*"):
+        tab.clock.run_for(5_000)
+    tab.clock.run_for(15_000)
+    assert tab.locator("[data-live].stale").count() == 0
+    tab.clock.run_for(6_000)
+    tab.locator("[data-live].stale").wait_for(state="attached")
+    tab.close()
+
+
+@on_phone
+def test_nothing_is_sent_where_nothing_is_chosen(page):
+    page.goto("/findings?state=all")
+    page.evaluate("document.body.dataset.mark = 'mine'")
+    for action in ("acknowledge", "resolve"):
+        page.click(f"button[value={action}]")
+        page.locator("#said", has_text="Nothing is chosen").wait_for()
+    assert page.locator("dialog").count() == 0
+    assert page.evaluate("document.body.dataset.mark") == "mine"
+
+
+@on_phone
 def test_a_report_is_printed_with_everything_unfolded(page):
     content(page, "finding")
     folded = "document.querySelectorAll('main details:not([open])').length"
@@ -257,6 +354,33 @@ def test_a_report_is_printed_with_everything_unfolded(page):
     assert page.pdf().startswith(b"%PDF")
     assert page.evaluate("window.folded") == 0
     assert page.evaluate(folded) == before
+
+
+@on_phone
+def test_a_report_says_when_and_not_how_long_ago(page):
+    page.goto(page.places["finding"])
+    told = page.locator("time[data-style=ago]").first
+    there = told.text_content()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert re.fullmatch(r"\d+ \w+ \d{4}, \d\d:\d\d:\d\d", told.text_content())
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert told.text_content() == there
+
+
+@pytest.mark.parametrize("page", ["desk"], indirect=True, scope="module")
+def test_charts_are_printed_as_wide_as_the_paper(page):
+    """They are drawn for the screen, and what is latest is at their right."""
+    content(page, "finding")
+    before = page.viewport_size
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 720, "height": 1000})
+    for chart in page.locator("[data-chart]").all():
+        assert chart.evaluate(
+            "one => one.querySelector('svg').getBoundingClientRect().width <= one.clientWidth"
+        )
+    assert page.locator(".key").first.evaluate("key => getComputedStyle(key).printColorAdjust") == "exact"
+    page.emulate_media(media="screen")
+    page.set_viewport_size(before)
 
 
 @on_phone
@@ -328,6 +452,18 @@ def test_the_theme_is_kept(page):
     shoot(page, "detections-dark")
     page.click("[data-theme-switch]")
     assert page.evaluate(dark) == "light"
+
+
+@on_phone
+def test_what_a_field_is_for_can_be_read_in_the_dark(page):
+    """What browsers choose for it stands out too little from a dark ground (3.6 to 1)."""
+    page.emulate_media(color_scheme="dark")
+    page.goto("/findings")
+    colour = "getComputedStyle(document.querySelector('[placeholder]'), '::placeholder').color"
+    assert page.evaluate(colour) == page.evaluate(
+        "getComputedStyle(document.querySelector('main .muted')).color"
+    )
+    page.emulate_media(color_scheme=None)
 
 
 def test_the_map_shows_the_edges_of_what_is_pointed_at(page):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import quote, urlencode
 
@@ -360,3 +361,96 @@ def test_a_name_goes_on_in_the_next_line_between_its_words(name, told):
 
 def test_names_in_the_queue_break_between_their_words(browser):
     assert "prod/<wbr>pay/<wbr>api" in browser.client.get("/findings?state=all").text
+
+
+def test_enter_in_the_comment_of_a_finding_decides_nothing(browser, finding):
+    """A browser that is given Enter presses the first button of the form."""
+    path = f"/findings/{finding}"
+    for action in ("resolve", "reopen"):
+        browser.post(path, action=action)
+        form = browser.get(path).text.partition('class="panel actions"')[2]
+        assert re.search(r'<button[^>]* value="(\w+)"', form)[1] == "comment"
+
+
+def test_a_page_of_the_queue_behind_the_last_does_not_say_that_nothing_is_open(browser):
+    text = browser.get("/findings?state=all&skip=100").text
+    assert "Nothing is left on this page" in text
+    assert "Nothing fits" not in text
+    assert 'href="/findings?state=all"' in text
+
+
+def test_whoever_decides_on_a_later_page_of_the_queue_stays_there(browser, monkeypatch):
+    queue = findings.queue
+    monkeypatch.setattr(findings, "queue", lambda here, **wanted: queue(here, **{**wanted, "skip": 0}))
+    page = browser.get("/findings?state=all&skip=1").text
+    back = re.search(r'name="back" value="([^"]*)"', page)
+    assert back
+    answer = browser.post("/findings", action="acknowledge", back=unescape(back[1]))
+    assert answer.headers["location"] == "/findings?state=all&skip=1"
+
+
+FORMS = [
+    "/entity?entity=workload:prod/shop/cart",
+    "/heatmap",
+    "/map",
+    "/search",
+    "/detections",
+    "/risk",
+    "/audit",
+]
+
+
+@pytest.mark.parametrize("path", ["/findings?state=all", "/entities", *FORMS, f"/baselines/{NAME}"])
+def test_filters_tell_what_is_shown_after_the_back_button_too(browser, path):
+    """Browsers put what was chosen last into the forms of a page before, but not into these."""
+    text = browser.get(path).text
+    forms = re.findall(r'<form [^>]*(?:method="get"|action="/findings")[^>]*>', text)
+    assert forms
+    assert all('autocomplete="off"' in form for form in forms)
+
+
+def test_a_technique_is_on_the_page_that_its_links_lead_to(browser):
+    ids = Read(browser.get("/attack").text).ids
+    led_to = set(re.findall(r'class="technique" href="/attack#([^"]+)"', browser.get("/detections").text))
+    assert len(led_to) > 5
+    assert led_to <= set(ids)
+
+
+def test_a_comment_is_shown_whole(browser, finding):
+    text = "seen " * 1990 + "at the end"
+    assert browser.post(f"/findings/{finding}", action="comment", text=text).status_code == 303
+    assert text in browser.get(f"/findings/{finding}").text
+
+
+@pytest.mark.parametrize("step", [0, 1, 99, 100, 199, 200])
+def test_the_slider_of_the_map_stays_where_it_was_put(people, browser, step):
+    """It went back by a step each time that a filter was changed."""
+    people.clock.now += 7  # no clock is on a whole step
+    assert f'max="200" value="{step}"' in browser.get(f"/map?step={step}&over=7d").text
+
+
+def test_a_kind_that_nothing_is_of_is_told_to_be_chosen(browser):
+    assert (
+        '<option value="node" selected>node (0)</option>' in browser.get("/entities?kind=node&words=x").text
+    )
+
+
+def test_a_token_has_a_name_that_can_be_seen(browser):
+    refused = browser.post("/account/tokens", label="  ", role="viewer", days="1")
+    assert refused.status_code == 422
+    assert "label: has to have at least 1 character" in refused.text
+    assert (
+        "<strong>The token ours is made"
+        in browser.post("/account/tokens", label=" ours ", role="viewer").text
+    )
+
+
+def test_a_form_that_is_refused_leads_back_to_its_page(browser):
+    data = {"csrf": browser.csrf("/account"), "value": "abc"}
+    path = "/detections/Data%20to%20a%20new%20destination"
+    for sent_from, back in ((path, path), ("//evil.example/", None), ("/", None)):
+        headers = {"Referer": f"http://testserver{sent_from}"}
+        answer = browser.client.post(f"{path}/parameters/new_destination_bytes", data=data, headers=headers)
+        assert answer.status_code == 400
+        assert re.findall(r'<a href="([^"]*)">Back to where', answer.text) == ([back] if back else [])
+        inert(answer.text)

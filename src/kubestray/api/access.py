@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from kubestray.api import accounts
 from kubestray.api.accounts import Accounts, Role
@@ -71,10 +71,13 @@ class TokenState(BaseModel):
     expires: datetime | None
 
 
+Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+
+
 class NewToken(Body):
     """A token to make."""
 
-    label: str = Field(min_length=1, max_length=80)
+    label: Label
     role: Role = Role.VIEWER
     days: int | None = Field(
         default=90,

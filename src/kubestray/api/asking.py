@@ -127,11 +127,20 @@ def _to_login(scope: Scope) -> Response:
         answer = as_json(Request(scope), refusal)
         answer.headers["WWW-Authenticate"] = "Bearer"
         return answer
-    if scope["method"] not in _SAFE or path == "/":
+    if scope["method"] not in _SAFE:
+        address = f"/login?lost=true&next={quote(page_of_form(Headers(scope=scope)), safe='')}"
+        return RedirectResponse("/login" if path == "/logout" else address, 303)
+    if path == "/":
         return RedirectResponse("/login", 303)
     query = scope["query_string"].decode("latin-1")
     back = quote(path + (f"?{query}" if query else ""), safe="")
     return RedirectResponse(f"/login?next={back}", 303)
+
+
+def page_of_form(headers: Headers) -> str:
+    """Return path and query of the page of ours that a form was sent from; `/` where it is not known."""
+    host, _, path = headers.get("referer", "").partition("://")[2].partition("/")
+    return f"/{path}" if host == headers.get("host") and not path.startswith(("/", "\\")) else "/"
 
 
 class SafeHeaders:

@@ -28,6 +28,7 @@ TIME: Spec = {
 _MOST_LINES = 20
 _DASHES = ([1, 0], [6, 3], [2, 2])
 _MOST_BARS = 40
+_MOST_TEXTS = 4
 _MOST_POINTS = 5_000
 _TIME = "_time"
 
@@ -47,8 +48,8 @@ def frame(values: Sequence[Row], *, height: int = 240) -> Spec:
 def chart_of(fields: Sequence[str], rows: Sequence[Row]) -> Spec | None:
     """Return the chart that rows of a search ask for by their shape; None if a table says it better.
 
-    Rows with ``_time`` and numbers are lines, one for each numeric field and each value of the first
-    text field; rows with a text and a number are bars.
+    Rows with ``_time`` and numbers are lines, one for each numeric field and each value of the first text
+    fields, as many as tell rows of the same time apart; rows with a text and a number are bars.
     """
     numbers = [
         name for name in fields if name != _TIME and not name.startswith("_span") and _numeric(name, rows)
@@ -57,8 +58,20 @@ def chart_of(fields: Sequence[str], rows: Sequence[Row]) -> Spec | None:
     if not rows or not numbers:
         return None
     if _TIME in fields and all(isinstance(row.get(_TIME), int | float) for row in rows):
-        return _lines(numbers, texts[0] if texts else None, rows)
-    return _bars(texts[0], numbers[0], rows) if texts else None
+        return _lines(numbers, _telling(texts, rows), rows)
+    return _bars(_telling(texts, rows), numbers[0], rows) if texts else None
+
+
+def _telling(texts: Sequence[str], rows: Sequence[Row]) -> Sequence[str]:
+    """Return the first fields, as few as tell rows of the same time apart; the first alone if none do."""
+    for count in range(1, min(len(texts), _MOST_TEXTS) + 1):
+        if len({(row.get(_TIME), _name(texts[:count], row)) for row in rows}) == len(rows):
+            return texts[:count]
+    return texts[:1]
+
+
+def _name(texts: Sequence[str], row: Row) -> str:
+    return " · ".join(filter(None, (shown(row.get(one)) for one in texts)))
 
 
 def _numeric(name: str, rows: Iterable[Row]) -> bool:
@@ -66,13 +79,13 @@ def _numeric(name: str, rows: Iterable[Row]) -> bool:
     return bool(found) and all(isinstance(value, int | float) for value in found)
 
 
-def _lines(numbers: Sequence[str], split: str | None, rows: Sequence[Row]) -> Spec | None:
+def _lines(numbers: Sequence[str], split: Sequence[str], rows: Sequence[Row]) -> Spec | None:
     many = len(numbers) > 1
     values: list[Row] = []
     for row in rows:
         for name in numbers[:_MOST_LINES]:
             if name in row:
-                parts = [shown(row.get(split)) if split else "", name if many else ""]
+                parts = [_name(split, row), name if many else ""]
                 series = " · ".join(filter(None, parts)) or name
                 values.append({"time": row[_TIME] * 1000, "value": row[name], "series": series})
     names = list(dict.fromkeys(value["series"] for value in values))
@@ -136,10 +149,8 @@ def _dashed(names: Sequence[str], legend: Spec) -> Spec:
     return {"strokeDash": {"field": "series", "type": "nominal", "scale": scale, "legend": legend}}
 
 
-def _bars(split: str, number: str, rows: Sequence[Row]) -> Spec:
-    values = [
-        {"name": shown(row.get(split)), "value": row[number]} for row in rows[:_MOST_BARS] if number in row
-    ]
+def _bars(split: Sequence[str], number: str, rows: Sequence[Row]) -> Spec:
+    values = [{"name": _name(split, row), "value": row[number]} for row in rows[:_MOST_BARS] if number in row]
     return {
         **frame(values, height=max(80, 20 * len(values))),
         "mark": {"type": "bar", "tooltip": True, "cornerRadiusEnd": 2},
@@ -148,8 +159,8 @@ def _bars(split: str, number: str, rows: Sequence[Row]) -> Spec:
                 "field": "name",
                 "type": "nominal",
                 "sort": None,
-                "title": split,
-                "axis": {"labelLimit": 260},
+                "title": " · ".join(split),
+                "axis": {"labelLimit": 260, "maxExtent": 300},  # else the title lies over long labels
             },
             "x": {"field": "value", **quantity(number)},
         },

@@ -56,7 +56,7 @@ class Measured:
     @property
     def title(self) -> str:
         """Return what its values are."""
-        return f"{self.metric} a second" if self.counter else self.metric
+        return f"{self.metric} a second" if self.counter else f"{self.metric}, average of points"
 
     def text(self, minutes: int, by: str = "") -> str:
         """Return the search for it, also split by an attribute; all is quoted as SPL wants it."""

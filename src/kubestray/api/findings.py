@@ -241,10 +241,11 @@ def decide(running: Running, asker: Asker, ids: Iterable[str], wanted: Decide) -
         detail["owner"] = wanted.owner.strip() or asker.name
     if wanted.text.strip():
         detail["text"] = wanted.text.strip()
-    cases, done = casework(running), []
-    for identity in ids:
-        finding(running, identity)
-        done.append(cases.decide(wanted.action, identity, asker.name, **detail))
+    chosen, cases = list(dict.fromkeys(ids)), casework(running)
+    if missing := set(chosen).difference(one["id"] for one in cases.chosen(chosen)):
+        raise not_found("finding or incident", min(missing))
+    done = cases.decide_all(wanted.action, chosen, asker.name, **detail)
+    for identity in chosen:
         running.documents.note(asker.name, f"finding.{wanted.action}", identity, detail)
     forget(running)
     return done

@@ -43,7 +43,8 @@ class Casework:
 
     def chosen(self, identities: Iterable[str]) -> list[Document]:
         """Return some findings and incidents as they stand, the newest first, whenever they were."""
-        return self._as_they_stand(self._ledger.latest(identities=tuple(identities)))
+        wanted = tuple(identities)
+        return self._as_they_stand(self._ledger.latest(identities=wanted)) if wanted else []
 
     def _as_they_stand(self, noted: Iterable[Noted]) -> list[Document]:
         ordered = sorted(noted, key=lambda one: (-one.time, one.document["id"]))
@@ -69,18 +70,32 @@ class Casework:
         ``assign`` needs an ``owner``, ``comment`` a ``text``; ``expect`` teaches the entities of its steps
         that this is normal. Raises `UsageError` if there is no such finding or action.
         """
-        noted, now = self._noted(identity), self._after(identity)
-        taken = decision(action, identity, actor, now, **detail)
-        if action == "expect":
-            for learned in expectations(noted.document, actor, now, str(detail.get("text") or "")):
-                self._ledger.decide(learned)
-        self._ledger.decide(taken)
-        return self.document(identity)
+        return self.decide_all(action, [identity], actor, **detail)[0]
 
-    def _after(self, identity: str) -> int:
-        """Return the time for a decision: after all others, whose clock may have been ahead."""
-        before = self._ledger.decisions([identity])
-        return max(self._clock(), *(one.time + 1 for one in before), 0)
+    def decide_all(self, action: str, identities: Iterable[str], actor: str, **detail: Any) -> list[Document]:
+        """Decide the same about several, or about none of them where one is missing; see `decide`."""
+        wanted = tuple(dict.fromkeys(identities))
+        if not wanted:
+            return []
+        noted = {one.document["id"]: one.document for one in self._ledger.latest(identities=wanted)}
+        if missing := [one for one in wanted if one not in noted]:
+            raise _missing(missing[0])
+        taken: list[Decision] = []
+        for identity, now in self._after(wanted).items():
+            about = decision(action, identity, actor, now, **detail)
+            if action == "expect":
+                taken += expectations(noted[identity], actor, now, str(detail.get("text") or ""))
+            taken.append(about)
+        self._ledger.decide(*taken)
+        found = {one["id"]: one for one in self.chosen(wanted)}
+        return [found[one] for one in wanted]
+
+    def _after(self, identities: tuple[str, ...]) -> dict[str, int]:
+        """Return the times for decisions: after all others of each, whose clock may have been ahead."""
+        times = dict.fromkeys(identities, max(self._clock(), 0))
+        for before in self._ledger.decisions(identities):
+            times[before.target] = max(times[before.target], before.time + 1)
+        return times
 
     def suppress(self, scope: dict[str, Any], reason: str, actor: str, expires: int) -> str:
         """Hide what fits a scope from now until ``expires`` (ns); return the suppression's identity."""
@@ -119,5 +134,9 @@ class Casework:
     def _noted(self, identity: str) -> Noted:
         found = self._ledger.latest(identities=[identity])
         if not found:
-            raise UsageError(f"there is no finding or incident {identity}; kubestray findings lists them")
+            raise _missing(identity)
         return found[0]
+
+
+def _missing(identity: str) -> UsageError:
+    return UsageError(f"there is no finding or incident {identity}; kubestray findings lists them")

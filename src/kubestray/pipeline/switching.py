@@ -20,6 +20,8 @@ from kubestray.store.documents import Documents
 _KIND, _PARAMETER = "detection", "parameter"
 _LOOK_EVERY = 10.0  # seconds
 _VALUE = re.compile(r"[\w.+*/%:, -]{1,200}")
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_SUM = re.compile(rf"{_NUMBER}(?:\s*[-+*/%]\s*{_NUMBER})*")
 
 
 class Switches:
@@ -47,7 +49,8 @@ class Switches:
     def set(self, config: Config, search: Search, parameter: Parameter, value: str | None) -> None:
         """Give a parameter of a search another value; None takes it back to its default.
 
-        Raises `UsageError` if the search could not run with it.
+        Raises `UsageError` if the search could not run with it, or if it is no number (or several with signs
+        between, such as ``5 * 1e6``) in place of one: a word would be the name of a field that no row has.
         """
         if value is None:
             self._documents.remove(_PARAMETER, parameter.name)
@@ -61,6 +64,12 @@ class Switches:
             raise UsageError(
                 f"{parameter.name}: {value!r} is no value of a parameter; "
                 "letters, digits, spaces and . + * / % : , - may be in it"
+            )
+        if _SUM.fullmatch(parameter.default) and not _SUM.fullmatch(value):
+            unit = f" ({parameter.unit})" if parameter.unit else ""
+            raise UsageError(
+                f"{value!r} is no number for {parameter.name}{unit}; "
+                f"write digits alone, such as {parameter.default}"
             )
         macros = {**self._content.macros, (parameter.name, 0): _macro(parameter.name, value)}
         try:

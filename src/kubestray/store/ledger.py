@@ -141,15 +141,15 @@ class Ledger:
         rows = self.store.query(tree).to_pylist()
         return [Change(**{**row, "document": json.loads(row["document"])}) for row in rows]
 
-    def decide(self, decision: Decision) -> None:
-        """Add a decision; durable when this returns."""
+    def decide(self, *decisions: Decision) -> None:
+        """Add decisions; durable when this returns."""
         columns = {
-            "id": [decision.id],
-            "time": pa.array([decision.time], pa.uint64()),
-            "actor": [decision.actor],
-            "action": [decision.action],
-            "target": [decision.target],
-            "detail": [written(decision.detail)],
+            "id": [one.id for one in decisions],
+            "time": pa.array([one.time for one in decisions], pa.uint64()),
+            "actor": [one.actor for one in decisions],
+            "action": [one.action for one in decisions],
+            "target": [one.target for one in decisions],
+            "detail": [written(one.detail) for one in decisions],
         }
         self.store.record("decisions", pa.table(columns))
 

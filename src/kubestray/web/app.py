@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kubestray.api.app import make_app
+from kubestray.api.asking import page_of_form
 from kubestray.api.errors import as_json, told_of
 from kubestray.pipeline.running import Running
 from kubestray.web.chart_script import chart_script
@@ -44,7 +45,8 @@ def _answer(request: Request, error: Exception) -> Response:
     if request.url.path.startswith("/api/") or request.url.path == "/metrics":
         return as_json(request, error)
     status, told = told_of(error)
-    return page(request, "error.html", status=status, told=told, code=status)
+    back = page_of_form(request.headers) if request.method == "POST" else "/"
+    return page(request, "error.html", status=status, told=told, code=status, back=back)
 
 
 class _Kept:

@@ -27,6 +27,7 @@ _TOLD = 100
 """So many failed logins within that time are in the audit log, whatever the names: anybody can try."""
 
 _TOO_MANY = "There were too many wrong passwords. Wait five minutes, then try again."
+_LOST = "Your session has ended. What you sent was not done: log in, and do it again."
 
 Secret = Annotated[str, Path(max_length=200)]
 Password = Annotated[str, Form(max_length=1024)]
@@ -75,11 +76,16 @@ _failures = Failures()
 
 
 @router.get("/login")
-def login(request: Request, here: Here, next: str = "/") -> Response:  # noqa: A002 (the name in the address)
-    """Show the form, or go on if somebody is logged in."""
+def login(
+    request: Request,
+    here: Here,
+    next: str = "/",  # noqa: A002 (the name in the address)
+    lost: bool = False,
+) -> Response:
+    """Show the form, or go on if somebody is logged in. ``lost``: a form was sent without a login."""
     if request.state.asker:
         return RedirectResponse(_inside(next), 303)
-    return _door(request, here, next)
+    return _door(request, here, next, problem=_LOST if lost else "")
 
 
 @router.post("/login")
@@ -173,7 +179,7 @@ def account_token(
     here: Here,
     known: Known,
     asker: Viewer,
-    label: Annotated[str, Form(min_length=1, max_length=80)],
+    label: Annotated[access.Label, Form()],
     role: Annotated[Role, Form()],
     days: Annotated[int, Form(ge=0, le=3650)] = 90,
 ) -> Response:

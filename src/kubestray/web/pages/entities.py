@@ -145,6 +145,7 @@ def the_map(
     length = network_map.length_of(over)
     found = network_map.network_map(here, when, length, words=words, opened=frozenset(opened))
     place = _STEPS if when >= now or now <= began else max(0, (when - began) * _STEPS // (now - began))
+    place = place if step is None else step  # worked out again it would be the step before
     return page(
         request,
         "map.html",

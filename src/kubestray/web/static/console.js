@@ -14,13 +14,14 @@
     const [unit, size] = units.find(([, length]) => Math.abs(seconds) >= 2 * length) ?? ["second", 1];
     return relative.format(Math.round(seconds / size), unit);
   };
+  let printing = false; // on paper, how long ago it was says nothing
   const tellTimes = (within) => {
     for (const time of within.querySelectorAll("time[datetime]")) {
       const date = new Date(time.dateTime);
       if (Number.isNaN(date.getTime())) continue;
       const written = full.format(date);
       const near = Math.abs(date - Date.now()) < 14 * 86400e3;
-      time.textContent = time.dataset.style !== "ago" ? written : near ? ago(date) : day.format(date);
+      time.textContent = time.dataset.style !== "ago" || printing ? written : near ? ago(date) : day.format(date);
       time.title = `${written} (${Intl.DateTimeFormat().resolvedOptions().timeZone}), ${time.dateTime}`;
     }
   };
@@ -82,19 +83,22 @@
   };
   const renew = async (part) => {
     const again = () => setTimeout(() => renew(part), 1000 * Number(part.dataset.every));
-    if (document.hidden || busy(part)) return void again();
+    if (document.hidden) return void again();
+    // A server that takes the request and never answers is as gone as one that is not there.
+    const patience = new AbortController(), over = setTimeout(() => patience.abort(), 20000);
     try {
-      const answer = await fetch(part.dataset.live, { headers: { "X-Requested-With": "fetch" }, redirect: "manual" });
+      const answer = await fetch(part.dataset.live, { headers: { "X-Requested-With": "fetch" }, redirect: "manual", signal: patience.signal });
       // To the login: the session has ended, and asking again would not help.
       if (answer.type === "opaqueredirect") return void part.classList.add("ended");
       if (!answer.ok) throw new Error(String(answer.status));
-      const text = await answer.text();
-      if (text !== part.last) {
+      const text = await answer.text(), made = document.createElement("template");
+      made.innerHTML = text;
+      const old = spoken(part), now = spoken(made.content), held = busy(part);
+      // Nothing is taken away from under a hand, but it is told that there is something new.
+      part.classList.toggle("behind", Boolean(held && part.dataset.says) && old !== now);
+      if (text !== part.last && !held) {
         const first = part.last === undefined;
         part.last = text;
-        const made = document.createElement("template");
-        made.innerHTML = text;
-        const old = spoken(part), now = spoken(made.content);
         // The first answer has what the page has, most often: nothing is touched where nothing is new.
         if (!first || old !== now) {
           part.replaceChildren(made.content);
@@ -106,6 +110,8 @@
       if (part.querySelector("[data-done]")) return;
     } catch {
       part.classList.add("stale");
+    } finally {
+      clearTimeout(over);
     }
     again();
   };
@@ -131,7 +137,9 @@
   });
 
   document.addEventListener("submit", async (event) => {
-    const form = event.target, question = event.submitter?.dataset.confirm ?? form.dataset.confirm;
+    const form = event.target, boxes = [...form.querySelectorAll('input[name="chosen"]')];
+    if (boxes.length && !boxes.some((box) => box.checked)) { event.preventDefault(); return void say("Nothing is chosen: tick the rows first."); }
+    const question = event.submitter?.dataset.confirm ?? form.dataset.confirm;
     if (!question || form.dataset.sure) return;
     event.preventDefault();
     if (await ask(question)) { form.dataset.sure = "yes"; form.requestSubmit(event.submitter); }
@@ -153,17 +161,21 @@
   // Keys in lists: j and k go, x chooses, Enter opens, / goes to the filter, ? tells.
   const rows = () => [...document.querySelectorAll("[data-rows] tbody tr")];
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type='checkbox']), textarea, select, dialog")) return;
     const list = rows(), now = list.findIndex((row) => row.contains(document.activeElement));
     const go = (to) => list[Math.max(0, Math.min(list.length - 1, to))]?.querySelector("a")?.focus();
-    if (event.key === "/") { event.preventDefault(); document.querySelector(".filters input")?.focus(); }
+    if (event.key === "Escape") document.activeElement?.blur();
+    else if (event.key === "/") { event.preventDefault(); document.querySelector(".filters input")?.focus(); }
     else if (event.key === "j" && list.length) go(now + 1);
     else if (event.key === "k" && list.length) go(now - 1);
     else if (event.key === "x" && now >= 0) { const box = list[now].querySelector('input[name="chosen"]'); if (box) box.checked = !box.checked; }
     else if (event.key === "?" && list.length) say("j and k: next and last row · x: choose · Enter: open · /: filter");
   });
 
-  // A printed report has everything.
+  // A printed report has everything, and says when.
+  const print = (on) => { printing = on; tellTimes(document); };
+  addEventListener("beforeprint", () => print(true));
+  addEventListener("afterprint", () => print(false));
   addEventListener("beforeprint", () => document.querySelectorAll("main details:not([open])").forEach((one) => { one.open = true; one.dataset.printed = ""; }));
   addEventListener("afterprint", () => document.querySelectorAll("details[data-printed]").forEach((one) => { one.open = false; delete one.dataset.printed; }));
 
