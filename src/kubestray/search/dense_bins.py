@@ -163,7 +163,10 @@ def _side_by_side(node: Measure, merged: exp.Select, bins: Bins) -> exp.Select:
         return select(*by, column("counts"), *made).from_(table(merged, "merged"), copy=False)
     counts = [named(call("sumForEach", column("counts")), "counts")] if _counted(node) else []
     query = select(*by, *counts, *made).from_(table(merged, "merged"), copy=False)
-    return query.group_by(*(key.copy() for key in by), copy=False) if by else query
+    if by:
+        return query.group_by(*(key.copy() for key in by), copy=False)
+    # Of no rows at all there are no arrays, and so no counts beside those of each metric.
+    return query.having(call("greater", call("count"), number(0)), copy=False)
 
 
 def _ends(bins: Bins) -> list[Tree]:
