@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from helpers import NOW, SECOND, Row, batch, examples, search, series
+from helpers import MINUTE, NOW, SECOND, Row, batch, examples, search, series
 from kubestray.store.store import Store
 
 MILLISECOND = 10**6
@@ -135,3 +135,12 @@ def test_a_bin_whose_sum_is_beyond_a_double_is_a_row(embedded: Store) -> None:
     embedded.append(batch(made))
     text = "| mstats sum(a) AS a sum(b) AS b WHERE index=* example=beyond span=1s"
     assert len(search(embedded, text).rows) == 1
+
+
+def test_bins_of_metrics_that_have_no_points_in_the_range_are_no_rows(embedded: Store) -> None:
+    """The catalog knows to the hour when there were any, so it does not leave the metrics out."""
+    embedded.append(batch((series(metric), NOW - 2 * MINUTE, 0, 1.0) for metric in ("a", "b")))
+    measured = "| mstats stdev(a) AS a avg(b) AS b WHERE index=* earliest=-90s span=1s"
+    assert search(embedded, measured).rows == []
+    assert search(embedded, f"{measured} | fields b").rows == []
+    assert search(embedded, f"{measured} | stats count").rows == [{"count": 0}]

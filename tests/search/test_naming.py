@@ -14,7 +14,7 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2 as m
 import remote_write_messages as write
 from helpers import HOUR, MINUTE, NOW, SECOND, batch, more, search, series
 from kubestray.model.metric import Kind
-from kubestray.naming.mapping import read_mapping
+from kubestray.naming.mapping import MetricRule, NameMapping, read_mapping
 from kubestray.receive.catalog import Limits
 from kubestray.receive.otlp import Bounds, OtlpCache, decode_protobuf
 from kubestray.receive.remote_write import decode_v1
@@ -456,3 +456,30 @@ def test_summaries_do_not_answer_for_what_their_groups_cannot_tell(embedded: Sto
         for summaries in (True, False):
             found = search(store, text, naming=BUILT_IN, span=span, summaries=summaries).rows
             assert found == wanted, (metric, by, summaries)
+
+
+@pytest.mark.parametrize("kind", [Kind.CUMULATIVE, Kind.GAUGE])
+def test_who_asks_for_both_names_gets_a_series_once_under_each(store: Store, kind: Kind) -> None:
+    """Received as another kind than it is by its other name: increases by one, by the other what was sent."""
+    put(store, "flow_bytes", kind, CLIMBING, host="a")
+    put(store, "flow.bytes", Kind.CUMULATIVE, CLIMBING, host="a", from_="elsewhere")
+    named_so = Naming(NameMapping(metrics=(MetricRule("flow.bytes", "flow_bytes", Kind.CUMULATIVE),)))
+    own, points = (3000, 3) if kind is Kind.CUMULATIVE else (8000, 4)
+    measured = (
+        "sum(flow.bytes) AS s count(flow.bytes) AS n sum(flow_bytes) AS own count(flow_bytes) AS points"
+    )
+    for span in ("", " span=30s"):
+        for by in ("", " BY host"):
+            found = rows(store, f"| mstats {measured} WHERE index=* earliest=-1h@h{by}{span}", named_so)
+            sums = {name: sum(row.get(name, 0) for row in found) for name in ("s", "n", "own", "points")}
+            assert sums == {"s": 6000, "n": 6, "own": own, "points": points}, (by, span)
+    by_metric = rows(store, f"| mstats {measured} WHERE index=* BY metric_name", named_so)
+    assert by_metric == [
+        {"metric_name": "flow.bytes", "s": 6000, "n": 6},
+        {"metric_name": "flow_bytes", "own": own, "points": points},
+    ]
+    text = '| mpreview index=* filter="metric_name IN (flow.bytes, flow_bytes)" | stats count BY metric_name'
+    assert rows(store, text, named_so) == [
+        {"metric_name": "flow.bytes", "count": 8},
+        {"metric_name": "flow_bytes", "count": 4},
+    ]

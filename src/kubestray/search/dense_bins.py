@@ -40,7 +40,8 @@ FINE_NS = 30 * 10**9
 MOST_BINS = 1024
 """Bins that a range may have to be kept as arrays: a series with few points has as many as all others."""
 
-_OF_METRIC = "of_metric"
+OF_METRIC = "of_metric"
+"""The column of states that says of which metric they are."""
 _POINTS = "n"  # the state that says whether a bin holds points
 _NUMBERS = ("total", "least", "most", "spread", "near", "squares", "first", "last")
 """States whose values are such numbers as a search has."""
@@ -90,14 +91,14 @@ def series_states(node: Measure, points: exp.Query, bins: Bins) -> exp.Select:
     # A series is of one metric, and so is its group, which is found sooner by a number alone.
     metric = column("metric") if node.renamed else call("any", column("metric"))
     keys = [column("metric"), column("series_id")] if node.renamed else [column("series_id")]
-    return reading(select(named(metric, _OF_METRIC), column("series_id"), *made), points, "points").group_by(
+    return reading(select(named(metric, OF_METRIC), column("series_id"), *made), points, "points").group_by(
         *(key.copy() for key in keys), copy=False
     )
 
 
 def merged_keys(node: Measure) -> list[Tree]:
     """Return what arrays are merged by besides attributes."""
-    return [column(_OF_METRIC)] if _by_metric(node) else []
+    return [column(OF_METRIC)] if _by_metric(node) else []
 
 
 def merged_columns(node: Measure, bins: Bins) -> list[Tree]:
@@ -155,7 +156,7 @@ def _side_by_side(node: Measure, merged: exp.Select, bins: Bins) -> exp.Select:
         value: Tree = column(f"v{functions.index(one.function)}")
         if _by_metric(node):
             # Of each metric there is one array or none.
-            is_it = call("equals", column(_OF_METRIC), text(one.metric))
+            is_it = call("equals", column(OF_METRIC), text(one.metric))
             length = call("minus", *_ends(bins)[::-1])
             value = call("arrayResize", call("groupArrayArrayIf", value, is_it), length, number(_NONE))
         made.append(named(value, f"a{place}"))
@@ -163,7 +164,10 @@ def _side_by_side(node: Measure, merged: exp.Select, bins: Bins) -> exp.Select:
         return select(*by, column("counts"), *made).from_(table(merged, "merged"), copy=False)
     counts = [named(call("sumForEach", column("counts")), "counts")] if _counted(node) else []
     query = select(*by, *counts, *made).from_(table(merged, "merged"), copy=False)
-    return query.group_by(*(key.copy() for key in by), copy=False) if by else query
+    if by:
+        return query.group_by(*(key.copy() for key in by), copy=False)
+    # Of no rows at all there are no arrays, and so no counts beside those of each metric.
+    return query.having(call("greater", call("count"), number(0)), copy=False)
 
 
 def _ends(bins: Bins) -> list[Tree]:

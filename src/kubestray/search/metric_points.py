@@ -11,6 +11,7 @@ from kubestray.search import by_metric, measures
 from kubestray.search.columns import nothing
 from kubestray.search.dense_bins import (
     FINE_NS,
+    OF_METRIC,
     Bins,
     bins_of,
     merged_columns,
@@ -40,14 +41,16 @@ from kubestray.store.trees import (
     unsigned,
 )
 
-_MICRO_NS = 1_000
+_NAMED_METRIC = "named_metric"
+"""What names of series call the metric, beside that of what they are joined to."""
 
 
 def measure(node: Measure) -> exp.Query:
     """Aggregate by series and bin, join the few results to their attributes, then merge by attributes."""
     if not node.kinds:
         return nothing([*_keys(node), *(a.column for a in node.aggregates)])
-    chosen = Selection(node.metrics, node.kinds, chosen_series(node), node.span)
+    renamed = node.renamed and len(node.metrics) > 1
+    chosen = Selection(node.metrics, node.kinds, chosen_series(node), node.span, renamed)
     # Names are joined by series: those that are left out have none.
     read = chosen if node.narrow or not node.by else dataclasses.replace(chosen, series=None)
     if dense := bins_of(node):
@@ -93,20 +96,29 @@ def _densely(node: Measure, chosen: Selection, read: Selection, bins: Bins) -> e
     states = series_states(node, measured(read), bins)
     by = [*(column(a.column.name) for a in node.by), *merged_keys(node)]
     merging = select(*by, *merged_columns(node, bins)).from_(table(states, "states"), copy=False)
-    merging = _with_names(merging, node, chosen)
+    merging = _with_names(merging, node, chosen, OF_METRIC)
     if by:
         merging = merging.group_by(*(key.copy() for key in by), copy=False)
     return rows(node, merging, bins)
 
 
-def _with_names(query: exp.Select, node: Measure, chosen: Selection) -> exp.Select:
-    """Join states to the BY attributes of their series."""
+def _with_names(query: exp.Select, node: Measure, chosen: Selection, metric: str = "metric") -> exp.Select:
+    """Join states, whose metrics are in a column called ``metric``, to the BY attributes of their series."""
     if not node.by:
         return query
-    on = exp.EQ(
-        this=exp.column("series_id", table="states"), expression=exp.column("series_id", table="names")
-    )
+    on = _same_series("states", metric, chosen)
     return query.join(table(_all_names(node, chosen), "names"), on=on, join_type="inner", copy=False)
+
+
+def _same_series(of: str, metric: str, chosen: Selection) -> Tree:
+    """Return the condition that rows of a table, with metrics in ``metric``, and names are of a series."""
+    pairs = {"series_id": "series_id"} | ({metric: _NAMED_METRIC} if chosen.renamed else {})
+    return all_of(
+        [
+            exp.EQ(this=exp.column(own, table=of), expression=exp.column(theirs, table="names"))
+            for own, theirs in pairs.items()
+        ]
+    )
 
 
 def _is_fine(node: Measure) -> bool:
@@ -138,7 +150,13 @@ def _names(
 ) -> exp.Select:
     """Select the BY attributes of each series, or of each group."""
     shown = [named(_by_value(a), a.column.name) for a in by]
-    return select(named(column(key), "series_id"), *shown).from_(of).where(chosen.catalog())
+    return select(*_series_of_names(key, chosen), *shown).from_(of).where(chosen.catalog())
+
+
+def _series_of_names(key: str, chosen: Selection) -> list[Tree]:
+    """Return the columns of names that tell series apart; ``key`` is the id of series, or of groups."""
+    metrics = [named(column("metric"), _NAMED_METRIC)] if chosen.renamed else []
+    return [named(column(key), "series_id"), *metrics]
 
 
 def _by_value(one: Attribute) -> Tree:
@@ -206,7 +224,8 @@ def received(node: Received) -> exp.Query:
     columns = [node.time, node.metric, node.value, *(a.column for a in node.attributes)]
     if not node.metrics:
         return nothing(columns)
-    chosen = Selection(node.metrics, node.kinds, node.series, node.span)
+    # What is received is shown under each of its names.
+    chosen = Selection(node.metrics, node.kinds, node.series, node.span, renamed=len(node.metrics) > 1)
     points = [
         named(call("toNullable", call("divide", column("time"), number(1e9))), node.time.name),
         named(call("toNullable", call("toString", exp.column("metric", table="points"))), node.metric.name),
@@ -216,9 +235,8 @@ def received(node: Received) -> exp.Query:
         named(either(_carries(a), call("toNullable", _attribute(a.name, None)), null()), a.column.name)
         for a in node.attributes
     ]
-    catalog = select(column("series_id"), column("attributes")).from_("series").where(chosen.catalog())
-    on = exp.EQ(
-        this=exp.column("series_id", table="points"), expression=exp.column("series_id", table="names")
-    )
+    shown_by = [*_series_of_names("series_id", chosen), column("attributes")]
+    catalog = select(*shown_by).from_("series").where(chosen.catalog())
+    on = _same_series("points", "metric", chosen)
     query = select(*points, *shown).from_(table(as_received(chosen), "points"), copy=False)
     return query.join(table(catalog, "names"), on=on, join_type="inner", copy=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from sqlglot import exp
@@ -40,10 +41,7 @@ def all_states(node: Measure, chosen: Selection) -> exp.Query:
     parts: list[exp.Query] = (
         [_summarised(node, chosen, node.sources.summaries)] if node.sources.summaries else []
     )
-    parts += [
-        _states(node, Selection(chosen.metrics, chosen.kinds, chosen.series, span))
-        for span in node.sources.points
-    ]
+    parts += [_states(node, dataclasses.replace(chosen, span=span)) for span in node.sources.points]
     return parts[0] if len(parts) == 1 else exp.union(*parts, distinct=False)
 
 

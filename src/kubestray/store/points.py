@@ -8,6 +8,7 @@ point is looked for up to `LOOKBACK_NS` back.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -77,6 +78,13 @@ class Selection:
     kinds: frozenset[Kind]
     series: Tree | None
     span: Span
+    renamed: bool = False
+    """Whether a series may be of two of the metrics, of another kind in each: its id alone is none then."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns that tell its series apart."""
+        return ("metric", "series_id") if self.renamed else ("series_id",)
 
     def catalog(self) -> Tree:
         """Return the condition on the catalog: these metrics, the series condition, seen in the range."""
@@ -114,8 +122,9 @@ def _scan(selection: Selection, span: Span, kinds: frozenset[Kind] | None) -> Tr
         wanted = [selection.catalog()]
         if kinds is not None:
             wanted.append(one_of(column("kind"), [text(kind.value) for kind in sorted(kinds)]))
-        ids = select(column("series_id")).from_("series").where(all_of(wanted))
-        conditions.append(in_query(column("series_id"), ids))
+        ids = select(*map(column, selection.keys)).from_("series").where(all_of(wanted))
+        own = [column(key) for key in selection.keys]
+        conditions.append(in_query(call("tuple", *own) if len(own) > 1 else own[0], ids))
     conditions.append(span.holds_stored(column("time")))
     return all_of(conditions)
 
@@ -128,7 +137,7 @@ def _increases(selection: Selection, kinds: frozenset[Kind] | None) -> exp.Selec
         .from_("samples")
         .where(_scan(selection, span.reaching_back(LOOKBACK_NS), kinds))
     )
-    behind = [named(_previous(name), f"before_{name}") for name in ("time", "start", "value")]
+    behind = [named(_previous(name, selection.keys), f"before_{name}") for name in ("time", "start", "value")]
     paired = select(*map(column, names), *behind).from_(table(points, "points"), copy=False)
     recent = exp.LTE(
         this=exp.Sub(this=column("time"), expression=column("before_time")),
@@ -141,11 +150,14 @@ def _increases(selection: Selection, kinds: frozenset[Kind] | None) -> exp.Selec
     )
 
 
-def _previous(name: str) -> Tree:
-    """Return the value of a column at the series' point before this one; NULL at the first."""
+def _previous(name: str, keys: Sequence[str]) -> Tree:
+    """Return the value of a column at the series' point before this one; NULL at the first.
+
+    ``keys`` are the columns that tell series apart.
+    """
     return over(
         call("lagInFrame", call("toNullable", column(name)), exp.Literal.number(1), exp.Null()),
-        partition=[column("series_id")],
+        partition=[column(key) for key in keys],
         order=[column("time"), column("value")],
     )
 
