@@ -74,6 +74,11 @@ def test_orders_need_an_admin_and_are_noted(learned):
     audit = admin.get("/api/v1/audit", params={"actor": "robot-admin"}).json()
     assert (audit[0]["action"], audit[0]["target"]) == ("baseline.lock", DETECTION)
     assert admin.post(f"{PATH}/orders", json={"action": "unlock", "key": CART}).json()["locked"] == 0
+    given = ["lock", "unlock", "lock", "lock", "unlock"]
+    for action in given:  # within a minute: they hold from the same time on
+        admin.post(f"{PATH}/orders", json={"action": action, "key": CART})
+    told = [one["action"] for one in entity(admin, CART).json()["orders"][: len(given)]]
+    assert told == given[::-1]
     # Of whom nothing is known there is nothing to lock.
     refused = admin.post(f"{PATH}/orders", json={"action": "lock", "key": NEW})
     assert refused.json()["error"]["code"] == "learning"

@@ -82,7 +82,7 @@ def told_about(running: Running, found: Learning, key: list[str]) -> list[Told]:
             actor=one["actor"],
             reason=one["reason"],
         )
-        for name, one in running.documents.all(ORDERS).items()
+        for name, one in reversed(running.documents.as_written(ORDERS))
         if name.startswith(f"{found.about}/") and one["key"] in (None, key)
     ]
-    return sorted(told, key=lambda one: str(one.time), reverse=True)
+    return sorted(told, key=lambda one: str(one.time), reverse=True)  # those of one minute stay as they are

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 import threading
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,14 +63,18 @@ class Documents:
         """Return the documents of a kind by name, in the order of their names."""
         return self._read(_equal("kind", kind))
 
+    def as_written(self, kind: str) -> list[tuple[str, Fields]]:
+        """Return the documents of a kind with their names, in the order in which they were written."""
+        return list(self._read(_equal("kind", kind), order=("changed", "name")).items())
+
     def get(self, kind: str, name: str) -> Fields | None:
         """Return one document, or None."""
         return self._read(_equal("kind", kind), _equal("name", name)).get(name)
 
-    def _read(self, *conditions: Tree) -> dict[str, Fields]:
+    def _read(self, *conditions: Tree, order: Sequence[str] = ("name",)) -> dict[str, Fields]:
         there = exp.EQ(this=column("removed"), expression=exp.Literal.number(0))
         tree = select(column("name"), column("fields")).from_("documents")
-        tree = tree.where(all_of([*conditions, there])).order_by(column("name"))
+        tree = tree.where(all_of([*conditions, there])).order_by(*map(column, order))
         return {row["name"]: json.loads(row["fields"]) for row in self._store.query(tree).to_pylist()}
 
     def put(self, kind: str, name: str, fields: Mapping[str, Any]) -> None:
