@@ -46,6 +46,15 @@ FILTERS = ('x!=""', "isnull(x)", "NOT len(x) < 2", 'split(x, ",")!="w"', "x > 1 
 ENDINGS = ("", "| stats count", "| stats sum(a) AS s values(b) AS v BY t", "| fields a t")
 
 
+plans = settings(
+    max_examples=examples(20),
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+"""A plan is not made smaller where it fails: its seed says what it was."""
+
+
 def expression(dice: random.Random, depth: int) -> str:
     if not depth or dice.random() < 0.3:
         return dice.choice(dice.choice((FIELDS, CONSTANTS)))
@@ -96,12 +105,7 @@ def answers(store: Store, text: str) -> tuple[list[str], list[Row]]:
     return found.fields, found.rows
 
 
-@settings(
-    max_examples=examples(20),
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@plans
 @given(seed=st.integers(0, 2**32))
 def test_the_rows_are_the_same(embedded: Store, seed: int) -> None:
     dice = random.Random(seed)
@@ -149,12 +153,7 @@ LATER = (
 )
 
 
-@settings(
-    max_examples=examples(20),
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@plans
 @given(seed=st.integers(0, 2**32))
 def test_what_is_said_of_several_fields_is_the_same_if_it_is_written_once(embedded: Store, seed: int) -> None:
     dice = random.Random(seed)

@@ -221,7 +221,11 @@ class Findings:
         for finding in quiet:
             del self.open[finding.id]
             self._known.pop((finding.how, finding.name, finding.entity), None)
-            self._about.get(finding.entity, {}).pop(finding.id, None)
+            if finding.how != DIRECT:
+                about = self._about[finding.entity]
+                del about[finding.id]
+                if not about:
+                    del self._about[finding.entity]
         return quiet
 
     def _keep(self, finding: Open) -> None:

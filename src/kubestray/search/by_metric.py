@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from kubestray.search.measures import function_of, merged, states_of
+from kubestray.search.measures import asked, function_of, merged, states_of
 from kubestray.search.plan import Measure
 from kubestray.store.trees import Tree, call, column, named, number, select, table, text
 
 
 def serves(node: Measure) -> bool:
     """Tell whether something is asked of several metrics, and of so few rows that planning is what counts."""
-    functions = {one.function for one in node.aggregates}
-    return (
-        node.bin is None and len(functions) < len(node.aggregates) and all(a.metric for a in node.aggregates)
-    )
+    several = len(asked(node)) < len(node.aggregates) and all(one.metric for one in node.aggregates)
+    return several and node.bin is None
 
 
 def merged_columns(node: Measure) -> list[Tree]:
@@ -35,7 +33,7 @@ def side_by_side(node: Measure, by_metric: exp.Select) -> exp.Select:
         return column(f"m{states.index(name)}")
 
     keys = [column(a.column.name) for a in node.by]
-    functions = list(dict.fromkeys(one.function for one in node.aggregates))
+    functions = asked(node)
     finished: list[Tree] = []
     for place, name in enumerate(functions):
         finish = function_of(name, summarised=node.summarised).finish

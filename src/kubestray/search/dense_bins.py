@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from kubestray.search.measures import TIMES, function_of, split_states
+from kubestray.search.measures import TIMES, asked, function_of, split_states, states_of
 from kubestray.search.plan import Measure
 from kubestray.store.states import STATES
 from kubestray.store.trees import (
@@ -70,7 +70,7 @@ def bins_of(node: Measure) -> Bins | None:
     span = node.span
     if node.sources is not None or not 0 < node.bin_ns <= FINE_NS or span.latest is None:
         return None
-    states = [state for one in node.aggregates for state in function_of(one.function).states]
+    states = states_of(node)
     _, of_series = split_states(states)
     if of_series or not all(STATES[state].single for state in states):
         return None
@@ -108,7 +108,7 @@ def merged_columns(node: Measure, bins: Bins) -> list[Tree]:
         return parametric(f"{STATES[state].function}ResampleMerge", bins.parameters(), [column(state)])
 
     made: list[Tree] = []
-    for place, name in enumerate(_functions(node)):
+    for place, name in enumerate(asked(node)):
         states = list(dict.fromkeys((_POINTS, *function_of(name).states)))
         function = lambda_(" ".join(states), _finished(node, name))
         made.append(named(call("arrayMap", function, *map(merged, states)), f"v{place}"))
@@ -150,7 +150,7 @@ def _finished(node: Measure, function: str) -> Tree:
 def _side_by_side(node: Measure, merged: exp.Select, bins: Bins) -> exp.Select:
     """Select a row by attributes, with an array of the values of each aggregate: NaN where there is none."""
     by = [column(a.column.name) for a in node.by]
-    functions = _functions(node)
+    functions = asked(node)
     made: list[Tree] = []
     for place, one in enumerate(node.aggregates):
         value: Tree = column(f"v{functions.index(one.function)}")
@@ -174,17 +174,13 @@ def _ends(bins: Bins) -> list[Tree]:
     return [call("toUInt64", tree) for tree in bins.parameters()[:2]]
 
 
-def _functions(node: Measure) -> list[str]:
-    return list(dict.fromkeys(one.function for one in node.aggregates))
-
-
 def _by_metric(node: Measure) -> bool:
     """Tell whether it matters of which metric states are: it does not of all of them, or if there is but one.
 
     What is asked for may be a metric that there is not.
     """
-    asked = {one.metric for one in node.aggregates}
-    return asked != {""} and (len(node.metrics) > 1 or asked != set(node.metrics))
+    wanted = {one.metric for one in node.aggregates}
+    return wanted != {""} and (len(node.metrics) > 1 or wanted != set(node.metrics))
 
 
 def _counted(node: Measure) -> bool:
@@ -213,5 +209,4 @@ def _length(node: Measure) -> Tree:
 
 
 def _states(node: Measure) -> list[str]:
-    found = (state for one in node.aggregates for state in function_of(one.function).states)
-    return list(dict.fromkeys((_POINTS, *found)))
+    return list(dict.fromkeys((_POINTS, *states_of(node))))

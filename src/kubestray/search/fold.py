@@ -10,18 +10,16 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from kubestray.search.never_null import Names, is_filled
+from kubestray.search.never_null import COMPARISONS, Names, is_filled
 from kubestray.search.values import NO_CONDITION, NULL, NULL_NUMBER
 from kubestray.store.trees import Tree, call, either, number, text
-
-_COMPARISONS = ("equals", "notEquals", "less", "lessOrEquals", "greater", "greaterOrEquals")
 
 _NULL_OF = {
     **dict.fromkeys(("toFloat64", "toFloat64OrNull"), NULL_NUMBER.tree),
     **dict.fromkeys(("plus", "minus", "multiply", "divide", "modulo"), NULL_NUMBER.tree),
     **dict.fromkeys(("abs", "sign", "floor", "ceil", "round", "sqrt", "exp", "log"), NULL_NUMBER.tree),
     **dict.fromkeys(("concat", "toString", "trimBoth", "lower", "upper"), NULL.tree),
-    **dict.fromkeys(_COMPARISONS, NO_CONDITION),
+    **dict.fromkeys(COMPARISONS, NO_CONDITION),
 }
 """What these functions return if one of their arguments is null."""
 
@@ -147,7 +145,7 @@ def _junction(tree: exp.And | exp.Or) -> Tree:
 
 def _is_condition(tree: Tree) -> bool:
     """Tell whether a tree is 1, 0 or null: a number on its own would lose what the operator makes of it."""
-    names = ("isNull", "isNotNull", "not", "empty", "notEmpty", "match", "arrayExists", *_COMPARISONS)
+    names = ("isNull", "isNotNull", "not", "empty", "notEmpty", "match", "arrayExists", *COMPARISONS)
     if isinstance(tree, exp.Paren):
         return _is_condition(tree.this)
     if isinstance(tree, exp.Literal):

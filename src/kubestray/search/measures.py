@@ -232,6 +232,11 @@ def functions_of(node: Measure) -> list[MeasureFunction]:
     return [function_of(one.function, summarised=node.summarised) for one in node.aggregates]
 
 
+def asked(node: Measure) -> list[str]:
+    """Return the names of the functions that the aggregates ask for, each once."""
+    return list(dict.fromkeys(one.function for one in node.aggregates))
+
+
 def states_of(node: Measure) -> list[str]:
     """Return the states that the aggregates need, and what they need of series, each once."""
     return list(dict.fromkeys(state for function in functions_of(node) for state in function.states))

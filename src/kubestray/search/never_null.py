@@ -27,9 +27,9 @@ _OF_ARGUMENTS = (
 )
 """Functions that are null only where an argument is."""
 
-_COMPARISONS = ("equals", "notEquals", "less", "lessOrEquals", "greater", "greaterOrEquals")
+COMPARISONS = ("equals", "notEquals", "less", "lessOrEquals", "greater", "greaterOrEquals")
 
-_OF_EACH = (*_COMPARISONS, "plus", "minus", "multiply", "divide", "abs", "toNullable")
+_OF_EACH = (*COMPARISONS, "plus", "minus", "multiply", "divide", "abs", "toNullable")
 """Functions that are null wherever an argument is."""
 
 
@@ -97,7 +97,7 @@ def _asked_for(condition: Tree) -> Iterator[str]:
         yield from _null_tested(condition.expressions[0])
     elif isinstance(condition, exp.Anonymous) and condition.this == "isNotNull":
         yield from _column(condition.expressions[0])
-    elif isinstance(condition, exp.Anonymous) and condition.this in _COMPARISONS:
+    elif isinstance(condition, exp.Anonymous) and condition.this in COMPARISONS:
         yield from _read_by(condition)
 
 
