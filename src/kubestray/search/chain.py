@@ -130,7 +130,7 @@ def _guarded_once(made: Chain, wanted: Names) -> Chain:
 
 
 def _is_choice(tree: Tree) -> bool:
-    return isinstance(tree, exp.Anonymous) and tree.this == "if"
+    return _is_call(tree, "if")
 
 
 def _joined(pieces: Iterable[Tree]) -> Tree:
@@ -185,7 +185,8 @@ def _read_in_place(made: Chain, wanted: Names) -> Chain:
             and uses[found.name] == 1
             and found.name not in wanted
             and not found.find_ancestor(exp.Lambda, exp.Window)
-            and can_stand_inside(kept[found.name][1])
+            and is_of_row_alone(kept[found.name][1])
+            and _depth(kept[found.name][1]) <= _DEEP
         }
         for name in theirs:
             del kept[name]
@@ -193,14 +194,16 @@ def _read_in_place(made: Chain, wanted: Names) -> Chain:
     return list(kept.values())
 
 
-def can_stand_inside(tree: Tree) -> bool:
-    """Tell whether a tree is the same if it is written within another one, and not too deep for that."""
-    alone = any(isinstance(node, exp.Window) or _is_random(node) for node in walked(tree))
-    return not alone and _depth(tree) <= _DEEP
+def is_of_row_alone(tree: Tree) -> bool:
+    """Tell whether a tree says the same of a row, once, whatever other rows there are, and however often."""
+    return not any(
+        isinstance(node, exp.Window) or _is_call(node, "rand") or _is_call(node, "arrayJoin")
+        for node in walked(tree)
+    )
 
 
-def _is_random(node: Tree) -> bool:
-    return isinstance(node, exp.Anonymous) and node.this == "rand"
+def _is_call(node: Tree, function: str) -> bool:
+    return isinstance(node, exp.Anonymous) and node.this == function
 
 
 def _depth(tree: Tree) -> int:
@@ -229,7 +232,7 @@ def replaced(tree: Tree, known: Mapping[str, Tree]) -> Tree:
 
 def multiplies(tree: Tree) -> bool:
     """Tell whether a tree makes several rows of one."""
-    return any(isinstance(node, exp.Anonymous) and node.this == "arrayJoin" for node in walked(tree))
+    return any(_is_call(node, "arrayJoin") for node in walked(tree))
 
 
 def _levels(made: Iterable[Assignment]) -> list[Chain]:

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from kubestray.search.accelerated import edges, kept, long_rows, merged, states_of
 from kubestray.search.alike import written_once
-from kubestray.search.chain import can_stand_inside, multiplies, read, replaced
+from kubestray.search.chain import is_of_row_alone, read, replaced
 from kubestray.search.columns import TYPES, some
 from kubestray.search.metric_points import catalogued, measure, received
 from kubestray.search.plan import (
@@ -78,9 +78,7 @@ def _with_order(relation: Relation) -> tuple[Node, list[Tree]]:
     """Return the rows and the terms of their order, without a last step that makes nothing else."""
     terms = [order.term() for order in relation.order]
     last = relation.node.source if isinstance(relation.node, Filter) else relation.node
-    if not isinstance(last, Extend) or not all(
-        can_stand_inside(tree) and not multiplies(tree) for _, tree in last.assignments
-    ):
+    if not isinstance(last, Extend) or not all(is_of_row_alone(tree) for _, tree in last.assignments):
         return relation.node, terms
     asked = [relation.node.condition] if isinstance(relation.node, Filter) else []
     used = read(*asked) | {made.name for made in relation.fields.values()}

@@ -8,11 +8,10 @@ holds, the text is the same in every row, and so is what the filter says of it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
 
 from sqlglot import exp
 
-from kubestray.search.chain import multiplies, read, replaced
+from kubestray.search.chain import is_of_row_alone, read, replaced
 from kubestray.search.plan import Extend, Filter, Node
 from kubestray.store.trees import Tree, any_of
 
@@ -27,7 +26,9 @@ def narrowed(source: Node, condition: Tree) -> Node:
 
     ``condition`` reads columns of ``source``. A row is left out only if the condition does not hold for it.
     """
-    if not isinstance(source, Extend) or not _of_rows_alone([condition, *(t for _, t in source.assignments)]):
+    if not isinstance(source, Extend):
+        return source
+    if not all(map(is_of_row_alone, [condition, *(tree for _, tree in source.assignments)])):
         return source
     own = replaced(condition, {made.name: tree for made, tree in source.assignments})
     if sum(1 for _ in own.walk()) > _MOST_NODES:
@@ -35,15 +36,6 @@ def narrowed(source: Node, condition: Tree) -> Node:
     if early := _early(own):
         return dataclasses.replace(source, source=Filter(source.source, early))
     return dataclasses.replace(source, source=narrowed(source.source, own))
-
-
-def _of_rows_alone(trees: Iterable[Tree]) -> bool:
-    """Tell whether trees say the same of a row whatever others there are, and however often."""
-    return not any(multiplies(tree) or tree.find(exp.Window) or _is_random(tree) for tree in trees)
-
-
-def _is_random(tree: Tree) -> bool:
-    return any(found.this == "rand" for found in tree.find_all(exp.Anonymous))
 
 
 def _early(condition: Tree) -> Tree | None:
