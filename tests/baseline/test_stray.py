@@ -240,6 +240,28 @@ def test_a_score_falls_slowly_and_an_alarm_does_not_last():
     assert not after[12].alert[0]
 
 
+def _faults_every_hour(fleet, hours: int) -> list[float]:
+    """Feed five hours of noise, then a fault of ten minutes in each hour; return the highest score of each
+    fault.
+    """
+    chance, found = np.random.default_rng(3), []
+    for hour in range(5 + hours):
+        values = chance.normal(0.0, 1.0, (120, 4))
+        if hour >= 5:
+            values[60:80] += 30.0
+        times = 1_700_000_000.0 // 3600 * 3600 + 3600.0 * hour + 30.0 * np.arange(120)
+        found.append(float(feed(fleet, times, values).max()))
+    return found[5:]
+
+
+def test_faults_that_a_new_fleet_is_told_of_are_not_soon_what_is_usual():
+    new, old = fleet_of(4, 2, step=30.0), fleet_of(4, 2, step=30.0)
+    old.budget.age[0] = 24 * 90.0
+    kept, learned = _faults_every_hour(new, 12), _faults_every_hour(old, 12)
+    assert kept[0] == pytest.approx(learned[0], abs=0.2)
+    assert kept[-1] > learned[-1] + 0.3
+
+
 def test_the_parts_of_a_score_add_up():
     times, values = rhythm(500, 6)
     fleet = fleet_of(6, 3)

@@ -111,3 +111,16 @@ def test_weights_are_rescaled_before_they_overflow():
         tails.observe(ALL, np.array([0.0]))
     assert np.isfinite(tails.histogram).all()
     assert tails.effective_blocks(ALL)[0] == pytest.approx(1 / 3, rel=0.01)  # 1/4 + 1/16 + …
+
+
+def test_a_block_that_is_discounted_counts_for_its_share_and_the_next_one_whole():
+    tails = Tails(np.full(2, 60.0), PRIOR, copies=2)
+    for block in range(3):
+        tails.close(ALL, np.full(2, 600.0 * block))
+        tails.observe(ALL, np.full(4, log(8.0)))
+        if block == 0:
+            tails.discount(np.array([1]), 0.25)
+    # Two blocks are closed: of row 1 the first counts for a quarter, in both of its streams.
+    seen = tails.effective_blocks(ALL)
+    assert seen == pytest.approx([2.0, 1.25, 2.0, 1.25], rel=1e-3)
+    assert tails.blocks.tolist() == [2.0, 2.0, 2.0, 2.0]

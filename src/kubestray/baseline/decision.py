@@ -43,14 +43,14 @@ Some usual hours stand in as long as a fleet has none, half as many in two days.
 _USUAL = np.diff(1.0 / (1.0 + np.exp((_USUAL_MEDIAN - EDGES) * np.log(9.0) / _USUAL_UPPER)))
 
 _QUARTER_TO_TENTH, _MOST_TENTH = 2.17, 1.35
-_LEAST_UPPER, _MOST_UPPER = 0.15, 1.6
+_LEAST_UPPER, _MOST_UPPER = 0.3, 1.6
 _FALL, _START = 0.362, 0.5
 """How the rare hours of a fleet follow from its usual ones. Its upper half is told by what a tenth of its
 hours exceed, and as much by what a quarter does (2.17 times as far), which incidents hardly touch. In this
 distance fleets are alike: hours beyond the upper tenth get rarer by a factor of e in 0.362 of it, as if they
 began 0.5 times that above the median.
 """
-_YOUNG = 0.9
+_YOUNG = 0.5
 """In a fleet that is not known yet they may get rarer slower by this share."""
 
 _BAND, _BAND_RATE, _BAND_POWER = 1.62, 0.2, 0.25
@@ -66,8 +66,10 @@ is charged: what scores high in a young fleet is what was not seen yet, and hard
 """
 
 
+_SHARES = np.append(np.arange(0.02, 0.8, 0.02)[::-1], 0.0)
+"""Shares of a fleet's hours that may be incidents, from the largest to none."""
 _MOST_INCIDENTS, _FEWER_HOURS = 0.8, 24.0
-"""As large a share of a new fleet's hours may be incidents, half as large a one in this age."""
+"""As large a share of a new fleet's hours may stand apart, half as large a one in this age."""
 _BEYOND, _GAP, _FOUND, _APART = 1.9, 1.2, 0.85, 0.8
 """Incidents are what lies 1.9 times the distance to the upper tenth above the median of the other hours. So
 much of their share has to be there, and so much of that beyond a gap of 1.2 times this distance: what is
@@ -77,6 +79,11 @@ _IDLE = -1.2
 """Hours whose median is below it are idle, as of metrics that are mostly zero: from these all that happens
 stands apart.
 """
+_HIGH, _HIGHER = 0.1, 0.01
+"""A tenth of the usual hours of a new fleet lie above this score at most, and so much higher for each hour of
+its age: scores are distances in tails of an entity's own, so hardly any fleet has usual hours as high as it
+likes. Where more of its hours are, the fewest are taken for incidents that leave it so.
+"""
 
 
 def _body(histogram: Floats, age: float) -> tuple[float, float]:
@@ -84,18 +91,22 @@ def _body(histogram: Floats, age: float) -> tuple[float, float]:
     get rarer by a factor of e.
     """
     below = np.cumsum(histogram + _USUAL_HOURS * np.exp2(-age / _USUAL_FADE) * _USUAL)
-    most = _MOST_INCIDENTS * np.exp2(-age / _FEWER_HOURS)
-    incidents = np.append(np.arange(0.02, most, 0.02)[::-1], 0.0)
-    shares = np.array([[0.5], [0.75], [0.9]]) * (1.0 - incidents)
+    shares = np.array([[0.5], [0.75], [0.9]]) * (1.0 - _SHARES)
     median, quarter, tenth = np.interp(shares * below[-1], below, EDGES[1:])
     half = _QUARTER_TO_TENTH * (quarter - median)
     upper = np.clip(np.sqrt(half * np.minimum(tenth - median, _MOST_TENTH * half)), _LEAST_UPPER, _MOST_UPPER)
     apart = median + _BEYOND * upper
     above = 1.0 - np.interp(np.stack([apart, apart + _GAP * upper]), EDGES[1:], below) / below[-1]
-    found = (above[0] >= _FOUND * incidents) & (above[1] >= _APART * above[0])
-    found &= median > _IDLE
-    found[-1] = True  # none stand apart
-    at = int(np.argmax(found))
+    busy = median > _IDLE
+    found = busy & (above[0] >= _FOUND * _SHARES) & (above[1] >= _APART * above[0])
+    found &= (_SHARES > 0.0) & (_MOST_INCIDENTS * np.exp2(-age / _FEWER_HOURS) > _SHARES)
+    low = busy & (median + upper <= _HIGH + _HIGHER * age)
+    if found.any():
+        at = int(np.argmax(found))
+    elif low.any():
+        at = int(np.flatnonzero(low)[-1])
+    else:
+        at = int(np.argmax(busy)) if busy.any() else -1
     return float(median[at]), float(_FALL * upper[at])
 
 

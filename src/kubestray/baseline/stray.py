@@ -29,7 +29,11 @@ LEARNING, READY, STALE = "learning", "ready", "stale"
 LEARNING_SECONDS = 3600.0
 """An entity raises no alarm on its own account before it was seen for this long."""
 STALE_SECONDS = 86400.0
-_LINGER_SECONDS = 900.0
+_LINGER_SECONDS, _LINGER_STEPS = 300.0, 5.0
+TOLD, TOLD_FADES = 0.3, 12.0
+"""In a new fleet a block of ten minutes with an alarm counts for this share of one in what tails learn; what
+it lacks halves in so many hours of the fleet's age. See `Stray._learn_less`.
+"""
 _HIGHEST = 100.0
 FARTHEST = 1e150
 """Values beyond it count as it, on either side: squares of what is learned from must be numbers."""
@@ -195,8 +199,24 @@ class Stray:
         old = self.seen.advance(at, moment) >= LEARNING_SECONDS
         alert = self.budget.advance(at, moment, score, old)
         alert |= np.isin(present, rising)
+        self._learn_less(present[alert])
         lingering = self.lingering.advance(at, score)
         return Scores(present, lingering, score, lasts, alert, metrics, *views, long, level, once, rising)
+
+    def _learn_less(self, told: Ints) -> None:
+        """Have what entities are told of teach their tails little, as long as the fleet is new.
+
+        A fleet of hours may have a fault in every second one of them; learned like any other they are soon
+        what is usual. What comes back in an old fleet is usual, and is learned as it is.
+        """
+        lacking = (1.0 - TOLD) * 0.5 ** (float(self.budget.age[0]) / TOLD_FADES)
+        if not len(told) or lacking < 0.01:
+            return
+        for tails in self.tails():
+            tails.discount(told, 1.0 - lacking)
+        of_told = np.zeros(self.entities, dtype=bool)
+        of_told[told] = True
+        self.views.discount(np.flatnonzero(of_told[self.entity]), 1.0 - lacking)
 
     def _held(self, number: int, whose: Ints, rarity: Floats, count: Ints) -> tuple[Floats, Floats]:
         """Return the rarity of entities over the last minutes (0) or hours (1), and how much higher its score
@@ -251,15 +271,15 @@ def together(whose: Ints, metrics: Floats, count: Ints) -> Floats:
 class Lingering(Arrays):
     """Scores that do not fall at once: an incident that begins with a spike is still one in its next minutes.
 
-    A score is at least the mean of the last quarter of an hour (of e^(score/2), so that the highest count).
-    It is for ranking; what is an alarm is decided before.
+    A score is at least the mean of the last five minutes, or five steps if these are less (of e^(score/2), so
+    that the highest count). It is for ranking; what is an alarm is decided before.
     """
 
     fields = ("size",)
 
     def __init__(self, step: Floats) -> None:
         self.size = np.zeros(len(step))
-        self._rate = np.minimum(0.5, rate(_LINGER_SECONDS, step))
+        self._rate = np.minimum(0.5, rate(np.minimum(_LINGER_SECONDS, _LINGER_STEPS * step), step))
 
     def advance(self, rows: Rows, score: Floats) -> Floats:
         """Take the scores of the moment and return those that linger."""

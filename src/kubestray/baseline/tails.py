@@ -59,7 +59,8 @@ class Tails(Arrays):
     """
 
     fields = (
-        "ln_u", "xi", "slope", "per_decade", "cap", "peak", "block", "refreshed", "weight", "blocks", "phase",
+        "ln_u", "xi", "slope", "per_decade", "cap", "peak", "counts", "block", "refreshed", "weight",
+        "blocks", "phase",
     )  # fmt: skip
     rows_first = ("histogram",)
 
@@ -86,6 +87,7 @@ class Tails(Arrays):
         self.slope, self.per_decade, self.cap = np.empty(n), np.empty(n), np.empty(n)
         self._derive(slice(None), np.zeros(n))
         self.peak = np.full(n, -np.inf)
+        self.counts = np.ones(n)  # for how much of a block the open one counts
         self.block = np.full(n, -1, dtype=np.int64)
         self.refreshed = np.zeros(n, dtype=np.int64)
         self.weight = np.ones(n)  # of a block that closes now: it grows, where old blocks would decay
@@ -162,6 +164,10 @@ class Tails(Arrays):
         """Take distances of the block that is open."""
         self.peak[rows] = np.maximum(self.peak[rows], ln_z)
 
+    def discount(self, rows: Rows, share: float) -> None:
+        """Have the open blocks of rows, in all their streams, count for a share of one."""
+        self.counts[self.streams(rows)] = share
+
     def score(self, rows: Rows, z: Floats) -> Floats:
         """Return -log10 of how probable it is that a block exceeds these distances (not negative), 0 for 0.
 
@@ -189,8 +195,9 @@ class Tails(Arrays):
         learned = np.minimum(self.peak[at], self.limit(at))
         place = np.floor((learned / LN2 - LOWEST_OCTAVE) * PER_OCTAVE)
         place = np.clip(place, 0, BINS - 1).astype(np.int64)
-        self.histogram[at, place] += self.weight[at].astype(np.float32)
+        self.histogram[at, place] += (self.weight[at] * self.counts[at]).astype(np.float32)
         self.blocks[at] += 1.0
+        self.counts[at] = 1.0
 
     def _rescale(self, at: Ints) -> None:
         heavy = at[self.weight[at] > 2.0**20]
