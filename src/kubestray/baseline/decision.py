@@ -6,9 +6,10 @@ threshold for a rate would be a quantile of it. But incidents are in it too, and
 budget: they score far above the threshold, where scores of normal hours fall off fast. So only hours in a
 band above the threshold are charged to the budget. The band is narrower the rarer the rate, as normal
 scores fall off faster there. Where a fleet has seen few of its rare hours, they are told by its usual ones.
-In its first days much of what it did may be incidents: where these stand apart from its
-other hours, they tell nothing of what is usual. Measured in docs/decisions/0011-stray.md, 0035-rare-hours.md,
-0041-first-days.md and 0044-seen-once.md.
+In its first days much of what it did may be incidents: where these stand apart from its other hours, they
+tell nothing of what is usual, nor does what lies higher than usual hours of any fleet do. Measured in
+docs/decisions/0011-stray.md, 0035-rare-hours.md, 0041-first-days.md, 0044-seen-once.md and
+0048-first-hours.md.
 """
 
 from __future__ import annotations
@@ -80,9 +81,9 @@ _IDLE = -1.2
 stands apart.
 """
 _HIGH, _HIGHER = 0.1, 0.01
-"""A tenth of the usual hours of a new fleet lie above this score at most, and so much higher for each hour of
-its age: scores are distances in tails of an entity's own, so hardly any fleet has usual hours as high as it
-likes. Where more of its hours are, the fewest are taken for incidents that leave it so.
+"""A tenth of a new fleet's usual hours lie above this score, at most; so much higher with each hour of its
+age. Scores are distances in tails of an entity's own, so usual hours lie nearly alike in all fleets: where
+more lie higher, some are incidents. The fewest are taken for incidents that leave the others so.
 """
 
 
@@ -95,19 +96,27 @@ def _body(histogram: Floats, age: float) -> tuple[float, float]:
     median, quarter, tenth = np.interp(shares * below[-1], below, EDGES[1:])
     half = _QUARTER_TO_TENTH * (quarter - median)
     upper = np.clip(np.sqrt(half * np.minimum(tenth - median, _MOST_TENTH * half)), _LEAST_UPPER, _MOST_UPPER)
+    at = _incidents(below, median, upper, age)
+    return float(median[at]), float(_FALL * upper[at])
+
+
+def _incidents(below: Floats, median: Floats, upper: Floats, age: float) -> int:
+    """Return the place in `_SHARES` of how much of a fleet's hours are incidents.
+
+    ``below`` (bins) is how many hours are up to the end of each bin; ``median`` and ``upper`` (shares), the
+    distance to the upper tenth, are of the hours that are left without each share.
+    """
     apart = median + _BEYOND * upper
     above = 1.0 - np.interp(np.stack([apart, apart + _GAP * upper]), EDGES[1:], below) / below[-1]
     busy = median > _IDLE
     found = busy & (above[0] >= _FOUND * _SHARES) & (above[1] >= _APART * above[0])
     found &= (_SHARES > 0.0) & (_MOST_INCIDENTS * np.exp2(-age / _FEWER_HOURS) > _SHARES)
-    low = busy & (median + upper <= _HIGH + _HIGHER * age)
     if found.any():
-        at = int(np.argmax(found))
-    elif low.any():
-        at = int(np.flatnonzero(low)[-1])
-    else:
-        at = int(np.argmax(busy)) if busy.any() else -1
-    return float(median[at]), float(_FALL * upper[at])
+        return int(np.argmax(found))
+    low = busy & (median + upper <= _HIGH + _HIGHER * age)
+    if low.any():
+        return int(np.flatnonzero(low)[-1])
+    return int(np.argmax(busy)) if busy.any() else len(_SHARES) - 1
 
 
 def _prior(per_day: float, median: float, fall: float) -> Floats:
