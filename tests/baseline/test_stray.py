@@ -130,6 +130,16 @@ def test_two_halves_of_a_fleet_merge_to_the_whole():
     assert merged.budget.threshold[0] == pytest.approx(whole.budget.threshold[0], abs=0.051)
 
 
+def test_a_block_that_one_side_was_told_of_counts_for_little_on_both():
+    times, values = rhythm(700, 2)
+    one, other = fleet_of(2), fleet_of(2)
+    for fleet in (one, other):
+        feed(fleet, times, values)
+    other.whole.discount(np.array([1]), 0.3)
+    for merged in (merge(one, other), merge(other, one), load(dump(other))):
+        assert merged.whole.counts.tolist() == [1.0, 0.3]
+
+
 def test_two_sides_that_saw_the_same_metric_merge_to_what_lies_between():
     times, values = rhythm(700, 1)
     one, other = fleet_of(1), fleet_of(1)

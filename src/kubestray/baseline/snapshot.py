@@ -245,6 +245,7 @@ def _merge_tails(into: Tails, other: Tails) -> None:
     into.histogram[both] = total.astype(np.float32)
     into.weight[both] = 1.0
     into.peak[both] = np.maximum(into.peak[both], other.peak[both])
+    into.counts[both] = np.minimum(into.counts[both], other.counts[both])
     into.block[both] = latest
     into.blocks[both] += other.blocks[both]
     into.refresh(both[into.blocks[both] >= 3])
