@@ -92,6 +92,7 @@ def test_a_state_from_before_usual_moves_and_own_bounds_is_read():
     arrays = dict(np.load(io.BytesIO(dump(fleet))))
     new = [f"residuals.{name}" for name in ("moves", "move", "move_hour", "move_hours", "calm", "calm_level")]
     new += [f"heights.{name}" for name in Heights.fields]
+    new += [f"{tails}.counts" for tails in ("views", "whole", "minutes", "hours")]
     for name in (*new, "budget.own", "budget.own_bound"):
         del arrays[name]
     written = io.BytesIO()
@@ -135,7 +136,7 @@ def test_a_block_that_one_side_was_told_of_counts_for_little_on_both():
     one, other = fleet_of(2), fleet_of(2)
     for fleet in (one, other):
         feed(fleet, times, values)
-    other.whole.discount(np.array([1]), 0.3)
+    other.whole.discount(np.array([1]), np.array([0.3]))
     for merged in (merge(one, other), merge(other, one), load(dump(other))):
         assert merged.whole.counts.tolist() == [1.0, 0.3]
 
@@ -264,12 +265,22 @@ def _faults_every_hour(fleet, hours: int) -> list[float]:
     return found[5:]
 
 
-def test_faults_that_a_new_fleet_is_told_of_are_not_soon_what_is_usual():
-    new, old = fleet_of(4, 2, step=30.0), fleet_of(4, 2, step=30.0)
-    old.budget.age[0] = 24 * 90.0
-    kept, learned = _faults_every_hour(new, 12), _faults_every_hour(old, 12)
+def test_faults_of_a_new_entity_are_not_soon_what_is_usual():
+    new, known = fleet_of(4, 2, step=30.0), fleet_of(4, 2, step=30.0)
+    known.seen.first[:] = 1_600_000_000.0
+    kept, learned = _faults_every_hour(new, 12), _faults_every_hour(known, 12)
     assert kept[0] == pytest.approx(learned[0], abs=0.2)
-    assert kept[-1] > learned[-1] + 0.3
+    assert kept[-1] > learned[-1] + 0.25
+
+
+def test_a_new_entity_learns_alike_alone_and_in_a_fleet():
+    chance = np.random.default_rng(4)
+    times = 1_700_000_000.0 // 3600 * 3600 + 30.0 * np.arange(1500)
+    values = chance.normal(0.0, 1.0, (1500, 4))
+    values[700:730, :2] += 12.0
+    values[::9, 2:] += 40.0
+    together = feed(fleet_of(4, 2, step=30.0), times, values)[:, 0]
+    assert np.array_equal(together, feed(fleet_of(2, 1, step=30.0), times, values[:, :2])[:, 0])
 
 
 def test_the_parts_of_a_score_add_up():

@@ -119,7 +119,7 @@ def test_a_block_that_is_discounted_counts_for_its_share_and_the_next_one_whole(
         tails.close(ALL, np.full(2, 600.0 * block))
         tails.observe(ALL, np.full(4, log(8.0)))
         if block == 0:
-            tails.discount(np.array([1]), 0.25)
+            tails.discount(np.array([1]), np.array([0.25]))
     # Two blocks are closed: of row 1 the first counts for a quarter, in both of its streams.
     seen = tails.effective_blocks(ALL)
     assert seen == pytest.approx([2.0, 1.25, 2.0, 1.25], rel=1e-3)

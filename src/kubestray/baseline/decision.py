@@ -61,7 +61,7 @@ _CHARGE, _CHARGE_POWER = 0.68, 0.2
 more at higher rates, where the band lies among normal hours, and at lower ones, where a narrow band already
 leaves out most of what is above it.
 """
-_TRUSTED_HOURS = 96.0
+_TRUSTED_HOURS = 130.0
 """In this age a fleet is half as young, and half of what the band is spared is in force. At first all of it
 is charged: what scores high in a young fleet is what was not seen yet, and hardly an incident.
 """

@@ -30,9 +30,9 @@ LEARNING_SECONDS = 3600.0
 """An entity raises no alarm on its own account before it was seen for this long."""
 STALE_SECONDS = 86400.0
 _LINGER_SECONDS, _LINGER_STEPS = 300.0, 5.0
-TOLD, TOLD_FADES = 0.3, 12.0
-"""In a new fleet a block of ten minutes with an alarm counts for this share of one in what tails learn; what
-it lacks halves in so many hours of the fleet's age. See `Stray._learn_less`.
+ODD, ODD_COUNTS, ODD_FADES = 1.0, 0.3, 43200.0
+"""Of an entity that is new, a block of ten minutes with a higher score than this counts for this share of one
+in what tails learn; what it lacks halves in so many seconds of the entity's life. See `Stray._learn_less`.
 """
 _HIGHEST = 100.0
 FARTHEST = 1e150
@@ -196,27 +196,30 @@ class Stray:
             off = off_together(whose, metrics, self.entities)[present]
             once = self.once.advance(at, moment, score, off)
             score = score - once
-        old = self.seen.advance(at, moment) >= LEARNING_SECONDS
-        alert = self.budget.advance(at, moment, score, old)
+        lived = self.seen.advance(at, moment)
+        self._learn_less(present, score, lived)
+        alert = self.budget.advance(at, moment, score, lived >= LEARNING_SECONDS)
         alert |= np.isin(present, rising)
-        self._learn_less(present[alert])
         lingering = self.lingering.advance(at, score)
         return Scores(present, lingering, score, lasts, alert, metrics, *views, long, level, once, rising)
 
-    def _learn_less(self, told: Ints) -> None:
-        """Have what entities are told of teach their tails little, as long as the fleet is new.
+    def _learn_less(self, present: Ints, score: Floats, lived: Floats) -> None:
+        """Have what is odd of new entities teach their tails little.
 
-        A fleet of hours may have a fault in every second one of them; learned like any other they are soon
-        what is usual. What comes back in an old fleet is usual, and is learned as it is.
+        Of five hours a fault in every second one would soon be what is usual, if it were learned like any
+        other. What still comes back when an entity is known is usual, and is learned as it is. It goes by
+        the score alone, so that no other entity has a say.
         """
-        lacking = (1.0 - TOLD) * 0.5 ** (float(self.budget.age[0]) / TOLD_FADES)
-        if not len(told) or lacking < 0.01:
+        lacking = np.where(score > ODD, (1.0 - ODD_COUNTS) * np.exp2(-lived / ODD_FADES), 0.0)
+        odd = np.flatnonzero(lacking > 0.01)
+        if not len(odd):
             return
+        share = np.ones(self.entities)
+        share[present[odd]] = 1.0 - lacking[odd]
         for tails in self.tails():
-            tails.discount(told, 1.0 - lacking)
-        of_told = np.zeros(self.entities, dtype=bool)
-        of_told[told] = True
-        self.views.discount(np.flatnonzero(of_told[self.entity]), 1.0 - lacking)
+            tails.discount(present[odd], share[present[odd]])
+        rows = np.flatnonzero(share[self.entity] < 1.0)
+        self.views.discount(rows, share[self.entity[rows]])
 
     def _held(self, number: int, whose: Ints, rarity: Floats, count: Ints) -> tuple[Floats, Floats]:
         """Return the rarity of entities over the last minutes (0) or hours (1), and how much higher its score

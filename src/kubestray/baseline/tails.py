@@ -164,9 +164,9 @@ class Tails(Arrays):
         """Take distances of the block that is open."""
         self.peak[rows] = np.maximum(self.peak[rows], ln_z)
 
-    def discount(self, rows: Rows, share: float) -> None:
-        """Have the open blocks of rows, in all their streams, count for a share of one."""
-        self.counts[self.streams(rows)] = share
+    def discount(self, rows: Ints, share: Floats) -> None:
+        """Have the open blocks of rows, in all their streams, count for a share of one each."""
+        self.counts[self.streams(rows)] = np.tile(share, self.copies)
 
     def score(self, rows: Rows, z: Floats) -> Floats:
         """Return -log10 of how probable it is that a block exceeds these distances (not negative), 0 for 0.
