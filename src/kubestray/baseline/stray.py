@@ -12,9 +12,10 @@ from kubestray.baseline.decision import FleetBudget
 from kubestray.baseline.familiar import Familiar
 from kubestray.baseline.heights import Heights
 from kubestray.baseline.lasting import CHANCES, KNOWN_BLOCKS, LATER, lasting, one_of_many
+from kubestray.baseline.lingering import Lingering
 from kubestray.baseline.once import Once, off_together
 from kubestray.baseline.ramps import Ramps
-from kubestray.baseline.residuals import DAY, DISTANCES, VIEWS, Residuals, rate
+from kubestray.baseline.residuals import DAY, DISTANCES, VIEWS, Residuals
 from kubestray.baseline.tails import BLOCK, Prior, Tails
 from kubestray.baseline.trust import trust
 
@@ -29,12 +30,10 @@ LEARNING, READY, STALE = "learning", "ready", "stale"
 LEARNING_SECONDS = 3600.0
 """An entity raises no alarm on its own account before it was seen for this long."""
 STALE_SECONDS = 86400.0
-_LINGER_SECONDS, _LINGER_STEPS = 300.0, 5.0
 ODD, ODD_COUNTS, ODD_FADES = 1.0, 0.3, 43200.0
 """Of an entity that is new, a block of ten minutes with a higher score than this counts for this share of one
 in what tails learn; what it lacks halves in so many seconds of the entity's life. See `Stray._learn_less`.
 """
-_HIGHEST = 100.0
 FARTHEST = 1e150
 """Values beyond it count as it, on either side: squares of what is learned from must be numbers."""
 _NEAR = 2.0**-5
@@ -44,8 +43,8 @@ _NEAR = 2.0**-5
 @dataclass(frozen=True, slots=True)
 class Scores:
     """What one step gave: ``entities`` by number, in ascending order, and for each its score and if it is
-    an alarm. ``score`` lingers (`Lingering`), ``moment`` is the one that decides: that of the step alone
-    where ``lasts`` is 0, of the last minutes where it is 1, of the last hours where it is 2
+    an alarm. ``score`` lingers (`kubestray.baseline.lingering`), ``moment`` is the one that decides: that of
+    the step alone where ``lasts`` is 0, of the last minutes where it is 1, of the last hours where it is 2
     (`kubestray.baseline.lasting`).
 
     ``metrics`` (rows of the step) is the rarity of each metric, the mean of those of its ``parts`` that are
@@ -269,27 +268,6 @@ def together(whose: Ints, metrics: Floats, count: Ints) -> Floats:
     mean = np.bincount(whose, weights=metrics, minlength=len(count)) / some
     square = np.bincount(whose, weights=metrics * metrics, minlength=len(count)) / some
     return np.asarray((mean + np.sqrt(square)) / 2)
-
-
-class Lingering(Arrays):
-    """Scores that do not fall at once: an incident that begins with a spike is still one in its next minutes.
-
-    A score is at least the mean of the last five minutes, or five steps if these are less (of e^(score/2), so
-    that the highest count). It is for ranking; what is an alarm is decided before.
-    """
-
-    fields = ("size",)
-
-    def __init__(self, step: Floats) -> None:
-        self.size = np.zeros(len(step))
-        self._rate = np.minimum(0.5, rate(np.minimum(_LINGER_SECONDS, _LINGER_STEPS * step), step))
-
-    def advance(self, rows: Rows, score: Floats) -> Floats:
-        """Take the scores of the moment and return those that linger."""
-        size = self.size[rows]
-        size = size + self._rate[rows] * (np.exp(np.minimum(score, _HIGHEST) / 2.0) - size)
-        self.size[rows] = size
-        return np.asarray(np.maximum(score, 2.0 * np.log(size)))
 
 
 class Seen(Arrays):
