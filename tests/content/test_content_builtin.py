@@ -32,3 +32,9 @@ def test_one_macro_is_the_budget_of_alarms_of_all_detections_that_learn() -> Non
     assert len(learned) > 5
     assert all("alerts=`learned_alarms`" in one.search for one in learned)
     assert per_day(CONTENT.macros["learned_alarms", 0].definition.strip('"')) == 5.0
+
+
+def test_no_description_promises_alarms_rarer_than_the_budget_asks_for() -> None:
+    monthly = [one for one in CONTENT.detections.values() if 'budget="1/30d"' in one.search]
+    assert len(monthly) > 5
+    assert [one.name for one in monthly if "in a year" in one.description] == []

@@ -421,6 +421,20 @@ def test_a_lookup_that_is_declared_and_never_written(tmp_path: Path) -> None:
     assert told(write(tmp_path, l=declared.replace("collection: usual", "filename: usual.csv"))) == []
 
 
+def test_how_a_lookup_says_that_values_match(tmp_path: Path) -> None:
+    head = "name: usual\nlookup_type: csv\nfields_list: host\n"
+    same(
+        told_of(tmp_path, head + "match_type: WILDCARD(host)\ncase_sensitive_match: false\n"),
+        ["4:1: warning: match_type: wildcards and networks …", "5:1: warning: case_sensitive_match: …"],
+    )
+    assert told_of(tmp_path, head + "case_sensitive_match: true\n") == []
+
+
+def test_the_file_of_a_lookup_lies_beside_it(tmp_path: Path) -> None:
+    told_of_it = told_of(tmp_path, "name: usual\nfilename: ../usual.csv\n")
+    same(told_of_it, ["2:1: filename: '../usual.csv' is no name of a file beside this one …"])
+
+
 def test_baselines(tmp_path: Path) -> None:
     text = BASELINE.replace(" | outputlookup usual", "") + "tags: {detections: [A detection, Another]}\n"
     same(

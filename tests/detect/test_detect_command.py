@@ -160,3 +160,17 @@ def test_people_are_told_as_soon_as_each_detection_has_run(printed, capsys):
 
     assert printed(running(), "table") == 0
     assert [text.partition(":")[0] for text in seen] == ["First", "Second"]
+
+
+def test_an_allow_list_is_a_file_of_the_content_folder(tmp_path: Path, points: list[Point]) -> None:
+    file, store, content = tmp_path / "points.jsonl", tmp_path / "store", tmp_path / "content"
+    file.write_text("\n".join(map(otlp_line, points)), encoding="utf-8")
+    run("ingest", str(file), "--store", str(store))
+    content.mkdir()
+    (content / "allowed.yml").write_text("name: allowed\nlookup_type: csv\n", encoding="utf-8")
+    (content / "allowed.csv").write_text("metric_name,ok\ntcp.packets,yes\n", encoding="utf-8")
+    search = "| mcatalog values(metric_name) AS metric_name WHERE index=* | mvexpand metric_name"
+    search += " | lookup allowed metric_name | where isnull(ok) | table metric_name"
+    ran = run("search", search, "--content", content, "--store", store, "--format", "json")
+    assert ran.code == 0, ran.err
+    assert {row["metric_name"] for row in json.loads(ran.out)} == {"udp.bytes", points[0][0].metric}

@@ -89,6 +89,11 @@ def _broken(tmp_path, name, text):
         ),
         ("metrics.csv", "ts,series_id,metric,value\nsoon,e0,m0,1\n", "the column 'ts' must be numbers"),
         ("metrics.csv", "ts,series_id,metric,value\n,e0,m0,1\n", "row 1 of the column 'ts' is not a finite"),
+        (
+            "metrics.csv",
+            "ts,series_id,metric,value\n1767225600000,e0,m0,1\n",
+            "row 1 of the column 'ts' is 1767225600000, which is no time in seconds since 1970",
+        ),
         ("metrics.csv", "", "cannot be read"),
         ("series.csv", "series_id,metric,step_s,train_end_ts\ne0,m0,0,1\n", "step_s must be above 0"),
         (
@@ -98,6 +103,7 @@ def _broken(tmp_path, name, text):
         ),
         ("events.csv", "series_id,start_ts,end_ts\nzz,1,2\n", "'zz' has no row"),
         ("events.csv", "series_id,start_ts,end_ts\ne0,2,1\n", "row 1: end_ts is before start_ts"),
+        ("events.csv", "series_id,start_ts,end_ts\ne0,1,1767225600000\n", "divide milliseconds by 1000"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_file(tmp_path, name, text, says):

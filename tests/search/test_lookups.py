@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from helpers import NOW
@@ -106,3 +109,58 @@ def test_so_many_rows_are_written_and_none_if_that_is_asked_for(store: Store) ->
     assert search(store, "| inputlookup L.csv") == ROWS[:2]
     search(store, "| where n>100 | outputlookup L override_if_empty=false", ROWS)
     assert search(store, "| inputlookup L") == ROWS[:2]
+
+
+def of_file(store: Store, file: Path, text: str, rows: list[Row] | None = None) -> list[Row]:
+    lookups = StoreLookups(store.query, store.record, {"owners": ()}, files={"owners": file})
+    return run_search(Request(text, NOW, Span(), rows=rows, lookups=lookups), store.query).rows
+
+
+def test_a_file_is_read_as_it_is_when_a_search_runs(store: Store, tmp_path: Path) -> None:
+    file, asked = tmp_path / "owners.csv", [{"w": "cart"}, {"w": "shop"}]
+    kept = "| lookup owners w OUTPUT team | where isnull(team) | table w"
+    file.write_text('\ufeffw,team,n\r\ncart,"a, b",007\r\nshop\r\n\r\n', encoding="utf-8")
+    assert of_file(store, file, "| inputlookup owners.csv") == [
+        {"w": "cart", "team": "a, b", "n": "007"},
+        {"w": "shop"},
+    ]
+    assert of_file(store, file, kept, asked) == [{"w": "shop"}]
+    file.write_text("w,team\nshop,x\n", encoding="utf-8")
+    assert of_file(store, file, kept, asked) == [{"w": "cart"}]
+    file.write_text("w,team\n", encoding="utf-8")
+    assert of_file(store, file, kept, asked) == asked
+    assert of_file(store, file, "search NOT [| inputlookup owners | fields w]", asked) == asked
+    file.write_text("w\nca*\n", encoding="utf-8")
+    assert of_file(store, file, "search NOT [| inputlookup owners | fields w]", asked) == [{"w": "shop"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (None, "No such file"),
+        ("", "its first line has to name the fields"),
+        ("w,w\n", "name each field once"),
+        ("w\na,b\n", "line 2 has more values"),
+        ('w\n"a\n', "unexpected end of data"),
+        ("w\n\udcff\n", "can't decode byte"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_an_error(
+    embedded: Store, tmp_path: Path, text: str | None, why: str
+) -> None:
+    file = tmp_path / "owners.csv"
+    if text is not None:
+        file.write_text(text, encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(SearchError, match=why) as told:
+        of_file(embedded, file, "| lookup owners w", [{"w": "a"}])
+    assert str(file) in str(told.value)
+
+
+def test_the_later_of_a_file_and_what_was_written_stands(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "owners.csv"
+    file.write_text("w\na\n", encoding="utf-8")
+    of_file(store, file, "| outputlookup append=true owners", [{"w": "b"}])
+    assert of_file(store, file, "| inputlookup owners") == [{"w": "a"}, {"w": "b"}]
+    file.write_text("w\nc\n", encoding="utf-8")
+    os.utime(file, ns=(0, file.stat().st_mtime_ns + 10**9))
+    assert of_file(store, file, "| inputlookup owners") == [{"w": "c"}]

@@ -132,6 +132,8 @@ def _lookup(file: YamlFile) -> Lookup:
     source = file.text("filename")
     if not source and file.text("lookup_type") not in ("", "kvstore"):
         source = Path(file.path).with_suffix(".csv").name
+    if source and Path(source).name != source:
+        file.problem("filename", f"{source!r} is no name of a file beside this one", "put the file there")
     return Lookup(file.text("name", required=True), tuple(listed), file.path, source)
 
 

@@ -44,7 +44,7 @@ def read_edges(directory: Path) -> EdgeSet | None:
     table = read(directory, "edges")
     if table is None:
         return None
-    times = table.numbers("ts")
+    times = table.moments("ts")
     order = np.argsort(times, kind="stable")
     sources, source = table.texts("src")
     destinations, destination = table.texts("dst")

@@ -108,7 +108,7 @@ def _points(metrics: Table, series: Table, place: Ints) -> tuple[Ints, Floats, F
         at = int(np.flatnonzero(row < 0)[0])
         pair = f"series_id {ids[id_of[at]]!r}, metric {kinds[kind_of[at]]!r}"
         raise UsageError(f"{metrics.path}: row {at + 1}: {pair} is not in {series.path.name}")
-    times, values = metrics.numbers("ts"), metrics.numbers("value", missing=True)
+    times, values = metrics.moments("ts"), metrics.numbers("value", missing=True)
     known = np.isfinite(values)
     return row[known], times[known], values[known]
 
@@ -145,7 +145,7 @@ def events_of(table: Table, names: list[str], train_end: Floats) -> Events:
     if unknown is not None:
         raise UsageError(f"{table.path}: the series_id {unknown!r} has no row in the set's series")
     entity = np.array([number[name] for name in listed], dtype=np.int64)
-    start, end = table.numbers("start_ts"), table.numbers("end_ts")
+    start, end = table.moments("start_ts"), table.moments("end_ts")
     if (end < start).any():
         raise UsageError(f"{table.path}: row {int(np.argmax(end < start)) + 1}: end_ts is before start_ts")
     tested = start >= train_end[entity]
@@ -161,7 +161,7 @@ def _labelled(names: list[str], train_end: Floats, metrics: Table) -> Events | N
         return None
     ids, id_of = metrics.texts("series_id")
     number = {name: index for index, name in enumerate(names)}
-    entity, times = np.array([number[i] for i in ids])[id_of], metrics.numbers("ts")
+    entity, times = np.array([number[i] for i in ids])[id_of], metrics.moments("ts")
     found: list[tuple[int, float, float]] = []
     for one in range(len(names)):
         mine = entity == one

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from kubestray.baseline.arrays import Floats, Ints
 from kubestray.model.errors import UsageError
 
+_LATEST = 1e11
+"""The year 5138 in seconds, and 1973 in milliseconds."""
+
 
 class Table:
     """Columns of a file; every error names the file."""
@@ -41,6 +44,17 @@ class Table:
             row = int(np.flatnonzero(~np.isfinite(numbers))[0])
             raise UsageError(f"{self.path}: row {row + 1} of the column {name!r} is not a finite number")
         return numbers
+
+    def moments(self, name: str) -> Floats:
+        """Return a column of times in seconds since 1970; what can only be another unit is wrong."""
+        moments = self.numbers(name)
+        if (moments > _LATEST).any():
+            row = int(np.argmax(moments > _LATEST))
+            raise UsageError(
+                f"{self.path}: row {row + 1} of the column {name!r} is {moments[row]:.0f}, which is no time "
+                "in seconds since 1970; divide milliseconds by 1000"
+            )
+        return moments
 
     def texts(self, name: str) -> tuple[list[str], Ints]:
         """Return the distinct texts of a column, and which of them each row has."""

@@ -14,7 +14,16 @@ from kubestray.detect.loader import content_files, item_of, kind_of
 from kubestray.detect.rules import examine
 from kubestray.detect.runner import macros_of
 from kubestray.detect.yaml_file import YamlFile, read_yaml
-from kubestray.model.content import Baseline, Content, Deployment, Detection, Item, MacroDefinition, item_name
+from kubestray.model.content import (
+    Baseline,
+    Content,
+    Deployment,
+    Detection,
+    Item,
+    Lookup,
+    MacroDefinition,
+    item_name,
+)
 from kubestray.model.errors import ContentError, Diagnostic, Position, SearchError, UsageError
 from kubestray.pipeline.setting_up import built_in, content_of
 from kubestray.risk.events import fill
@@ -106,6 +115,8 @@ def _check_searches(files: Iterable[_File], content: Content, config: Config) ->
 def _references(file: _File, content: Content) -> Iterator[Diagnostic]:
     """Yield what a file says of other content, or of its own search, that is not so."""
     item = file.item
+    if isinstance(item, Lookup):
+        yield from _other_matches(file)
     if not isinstance(item, Baseline | Detection):
         return
     misspelt = any(problem.message.startswith("type: ") for problem in file.yaml.problems)
@@ -121,6 +132,18 @@ def _references(file: _File, content: Content) -> Iterator[Diagnostic]:
     elif not file.checked.written and not any(not p.warning for p in file.checked.problems):
         hint = "end it with | outputlookup NAME"
         yield _warning(file, "search", "a baseline that writes no lookup keeps nothing", hint)
+
+
+def _other_matches(file: _File) -> Iterator[Diagnostic]:
+    """Yield what a lookup says of how its values match, where they match as they are all the same."""
+    hint = "use it as a search: | search NOT [| inputlookup NAME | fields FIELD]"
+    if file.yaml.values.get("match_type"):
+        yield _warning(
+            file, "match_type", "wildcards and networks are not looked for, but equal values", hint
+        )
+    if str(file.yaml.values.get("case_sensitive_match", True)).lower() in ("false", "0", "no"):
+        lower = "compare lower(FIELD) with values in small letters"
+        yield _warning(file, "case_sensitive_match", "values match with their case all the same", lower)
 
 
 def _unknown_names(file: _File, key: str, known: Iterable[str], kind: str) -> Iterator[Diagnostic]:

@@ -13,12 +13,11 @@ from kubestray.collectors.registry import Registry, read_registry
 from kubestray.config import Config
 from kubestray.detect.runner import macros_of
 from kubestray.model.content import Content
-from kubestray.pipeline.setting_up import limits_of, profiles_of, searching
+from kubestray.pipeline.setting_up import limits_of, lookups_of, profiles_of, searching
 from kubestray.pipeline.switching import Switches
 from kubestray.pipeline.upkeep import Health
 from kubestray.receive.tally import Seen
 from kubestray.search.events import StoredEvents
-from kubestray.search.lookup_store import StoreLookups
 from kubestray.search.run import Request
 from kubestray.store.documents import Documents
 from kubestray.store.engine import Limits
@@ -83,7 +82,7 @@ class Running:
     def making(self, record: Record | None = None) -> Callable[..., Request]:
         """Return what makes a search that sees the lookups and events of the store."""
         query, write = self.store.query, record or self.store.record
-        declared = {lookup.name: lookup.fields for lookup in self.content.lookups.values()}
-        lookups, events = StoreLookups(query, write, declared), StoredEvents(query, write)
+        lookups = lookups_of(self.store, self.content, record=write)
+        events = StoredEvents(query, write)
         profiles = profiles_of(self.store)
         return partial(searching(self.config), lookups=lookups, events=events, profiles=profiles)

@@ -15,7 +15,7 @@ from kubestray.model.content import Content
 from kubestray.model.errors import UsageError
 from kubestray.naming.mapping import read_mapping
 from kubestray.search.events import StoredEvents
-from kubestray.search.lookup_store import StoreLookups
+from kubestray.search.lookup_store import Record, StoreLookups
 from kubestray.search.naming import Naming
 from kubestray.search.profile_store import StoreProfiles
 from kubestray.search.relation import Switches
@@ -88,11 +88,18 @@ def patience_of(config: Config) -> Patience:
 
 
 def lookups_of(
-    store: Store, content: Content, given: Mapping[str, list[dict[str, Any]]] | None = None
+    store: Store,
+    content: Content,
+    given: Mapping[str, list[dict[str, Any]]] | None = None,
+    record: Record | None = None,
 ) -> StoreLookups:
-    """Return the lookups of a store, with those that the content declares and those that were given."""
+    """Return the lookups of a store, with those that the content declares and those that were given.
+
+    What is written to them goes to ``record``, by default the store's.
+    """
     declared = {lookup.name: lookup.fields for lookup in content.lookups.values()}
-    return StoreLookups(store.query, store.record, declared, given)
+    files = {one.name: Path(one.path).with_name(one.file) for one in content.lookups.values() if one.file}
+    return StoreLookups(store.query, record or store.record, declared, given, files)
 
 
 def events_of(store: Store) -> StoredEvents:

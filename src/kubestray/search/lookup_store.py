@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from sqlglot import exp
 
+from kubestray.search.lookup_files import read_rows, written_at
 from kubestray.search.relation import LookupTable
 from kubestray.search.values import Shape, common_shape
 from kubestray.store.trees import column, select, text
@@ -26,7 +28,8 @@ Record = Callable[[str, pa.Table], None]
 class StoreLookups:
     """The lookups of a store. ``declared`` maps those that content defines to their listed fields.
 
-    ``given`` are lookups that come with a search and stand before stored ones.
+    ``given`` are lookups that come with a search and stand before stored ones. Those in ``files`` have the
+    rows of a file of CSV, until a search writes them later than the file was written.
     """
 
     def __init__(
@@ -35,15 +38,23 @@ class StoreLookups:
         record: Record,
         declared: Mapping[str, Sequence[str]],
         given: Mapping[str, list[Row]] | None = None,
+        files: Mapping[str, Path] | None = None,
     ) -> None:
         self._query, self._record, self._declared = query, record, declared
-        self._given = given or {}
+        self._given, self._files = given or {}, files or {}
 
     def find(self, name: str) -> LookupTable | None:
-        """Return the current version of a lookup; one that is only declared has no rows yet."""
+        """Return the current version of a lookup; one that is only declared has no rows yet.
+
+        Raise `LookupFileError` where its file is needed and cannot be read.
+        """
         if name in self._given:
             return LookupTable(name, None, {}, self._given[name])
-        if found := self._written(name):
+        found, path = self._written(name), self._files.get(name)
+        if path is not None and not (found and found["version"] > written_at(path)):
+            header, rows = read_rows(path)
+            return LookupTable(name, None, dict.fromkeys(header, Shape.TEXT), rows, filed=True)
+        if found:
             fields = {field: Shape(shape) for field, shape in json.loads(found["fields"])}
             return LookupTable(name, found["version"], fields)
         if name in self._declared:

@@ -8,6 +8,7 @@ from typing import Any
 
 from kubestray.search.cursor import nearest
 from kubestray.search.given import given_relation
+from kubestray.search.lookup_files import LookupFileError
 from kubestray.search.lookup_store import joined_fields
 from kubestray.search.plan import Column, Grouped, Limited, LookupRows, Order, Rows
 from kubestray.search.relation import Context, LookupTable, Output, Relation
@@ -21,7 +22,12 @@ _MOST_MATCHES = 1000
 
 def find_lookup(name: str, at: int, context: Context) -> LookupTable:
     """Return a lookup by name; an unknown one is an error with the nearest known name."""
-    found = _known(name, context)
+    try:
+        found = _known(name, context)
+    except LookupFileError as error:
+        raise context.error(
+            at, str(error), "put the file there, or write the lookup with outputlookup"
+        ) from error
     if found is None:
         known = context.lookups.names() if context.lookups else []
         hint = (
@@ -45,7 +51,7 @@ def _known(name: str, context: Context) -> LookupTable | None:
 def lookup_relation(table: LookupTable, context: Context) -> Relation:
     """Return the rows of a lookup, in the order in which they were written."""
     if table.rows is not None:
-        return given_relation(table.rows, context)
+        return given_relation(table.rows, context, table.fields)
     place = context.column(Shape.NUMBER)
     fields = {name: context.column(shape) for name, shape in table.fields.items()}
     if table.version is None:
@@ -129,7 +135,7 @@ def writing(name: str, relation: Relation, context: Context, how: Writing, at: i
             return
         kept = [{field: value for field, value in row.items() if field in fields} for row in rows]
         before = lookups.find(name) if how.append else None
-        if before is None or before.version is None:
+        if before is None or (before.version is None and not before.filed):
             lookups.write(name, fields, _together([], kept, how))
             return
         earlier = context.discover(lookup_relation(before, context))

@@ -153,7 +153,9 @@ class LookupTable:
     version: int | None
     fields: Mapping[str, Shape]
     rows: list[dict[str, Any]] | None = None
-    """The rows, where they were given with the search instead of stored."""
+    """The rows, where they were given with the search or are those of a file, instead of stored."""
+    filed: bool = False
+    """Whether they are those of a file."""
 
 
 class Lookups(Protocol):

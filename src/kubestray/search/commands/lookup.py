@@ -6,6 +6,13 @@ OUTPUT all other fields of the lookup are added. ``OUTPUT`` overwrites what the 
 not. A row without a match is unchanged; with the switch ``lookup_no_match=clear`` it loses the fields that
 OUTPUT names.
 
+A lookup of a content folder that names a file (``filename: owners.csv``, or ``lookup_type: csv`` and a
+file of the same name as its own) has the rows of that file, which lies beside it: CSV in UTF-8, with the
+fields in its first line, each value a text, and as it is when the search runs. If a search writes the
+lookup, that stands until the file is changed. To leave out what such a file lists by wildcards or networks,
+use it as a search:
+``| search NOT [| inputlookup owners | fields ip]``.
+
 Example::
 
     | lookup k8s_process_resource_baseline key OUTPUT avg_process.threads AS usual
