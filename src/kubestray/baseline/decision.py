@@ -100,6 +100,11 @@ def _body(histogram: Floats, age: float) -> tuple[float, float]:
     return float(median[at]), float(_FALL * upper[at])
 
 
+def _young(age: float) -> float:
+    """Return how young a fleet of this age, in hours, is: 1 at first, half as much in `_TRUSTED_HOURS`."""
+    return float(np.exp2(-age / _TRUSTED_HOURS))
+
+
 def _incidents(below: Floats, median: Floats, upper: Floats, age: float) -> int:
     """Return the place in `_SHARES` of how much of a fleet's hours are incidents.
 
@@ -157,7 +162,8 @@ class FleetBudget(Arrays):
         threshold, and get rarer above it as those of a fleet of no incidents do; how many hours were as
         high was counted.
         """
-        _, fall = _body(self.histogram, float(self.age[0]))
+        age = float(self.age[0])
+        fall = _body(self.histogram, age)[1] * (1.0 + _YOUNG * _young(age))
         beyond = np.exp(-np.maximum(score - self.threshold[0], 0.0) / fall)
         expected = (self.histogram.sum() * self.per_day / 24.0 + PRIOR_FINDINGS) * beyond
         above = np.cumsum(self.histogram[::-1])[::-1]
@@ -235,7 +241,7 @@ def threshold(histogram: Floats, per_day: float, age: float = 0.0) -> float:
     in hours.
     """
     median, fall = _body(histogram, age)
-    young = np.exp2(-age / _TRUSTED_HOURS)
+    young = _young(age)
     hours = histogram + _prior(per_day, median, fall * (1.0 + _YOUNG * young))
     width = max(1, round(_BAND * fall * (per_day / _BAND_RATE) ** _BAND_POWER / WIDTH))
     above = np.cumsum(hours[::-1])[::-1]
