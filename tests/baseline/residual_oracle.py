@@ -41,8 +41,9 @@ class Oracle:
         z = []
         usual = self.mg
 
-        s = wide = max(sqrt(self.vg), f)
+        s = wide = most = max(sqrt(self.vg), f)
         d = v - self.mg
+        back = c > 20 and abs(d) <= 5 * s
         z.append(d / s)
         d = _clip(d, s, c)
         a = max(self.aw, 1 / c)
@@ -63,6 +64,8 @@ class Oracle:
         z.append(d / s)
         self.vq = (1 - a) * self.vq + a * _clip(d, s, c) ** 2
         self.mq += max(self.aq, 1 / c) * (v - self.mq)
+        if back:
+            self.mq = self.mg + self._near(self.mq - self.mg, most)
 
         s = sqrt(self.vd + f * f / 4)
         d = v - self.x
@@ -84,7 +87,15 @@ class Oracle:
         s = sqrt(self.vlong[place] + f * f / 4)
         a = max(self.aw, 1 / self.c)
         self.vlong[place] = (1 - a) * self.vlong[place] + a * _clip(self.long[place], s, self.c) ** 2
-        return self.long[place] / s if self.c > 20 else 0.0
+        z = self.long[place] / s
+        if self.c > 20 and abs(off) <= 5 * s:
+            self.long[place] = self._near(self.long[place], s)
+        return z if self.c > 20 else 0.0
+
+    def _near(self, off: float, scale: float) -> float:
+        """How far off a mean of the last minutes may be where values are back: 8 deviations or moves."""
+        most = 8 * max(scale, exp(self.move))
+        return max(-most, min(most, off))
 
     def _usual_move(self) -> float:
         """Half of the geometric mean move, where more than one hour in ten has one, and four at the least."""

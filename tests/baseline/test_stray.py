@@ -265,6 +265,19 @@ def _faults_every_hour(fleet, hours: int) -> list[float]:
     return found[5:]
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_values_that_are_back_after_a_fault_are_no_alarms(seed):
+    values = np.random.default_rng(seed).normal(1000.0, 40.0, (3 * 1440 + 120, 2))
+    values[3 * 1440 : 3 * 1440 + 20, 0] *= 10.0
+    fleet = fleet_of(2, step=60.0, per_day=1 / 30)
+    start = 1_700_000_000.0 // 86400 * 86400
+    alarms = [
+        bool(fleet.advance(ALL, np.full(2, start + 60.0 * n), row).alert[0]) for n, row in enumerate(values)
+    ]
+    assert sum(alarms[3 * 1440 : 3 * 1440 + 20]) == 20
+    assert sum(alarms[3 * 1440 + 20 :]) <= 2
+
+
 def test_faults_of_a_new_entity_are_not_soon_what_is_usual():
     new, known = fleet_of(4, 2, step=30.0), fleet_of(4, 2, step=30.0)
     known.seen.first[:] = 1_600_000_000.0

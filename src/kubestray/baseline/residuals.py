@@ -35,9 +35,9 @@ DAY = 86400.0
 CLIP = 5.0
 _CALM = 2.0
 """What people are told to expect follows a value at most so many deviations: no spike moves limits far."""
-_FAR = 500.0
-"""A mean of the last minutes is at most so many deviations, or usual moves, off once values are back. It
-would take hours to come back from one value that is off by millions, and each of them would be learned.
+_FAR = 8.0
+"""A mean of the last minutes is at most so many deviations, or usual moves, off once values are back: what is
+usual again after a fault would be far off from it for half an hour, and be learned as such.
 """
 _CLIP_FROM = 20
 """A value is clipped once this many points were seen: before, the variance is hardly known."""
