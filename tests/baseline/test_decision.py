@@ -90,15 +90,17 @@ def test_hours_that_get_rarer_without_a_gap_are_no_incidents(seed):
     assert _run(FleetBudget(40, 0.2), scores) < 0.2 * 3
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_from_idle_hours_nothing_stands_apart(seed):
+def test_from_idle_hours_nothing_stands_apart():
     """Nothing at all happens in half of the hours of two days; in the others what usually does."""
-    chance = np.random.default_rng(seed)
-    idle, busy = chance.normal(-1.85, 0.07, (48, 40)), chance.normal(0.0, 0.9, (48, 40))
-    scores = np.where(chance.random((48, 40)) < 0.5, idle, busy)
-    assert _run(FleetBudget(40, 0.2), scores) < 0.2 * 2.5
-    # Beside hours of metrics that are alive, what is as far above them may be incidents.
-    assert _run(FleetBudget(40, 0.2), scores + 1.2) > 0.2 * 3
+    told = []
+    for seed in (1, 2, 3):
+        chance = np.random.default_rng(seed)
+        idle, busy = chance.normal(-1.85, 0.07, (48, 40)), chance.normal(0.0, 0.9, (48, 40))
+        scores = np.where(chance.random((48, 40)) < 0.5, idle, busy)
+        told.append(_run(FleetBudget(40, 0.2), scores))
+        # Beside hours of metrics that are alive, what is as far above them may be incidents.
+        assert _run(FleetBudget(40, 0.2), scores + 1.2) > 0.2 * 3
+    assert np.mean(told) < 0.2 * 1.5
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -16,7 +16,16 @@ from kubestray.baseline.arrays import ALL
 from kubestray.baseline.bands import bands
 from kubestray.baseline.heights import Heights
 from kubestray.baseline.residuals import VIEWS
-from kubestray.baseline.snapshot import dump, load, merge
+from kubestray.baseline.snapshot import (
+    VERSION,
+    WITHOUT_ODD,
+    as_of,
+    dump,
+    load,
+    load_with_head,
+    merge,
+    version_of,
+)
 from kubestray.baseline.stray import LEARNING, READY, STALE
 from kubestray.model.errors import KubestrayError
 
@@ -131,7 +140,7 @@ def test_two_halves_of_a_fleet_merge_to_the_whole():
     assert merged.budget.threshold[0] == pytest.approx(whole.budget.threshold[0], abs=0.051)
 
 
-def test_a_block_that_one_side_was_told_of_counts_for_little_on_both():
+def test_a_block_that_was_odd_on_one_side_counts_for_little_on_both():
     times, values = rhythm(700, 2)
     one, other = fleet_of(2), fleet_of(2)
     for fleet in (one, other):
@@ -284,6 +293,24 @@ def test_faults_of_a_new_entity_are_not_soon_what_is_usual():
     kept, learned = _faults_every_hour(new, 12), _faults_every_hour(known, 12)
     assert kept[0] == pytest.approx(learned[0], abs=0.2)
     assert kept[-1] > learned[-1] + 0.25
+
+
+def test_a_state_of_before_learns_as_it_did_where_a_finding_is_worked_out_again():
+    values = np.random.default_rng(5).normal(1000.0, 40.0, (1000, 2))
+    values[400:420, 0] *= 10.0
+    times = 1_700_000_000.0 + 60.0 * np.arange(1000)
+    old, new = fleet_of(2, step=60.0), fleet_of(2, step=60.0)
+    as_of(old, WITHOUT_ODD)
+    first = feed(old, times[:300], values[:300])
+    assert np.array_equal(first, feed(new, times[:300], values[:300]))
+    state = dump(old)
+    assert version_of(old) == WITHOUT_ODD
+    again, goes_on = load_with_head(state, then=True)[0], load(state)
+    wanted = feed(old, times[300:], values[300:])
+    assert np.array_equal(feed(again, times[300:], values[300:]), wanted)
+    assert np.array_equal(feed(goes_on, times[300:], values[300:]), feed(new, times[300:], values[300:]))
+    assert not np.array_equal(feed(load(state), times[300:], values[300:]), wanted)
+    assert (version_of(again), version_of(goes_on)) == (WITHOUT_ODD, VERSION)
 
 
 def test_a_new_entity_learns_alike_alone_and_in_a_fleet():

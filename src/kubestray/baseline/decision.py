@@ -105,6 +105,11 @@ def _young(age: float) -> float:
     return float(np.exp2(-age / _TRUSTED_HOURS))
 
 
+def _slower(fall: float, age: float) -> float:
+    """Return the fall of rare hours that is believed of a fleet of this age."""
+    return fall * (1.0 + _YOUNG * _young(age))
+
+
 def _incidents(below: Floats, median: Floats, upper: Floats, age: float) -> int:
     """Return the place in `_SHARES` of how much of a fleet's hours are incidents.
 
@@ -163,7 +168,7 @@ class FleetBudget(Arrays):
         high was counted.
         """
         age = float(self.age[0])
-        fall = _body(self.histogram, age)[1] * (1.0 + _YOUNG * _young(age))
+        fall = _slower(_body(self.histogram, age)[1], age)
         beyond = np.exp(-np.maximum(score - self.threshold[0], 0.0) / fall)
         expected = (self.histogram.sum() * self.per_day / 24.0 + PRIOR_FINDINGS) * beyond
         above = np.cumsum(self.histogram[::-1])[::-1]
@@ -242,7 +247,7 @@ def threshold(histogram: Floats, per_day: float, age: float = 0.0) -> float:
     """
     median, fall = _body(histogram, age)
     young = _young(age)
-    hours = histogram + _prior(per_day, median, fall * (1.0 + _YOUNG * young))
+    hours = histogram + _prior(per_day, median, _slower(fall, age))
     width = max(1, round(_BAND * fall * (per_day / _BAND_RATE) ** _BAND_POWER / WIDTH))
     above = np.cumsum(hours[::-1])[::-1]
     band = above - np.append(above[width:], np.zeros(min(width, BINS)))[:BINS]

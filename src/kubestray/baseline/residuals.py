@@ -35,9 +35,10 @@ DAY = 86400.0
 CLIP = 5.0
 _CALM = 2.0
 """What people are told to expect follows a value at most so many deviations: no spike moves limits far."""
-_FAR = 8.0
+FAR, FAR_BEFORE = 8.0, 500.0
 """A mean of the last minutes is at most so many deviations, or usual moves, off once values are back: what is
-usual again after a fault would be far off from it for half an hour, and be learned as such.
+usual again after a fault would be far off from it for half an hour, and be learned as such. Up to version 6
+of a state it was more.
 """
 _CLIP_FROM = 20
 """A value is clipped once this many points were seen: before, the variance is hardly known."""
@@ -96,7 +97,7 @@ class Residuals(Arrays):
 
     def __init__(self, step: Floats) -> None:
         n = len(step)
-        self.step = step
+        self.step, self.far = step, FAR
         self.count = np.zeros(n)
         self.location = np.zeros((4, n))
         self.variance = np.zeros((4, n))
@@ -175,7 +176,7 @@ class Residuals(Arrays):
 
     def _far(self, rows: Rows, scale: Floats) -> Floats:
         """Return how far off a mean of the last minutes may be where values are back at what is usual."""
-        return np.asarray(_FAR * np.maximum(scale, np.exp(self.move[rows])))
+        return np.asarray(self.far * np.maximum(scale, np.exp(self.move[rows])))
 
     def _learn_move(self, rows: Rows, times: Floats, values: Floats) -> None:
         """Learn how far the value goes when it moves: the geometric mean, which one attack hardly changes."""

@@ -29,7 +29,8 @@ def resized(fleet: Stray, keep: Ints, more: Stray) -> Stray:
     entity = np.concatenate([number[fleet.entity[rows]], more.entity + len(keep)])
     step = np.concatenate([fleet.step[rows], more.step])
     made = Stray(entity, step, fleet.budget.per_day, fleet.direction, daily=fleet.familiar is not None)
-    made.one_of_many = fleet.one_of_many
+    made.one_of_many, made.odd_counts_less = fleet.one_of_many, fleet.odd_counts_less
+    made.residuals.far = fleet.residuals.far
     of_metrics, of_entities = (rows, len(fleet.step)), (keep, fleet.entities)
     into, new = made.parts(), more.parts()
     for name, part in fleet.parts().items():

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from kubestray.baseline.arrays import Arrays, Flags
 from kubestray.baseline.heights import Heights
 from kubestray.baseline.ramps import Ramps
-from kubestray.baseline.residuals import Residuals
+from kubestray.baseline.residuals import FAR_BEFORE, Residuals
 from kubestray.baseline.resize import of_first
 from kubestray.baseline.stray import Direction, Stray
 from kubestray.baseline.tails import HALF_LIFE, Tails
 from kubestray.model.errors import KubestrayError
 
-VERSION = 6
+VERSION = 7
 """1 had no phases, no direction and no head, 2 neither a view of what lasts nor weekends. What else was added
 until 3 (the usual moves of a metric, how restless it is at each height, the hours of each entity) is blank
 where a state lacks it, as for a metric and an entity that are new.
@@ -40,11 +40,15 @@ WITHOUT_ONE_OF_MANY = 5
 """The last one whose last minutes were put together as a moment is: a fleet that goes on learns them anew, as
 they come to more now.
 """
+WITHOUT_ODD = 6
+"""The last one whose new entities learned what is odd like all else, and whose means of the last minutes came
+back slowly after a fault; a fleet that goes on learns from then on as others do.
+"""
 KEPT_AS = 5
 """By which version searches find what they have kept: it is another one only where what was kept before is of
 no use, as everything is learned anew then, from the points that there still are.
 """
-_READ = (WITHOUT_MINUTES, WITHOUT_ONCE, WITHOUT_ONE_OF_MANY, VERSION)
+_READ = (WITHOUT_MINUTES, WITHOUT_ONCE, WITHOUT_ONE_OF_MANY, WITHOUT_ODD, VERSION)
 
 
 _RUBBISH = (
@@ -108,11 +112,15 @@ def version_of(fleet: Stray) -> int:
         return WITHOUT_MINUTES
     if fleet.once is None:
         return WITHOUT_ONCE
-    return VERSION if fleet.one_of_many else WITHOUT_ONE_OF_MANY
+    if not fleet.one_of_many:
+        return WITHOUT_ONE_OF_MANY
+    return VERSION if fleet.odd_counts_less else WITHOUT_ODD
 
 
 def as_of(fleet: Stray, version: int) -> None:
     """Have a fleet score as those of a version did."""
+    if version <= WITHOUT_ODD:
+        fleet.odd_counts_less, fleet.residuals.far = False, FAR_BEFORE
     fleet.one_of_many = version > WITHOUT_ONE_OF_MANY
     if version <= WITHOUT_ONCE:
         fleet.once = fleet.hours = None

@@ -112,6 +112,8 @@ class Stray:
         self.hours: Tails | None = Tails(entity_step, ENTITY_PRIOR, phase=phase)
         self.one_of_many = True
         """Whether one metric that lasts counts by itself; as of a time before it did not."""
+        self.odd_counts_less = True
+        """Whether new entities learn little of what is odd; as of a time before they did not."""
         self.once: Once | None = Once(entity_step)
         self.budget = FleetBudget(self.entities, per_day)
         self.seen = Seen(self.entities)
@@ -196,7 +198,8 @@ class Stray:
             once = self.once.advance(at, moment, score, off)
             score = score - once
         lived = self.seen.advance(at, moment)
-        self._learn_less(present, score, lived)
+        if self.odd_counts_less:
+            self._learn_less(present, score, lived)
         alert = self.budget.advance(at, moment, score, lived >= LEARNING_SECONDS)
         alert |= np.isin(present, rising)
         lingering = self.lingering.advance(at, score)
